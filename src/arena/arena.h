@@ -1,0 +1,318 @@
+/*
+** arena: shared memory for all strands.
+**
+** One sparse memory file is mapped once, before anything forks, at one address
+** in every process, so pointers into it are valid everywhere.  This floor cuts
+** it into blocks, counts references to objects, and can account for every byte.
+** It owns these words:
+**
+**   page     64 KiB, the unit of the page table
+**   block    memory from cr_alloc; small ones come from pages of one size class
+**   hold     a strand's own note that it has a block in its hands or a
+**            reference to an object (cr_hold, in base.h)
+**   object   a counted block that several strands share: lock, queue, future ...
+**   message  a block of encoded Lua values with the objects that they mention
+**   value    16 bytes: a small Lua value itself, or a pointer to a message
+**
+** Who owns what.  A block belongs to the strand that allocated it, as one of
+** its holds, until it is published: made part of an object by a redo log that
+** in the same step clears the hold.  An object is counted once for each strand
+** that holds it, however many Lua handles that strand has, and once for each
+** message that mentions it.  So at any instruction every live block is reached
+** from exactly one place, burial of a strand frees just what it had, and
+** cr_audit can check it all.
+**
+** Lock order: an object's latches, then a size class, then pages.
+**
+** If a process dies
+**   - in cr_alloc from the cache: the block is head of the cache and also held;
+**     burial takes a held block that still heads its cache as not held;
+**   - in cr_free to the cache: the same picture, the same answer;
+**   - while it refills or flushes its cache: strand->refill says which bits;
+**     burial undoes an unfinished refill under the class latch the dead strand
+**     still has;
+**   - while it takes or returns pages: strand->pages says which; undone or
+**     finished the same way;
+**   - while it counts a reference: counts change only by redo logs.
+*/
+#ifndef CR_ARENA_H
+#define CR_ARENA_H
+
+#include "base/base.h"
+
+#define CR_PAGE_SIZE ((size_t)65536)
+
+/* ------------------------------------------------------------------ mapping */
+
+typedef struct cr_arena_options {
+  size_t address_space; /* bytes to map; 0 means 64 GiB, halved while the system refuses */
+  size_t limit;         /* bytes of pages that may be in use; 0 means no limit */
+} cr_arena_options;
+
+/* Creates and maps the arena, clears the strand table, and enters the calling
+** thread as strand 0, the main strand.  Once per program. */
+int cr_arena_create(const cr_arena_options *options);
+
+/* Maps an existing arena (file `fd`) at `base` in a freshly executed process.
+** ENOMEM if that address range is taken. */
+int cr_arena_attach(int fd, void *base, size_t size);
+
+int cr_arena_fd(void);
+void *cr_arena_base(void);
+size_t cr_arena_size(void);
+static inline bool cr_arena_exists(void) { return cr_strands != NULL; }
+
+/* Words in the arena's first page that upper floors share program-wide. */
+typedef struct cr_root {
+  _Atomic uint64_t serial;    /* last object number given out */
+  _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
+  _Atomic(void *) output;     /* the lock (sync/) that keeps printed lines whole */
+  _Atomic uint64_t deaths;    /* strands buried that had not ended by themselves */
+  _Atomic int32_t main_pid;
+  _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed */
+  _Atomic uint32_t thread_number, process_number, pool_number; /* for default names */
+} cr_root;
+cr_root *cr_arena_root(void);
+
+/* ------------------------------------------------------------------- blocks */
+
+/* What a block is, for the audit and for burial. */
+enum cr_tag {
+  CR_TAG_RAW,     /* part of an object, freed by its owner */
+  CR_TAG_FREE,    /* in a strand's cache */
+  CR_TAG_HOLDS,   /* more holds of a strand */
+  CR_TAG_MESSAGE, /* cr_message */
+  CR_TAG_OBJECT   /* cr_object */
+};
+
+/* A new block of at least `size` bytes, aligned to 16, not cleared, held by the
+** calling strand.  NULL: not enough memory (errno is ENOMEM). */
+void *cr_alloc(size_t size, enum cr_tag tag);
+
+/* Frees a block that the calling strand holds. */
+void cr_free(void *block);
+
+/* Makes a held raw block longer, keeping `used` bytes; it may move.  On failure
+** returns NULL and the block is as it was. */
+void *cr_realloc(void *block, size_t size, size_t used);
+
+size_t cr_block_size(const void *block); /* usable bytes */
+enum cr_tag cr_block_tag(const void *block);
+
+/* The word to clear, in the redo log that publishes the block, so that its
+** strand holds it no more:   cr_redo(cr_held(block), 0). */
+_Atomic uint64_t *cr_held(const void *block);
+
+/* After a committed redo log has cleared the hold: gives the hold back. */
+void cr_published(void *block);
+
+/* Takes a block out of an object into the calling strand's hands: reserve the
+** hold first (it may fail), then in the redo log that unlinks the block write
+** cr_hold_word(block) to hold->what, then cr_taken. */
+cr_hold *cr_hold_reserve(void);     /* NULL: not enough memory */
+void cr_hold_unused(cr_hold *hold); /* the reserved hold was not needed */
+static inline uint64_t cr_hold_word(const void *block) { return (uint64_t)(uintptr_t)block | 1; }
+void cr_taken(void *block, cr_hold *hold);
+
+/* Frees the block that a field of an object owns and clears the field, in one
+** step.  Needs no memory and cannot fail: for destroy, where only the caller
+** knows the object.  The low bits of the field are ignored. */
+void cr_free_owned(_Atomic uint64_t *field);
+
+/* ------------------------------------------------------------------ objects */
+
+struct cr_object;
+struct cr_visit;
+
+/* Each type of object registers what its destruction means.  The table is the
+** process's own memory; every process registers the same types at start. */
+typedef struct cr_type {
+  const char *name; /* "lock", as in messages */
+  /* Frees everything the object owns, but not the object.  It can be
+  ** interrupted by death and is then called again from the start by the burial,
+  ** so it unlinks each part with a redo log as ordinary operations do.  No
+  ** strand but the caller knows the object any more.  It must not fail.  NULL
+  ** when there is nothing inside. */
+  void (*destroy)(struct cr_object *object);
+  /* A strand that held the object died, or ended while it used it: gives up
+  ** what that strand had of it (a lock it owned).  `aux` is that strand's own
+  ** word for the object.  May be NULL. */
+  void (*abandon)(struct cr_object *object, cr_strand *dead, _Atomic uint64_t *aux);
+  /* The messages and objects inside, for the audit.  May be NULL. */
+  void (*visit)(struct cr_object *object, struct cr_visit *visit);
+} cr_type;
+
+enum cr_type_id {
+  CR_LOCK = 1,
+  CR_CONDITION,
+  CR_SEMAPHORE,
+  CR_EVENT,
+  CR_BARRIER,
+  CR_QUEUE,
+  CR_PIPE,
+  CR_FUTURE,
+  CR_VALUE,
+  CR_ARRAY,
+  CR_LIST,
+  CR_DICT,
+  CR_WORKER,
+  CR_POOL,
+  CR_CODE,
+  CR_BUFFER,
+  CR_TYPES
+};
+
+/* The head of every object.  Put it first in the struct. */
+typedef struct cr_object {
+  _Atomic uint64_t next;  /* in its destroyer's chain of dying objects */
+  _Atomic uint64_t refs;  /* strands and messages that hold it; changed under `latch` by redo */
+  _Atomic uint64_t watch; /* bit (strand index mod 64): ring these bells at the next change */
+  cr_latch latch;         /* guards refs and what the type says */
+  uint32_t type;          /* enum cr_type_id; r/o */
+  uint64_t serial;        /* unique number in this program; r/o */
+} cr_object;
+
+void cr_type_register(enum cr_type_id id, const cr_type *type);
+const cr_type *cr_type_of(const cr_object *o);
+
+/* A new cleared object of `size` bytes.  It is a block in the hands of the
+** calling strand until cr_object_born makes it a counted object (refs 1, held
+** by this strand) in one store. NULL: not enough memory. */
+void *cr_object_new(enum cr_type_id type, size_t size);
+cr_hold *cr_object_born(void *object);
+
+/* Adds a holding of the calling strand to an object that the strand can reach
+** at this moment through something it holds.  NULL: not enough memory. */
+cr_hold *cr_object_hold(cr_object *o);
+
+/* Drops the calling strand's holding.  The last one destroys the object.
+** Never waits for anything but a latch, so a finalizer may call it. */
+void cr_object_drop(cr_hold *hold);
+
+/* An object that owns another (worker -> future) keeps its address in a field
+** that counts as one reference.  Give: the calling strand's holding becomes the
+** field's.  Share: the field gets a reference of its own.  Disown: the field's
+** reference is dropped and the field cleared. */
+void cr_object_give(cr_hold *hold, _Atomic uint64_t *field);
+void cr_object_share(cr_object *o, _Atomic uint64_t *field);
+void cr_object_disown(_Atomic uint64_t *field);
+
+/* Rings the bells of all strands that watch the object.  Call after a change
+** that select or as_completed may wait for. One load when nobody watches. */
+void cr_object_changed(cr_object *o);
+
+/* The calling strand wants its bell rung at the object's next change. */
+void cr_object_watch(cr_object *o);
+
+/* ----------------------------------------------------------------- messages */
+
+typedef struct cr_refs {
+  _Atomic uint64_t count; /* objects still counted by this message */
+  uint64_t capacity;
+  _Atomic uint64_t object[]; /* cr_object *; decoding into a strand clears its entry */
+} cr_refs;
+
+typedef struct cr_message {
+  uint64_t length;       /* bytes used */
+  _Atomic uint64_t refs; /* cr_refs *, 0 when the values mention no object */
+  unsigned char bytes[];
+} cr_message;
+
+/* A new message in the caller's hands with room for `room` bytes. */
+cr_message *cr_message_new(size_t room);
+
+/* Grows (may move). On failure NULL, and the message is as it was. */
+cr_message *cr_message_room(cr_message *m, size_t room);
+
+/* Counts `o` for the message, which the caller has in its hands; the number of
+** the reference goes to *number.  0 or ENOMEM. */
+int cr_message_mention(cr_message *m, cr_object *o, uint64_t *number);
+
+/* The object of reference `number`, NULL if out of range. */
+cr_object *cr_message_object(const cr_message *m, uint64_t number);
+
+/* Frees a message in the caller's hands and drops what it mentions. */
+void cr_message_free(cr_message *m);
+
+/* The same for a message that a field of an object owns; clears the field.
+** Needs no memory and cannot fail: for destroy (see cr_free_owned). */
+void cr_message_free_owned(_Atomic uint64_t *field);
+
+/* A copy in the caller's hands, counting again what the original mentions.
+** The original cannot change meanwhile.  NULL: not enough memory. */
+cr_message *cr_message_copy(const cr_message *m);
+
+/* ------------------------------------------------------------------- values */
+
+enum cr_kind {
+  CR_V_NONE, /* empty slot */
+  CR_V_NIL,
+  CR_V_FALSE,
+  CR_V_TRUE,
+  CR_V_INTEGER,
+  CR_V_FLOAT,
+  CR_V_STRING, /* up to CR_SHORT bytes, in place */
+  CR_V_MESSAGE /* .message: an encoded value (or several) */
+};
+#define CR_SHORT 14
+
+typedef union cr_value {
+  struct {
+    uint8_t kind; /* enum cr_kind */
+    uint8_t length;
+    char text[CR_SHORT];
+  };
+  struct {
+    uint64_t head; /* kind and length, as a word */
+    union {
+      int64_t integer;
+      double number;
+      cr_message *message;
+      uint64_t word;
+    };
+  };
+} cr_value;
+_Static_assert(sizeof(cr_value) == 16, "a value is two words");
+
+/* Frees what a value in a field of an object owns and empties the field. */
+static inline void cr_value_free_owned(cr_value *v) {
+  if (v->kind == CR_V_MESSAGE) cr_message_free_owned((_Atomic uint64_t *)&v->word);
+  v->head = CR_V_NONE;
+}
+
+/* Frees what a value in the caller's hands owns. */
+static inline void cr_value_free(const cr_value *v) {
+  if (v->kind == CR_V_MESSAGE) cr_message_free(v->message);
+}
+
+/* ----------------------------------------------------------- death and audit */
+
+/* First step of every burial: redo log, page and cache operations, latches. */
+void cr_recover(cr_strand *dead);
+
+/* Last step but one: abandons and drops every object the strand held, frees
+** every block in its hands, returns its cache.  Can itself be interrupted and
+** repeated. The strand may be the caller (its normal end). */
+void cr_holds_bury(cr_strand *dead);
+
+/* What is alive in the arena now. */
+typedef struct cr_census {
+  uint64_t objects[CR_TYPES]; /* by type */
+  uint64_t messages, raw;     /* blocks */
+  uint64_t strands;           /* records in use */
+  uint64_t bytes;             /* in live blocks */
+  uint64_t pages;             /* in use */
+} cr_census;
+void cr_census_take(cr_census *c);
+
+/* Walks every page, block, hold and count while no other strand runs, and
+** checks that each live block is reached from exactly one place and every
+** reference count is the number of its holders.  Returns the number of faults;
+** each is written to `report` (may be NULL) as one line. */
+typedef struct cr_visit {
+  void (*block)(struct cr_visit *v, void *block);   /* a raw or message block owned here */
+  void (*object)(struct cr_visit *v, cr_object *o); /* a counted reference owned here */
+} cr_visit;
+int cr_audit(void (*report)(void *arg, const char *line), void *arg);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** bury: what a dead strand had goes back.
+**
+** First cr_recover, with the dead strand's latches still closed: it finishes or
+** undoes what the strand was in the middle of, then opens them.  Then
+** cr_holds_bury: every hold in turn.  Each step clears the place it came from in
+** the same redo log, so a burial that is itself interrupted is begun again.
+*/
+#include "arena/inside.h"
+
+void cr_recover(cr_strand *dead) {
+  cr_redo_finish(dead);
+  pages_recover(dead);
+  small_recover(dead);
+  cr_latches_release(dead);
+}
+
+/* Died between the two stores of cr_alloc or cr_free? (block.c) */
+static bool heads_cache(cr_strand *dead, void *block) {
+  uint32_t class = head_of(block)->class;
+  return class != LARGE && atomic_load(&dead->cache[class]) == (uint64_t)(uintptr_t)block;
+}
+
+static void bury_block(cr_strand *dead, cr_hold *h) {
+  void *block = (void *)(uintptr_t)(atomic_load(&h->what) & ~(uint64_t)3);
+  if (heads_cache(dead, block)) {
+    atomic_store(&h->what, 0);
+    return;
+  }
+  cr_object *o = block;
+  switch (cr_block_tag(block)) {
+  case CR_TAG_MESSAGE: cr_message_free_owned(&h->what); return;
+  case CR_TAG_OBJECT: /* not yet born */
+    if (cr_type_of(o) && cr_type_of(o)->destroy) cr_type_of(o)->destroy(o);
+    break;
+  default: break;
+  }
+  cr_free_owned(&h->what);
+}
+
+static void bury_hold(cr_strand *dead, cr_hold *h) {
+  uint64_t what = atomic_load(&h->what);
+  if (what == 0) return;
+  if (what & 1) {
+    bury_block(dead, h);
+    return;
+  }
+  cr_object *o = (cr_object *)(uintptr_t)what;
+  if (cr_type_of(o) && cr_type_of(o)->abandon) cr_type_of(o)->abandon(o, dead, &h->aux);
+  cr_object_disown(&h->what);
+}
+
+static void each_hold(cr_strand *dead, void (*f)(cr_strand *, cr_hold *)) {
+  for (int i = 0; i < CR_HOLDS_INLINE; i++) f(dead, &dead->first[i]);
+  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&dead->more);
+  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
+    for (uint64_t i = 0; i < more->count; i++) f(dead, &more->hold[i]);
+}
+
+/* Frees the blocks of holds; all their holds are clear. */
+static void free_more(cr_strand *dead) {
+  cr_holds *more;
+  while ((more = (cr_holds *)(uintptr_t)atomic_load(&dead->more))) {
+    cr_redo_pointer(&cr_me->leaving, more);
+    cr_redo(&dead->more, atomic_load(&more->next));
+    cr_redo_commit();
+    cr_free_owned(&cr_me->leaving);
+  }
+}
+
+/* A strand that buries itself goes on using holds until the end, so its chain of
+** spare ones is cut back to the inline holds before the blocks go. */
+static void link_inline(cr_strand *s) {
+  s->spare = NULL;
+  for (int i = CR_HOLDS_INLINE - 1; i >= 0; i--) {
+    atomic_store(&s->first[i].aux, (uint64_t)(uintptr_t)s->spare);
+    s->spare = &s->first[i];
+  }
+}
+
+void cr_holds_bury(cr_strand *dead) {
+  if (atomic_exchange(&dead->ringing, 0))
+    for (uint32_t i = 0; i < cr_strands_top(); i++)
+      if (cr_strand_state(&cr_strands[i]) == CR_RUNNING) cr_ring(&cr_strands[i]);
+  each_hold(dead, bury_hold);
+  cr_free_owned(&dead->leaving);
+  dying_finish(dead);
+  link_inline(dead);
+  free_more(dead);
+  cache_return_all(dead);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** map: the memory file, its mapping and its first pages.
+**
+** The file is sparse: address space is taken for all of it, memory only for
+** pages that are touched.  It has no name, so nothing of it can remain when the
+** last process that maps it is gone.  Where it is mapped: at a fixed address
+** that no other mapping uses on its own, so that a process executed afresh finds
+** it free too; if it is taken, wherever the system likes.
+*/
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "arena/inside.h"
+
+#define MAGIC 0x636f6e72756e0001u
+#define DEFAULT_SIZE ((size_t)64 << 30)
+#define SMALLEST_SIZE ((size_t)64 << 20)
+
+#ifndef CR_ARENA_ADDRESS
+#define CR_ARENA_ADDRESS 0x200000000000u /* far from program, heap, libraries and stacks */
+#endif
+
+arena_head *arena;
+static int file = -1; /* the memory file; for the zygote, which maps it afresh */
+
+int cr_arena_fd(void) { return file; }
+void *cr_arena_base(void) { return arena; }
+size_t cr_arena_size(void) { return arena->size; }
+cr_root *cr_arena_root(void) { return &arena->root; }
+
+static void *map(int fd, void *where, size_t size) {
+  void *p = mmap(where, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+/* The largest size that the system grants, halving from what was asked for. */
+static void *map_some(size_t *size) {
+  for (; *size >= SMALLEST_SIZE; *size /= 2) {
+    if (ftruncate(file, (off_t)*size) != 0) continue;
+    void *p = map(file, (void *)CR_ARENA_ADDRESS, *size); // NOLINT(performance-no-int-to-ptr)
+    if (p) return p;
+  }
+  return NULL;
+}
+
+static char *place(char **next, size_t size) {
+  char *p = *next;
+  *next += (size + 4095) & ~(size_t)4095;
+  return p;
+}
+
+/* Lays out the first pages.  The file is new, so everything is zero. */
+static void lay_out(void *base, size_t size, size_t limit) {
+  arena = base;
+  arena->magic = MAGIC;
+  arena->size = size;
+  arena->pages = size / CR_PAGE_SIZE;
+  arena->limit = limit ? limit / CR_PAGE_SIZE : UINT64_MAX;
+  char *next = base;
+  place(&next, sizeof *arena);
+  cr_strands_use(place(&next, cr_strands_size()), true);
+  arena->entry = (page_entry *)(void *)place(&next, arena->pages * sizeof(page_entry));
+  arena->used = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
+  arena->dirty = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
+  arena->first_page = (uint64_t)(next - (char *)base + CR_PAGE_SIZE - 1) / CR_PAGE_SIZE;
+  arena->cursor = arena->first_page;
+}
+
+int cr_arena_create(const cr_arena_options *options) {
+  size_t size = options->address_space ? options->address_space : DEFAULT_SIZE;
+  file = memfd_create("conrun", MFD_CLOEXEC);
+  if (file < 0) return errno;
+  if (size < SMALLEST_SIZE) size = SMALLEST_SIZE;
+  void *base = map_some(&size);
+  if (!base) {
+    close(file);
+    file = -1;
+    return ENOMEM;
+  }
+  madvise(base, size, MADV_DONTDUMP); /* a core file need not be 64 GiB long */
+  lay_out(base, size, options->limit);
+  atomic_store(&arena->root.main_pid, (int32_t)getpid());
+  cr_strand_enter(cr_strand_new(CR_MAIN, "main"));
+  return 0;
+}
+
+int cr_arena_attach(int fd, void *base, size_t size) {
+  void *p = map(fd, base, size);
+  if (!p) return errno;
+  if (p != base) {
+    munmap(p, size);
+    return ENOMEM;
+  }
+  file = fd;
+  arena = base;
+  if (arena->magic != MAGIC || arena->size != size) return EINVAL;
+  madvise(base, size, MADV_DONTDUMP);
+  char *next = base;
+  place(&next, sizeof *arena);
+  cr_strands_use(next, false);
+  return 0;
+}

@@ -1,0 +1,345 @@
+/*
+** base: what every floor stands on.
+**
+** A strand is one Lua state with the thread or process that runs it.  This
+** floor gives each strand a record in shared memory, and it is the one place
+** in the program where a strand may block.  It owns these words:
+**
+**   strand   the record of a Lua state's runner, in a table that every process sees
+**   notice   a bit that asks a strand to look up: interrupt, callbacks, end
+**   bell     the strand's own futex word; it changes when a notice is posted
+**   gate     a futex word on which strands wait for an object to change
+**   latch    a short internal lock whose dead holder is recovered by burial
+**   redo     a log of word writes that happen all or not at all
+**
+** Death.  A process can be killed between any two instructions.  Whoever
+** notices (see worker/) buries each of its strands.  Burial first finishes a
+** committed redo log or forgets an uncommitted one (cr_redo_finish), and only
+** then frees the latches the strand held (cr_latches_release).  So a critical
+** section under a latch either happened or did not, for every reader.
+**
+** Lock order.  Latches nest at most CR_LATCH_DEPTH deep, always downwards:
+** object latch, then size class, then pages (see arena/).  Nothing here calls
+** upwards, and nothing here sees Lua.
+**
+** Functions that can fail return 0 or an errno value; they never print and
+** never exit.
+*/
+#ifndef CR_BASE_H
+#define CR_BASE_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---------------------------------------------------------------- checks */
+
+/*
+** A broken invariant ends the process with one line that names it: going on
+** would spread the damage through shared memory.  cr_check is always on and
+** must be cheap; cr_assert is compiled in only with CR_DEBUG.
+*/
+#define cr_check(cond) ((cond) ? (void)0 : cr_panic(#cond, __FILE__, __LINE__))
+_Noreturn void cr_panic(const char *what, const char *file, int line);
+
+#ifdef CR_DEBUG
+#define cr_assert(cond) cr_check(cond)
+#else
+#define cr_assert(cond) ((void)0)
+#endif
+
+/* ----------------------------------------------------------------- clock */
+
+/* A moment on the monotonic clock, in nanoseconds. */
+typedef int64_t cr_time;
+#define CR_FOREVER INT64_MAX
+
+cr_time cr_clock(void);
+
+/* The moment `seconds` from now; infinity and huge values give CR_FOREVER.
+** `seconds` must not be negative or NaN. */
+cr_time cr_after(double seconds);
+
+/* How many processors this process may use (its affinity mask), at least 1. */
+int cr_cpu_count(void);
+
+/* --------------------------------------------------------------- strands */
+
+#define CR_STRANDS 4096  /* records in the table, also the limit of live strands */
+#define CR_LATCH_DEPTH 6 /* latches one strand may hold at once */
+#define CR_REDO_MAX 12   /* word writes in one redo log */
+#define CR_CLASSES 28    /* size classes of the arena's small blocks */
+#define CR_HOLDS_INLINE 14
+#define CR_NAME_MAX 48
+#define CR_WHERE_MAX 72
+
+/* A strand's life.  FREE -> BORN by whoever starts it, BORN -> RUNNING by the
+** strand itself, RUNNING (or BORN) -> DYING by whoever buries it, DYING -> FREE
+** when nothing of it is left. */
+enum cr_strand_state {
+  CR_FREE,
+  CR_BORN,
+  CR_RUNNING,
+  CR_DYING
+};
+
+enum cr_strand_kind {
+  CR_MAIN,
+  CR_THREAD,
+  CR_PROCESS,
+  CR_KEEPER
+};
+
+/* What a parked strand waits for: the verb of reports. */
+enum cr_what {
+  CR_NOTHING,
+  CR_ON_LATCH,
+  CR_ON_SLEEP,
+  CR_ON_LOCK,
+  CR_ON_CONDITION,
+  CR_ON_SEMAPHORE,
+  CR_ON_EVENT,
+  CR_ON_BARRIER,
+  CR_ON_PUT,
+  CR_ON_GET,
+  CR_ON_QUEUE_JOIN,
+  CR_ON_FUTURE,
+  CR_ON_WORKER,
+  CR_ON_POOL,
+  CR_ON_TASK,
+  CR_ON_SELECT,
+  CR_ON_START
+};
+
+/* Notices.  Posted by any strand with cr_post, taken by the strand itself. */
+enum cr_notice {
+  CR_INTERRUPT = 1u << 0, /* raise "interrupted!" at the next chance */
+  CR_CALLBACKS = 1u << 1, /* callbacks of this strand are ready to run */
+  CR_END = 1u << 2        /* unwind and end: the pool or program is over */
+};
+
+typedef struct cr_latch {
+  _Atomic uint32_t word; /* 0 free, else holder's index + 1, plus CR_CONTENDED */
+} cr_latch;
+
+/*
+** A gate is the word on which strands wait for an object to change.  Bit 0 says
+** "somebody may be asleep here"; it is legal to set it when nobody is, illegal
+** to sleep when it is not set.  The other bits count wake-ups.  A change of the
+** object that finds bit 0 clear costs one load.
+*/
+typedef struct cr_gate {
+  _Atomic uint32_t word;
+} cr_gate;
+
+/* One holding of a strand: a block in its hands or a counted object.  The low
+** bits of `what` say which (see arena/).  Written by its strand alone while it
+** lives, by its burial afterwards. */
+typedef struct cr_hold {
+  _Atomic uint64_t what; /* 0: unused, and `aux` links the strand's spare holds */
+  _Atomic uint64_t aux;
+} cr_hold;
+
+typedef struct cr_holds {
+  _Atomic uint64_t next; /* cr_holds * */
+  uint64_t count;
+  cr_hold hold[];
+} cr_holds;
+
+typedef struct cr_redo_log {
+  _Atomic uint64_t committed; /* number of writes to repeat, 0 when idle */
+  uint64_t count;             /* writes logged so far */
+  struct {
+    _Atomic uint64_t *word;
+    uint64_t value;
+  } write[CR_REDO_MAX];
+} cr_redo_log;
+
+/*
+** The record of one strand.  It is in the arena, aligned to a cache line.
+** "own" means written by the strand itself while it runs (by its burial
+** afterwards) and safe to read by others only when atomic.
+*/
+typedef struct cr_strand {
+  _Alignas(64) _Atomic uint32_t state; /* enum cr_strand_state, and who set it << 8 */
+  _Atomic uint32_t bell;               /* futex word, changed by cr_post and cr_ring */
+  _Atomic uint32_t notices;            /* enum cr_notice bits */
+  uint32_t index;                      /* position in the table, r/o */
+  uint32_t generation;                 /* times this record was used; r/o while live */
+  uint32_t kind;                       /* enum cr_strand_kind; r/o while live */
+  _Atomic int32_t pid;                 /* set by the starter or the strand itself */
+  _Atomic int32_t tid;                 /* own; 0 until it runs */
+  uint32_t parent;                     /* index of the strand that started it; r/o while live */
+  char name[CR_NAME_MAX];              /* r/o while live */
+
+  /* What it waits for; own, read by reports and by burial. */
+  _Atomic(void *) waits_for;     /* the object, NULL while it does not wait */
+  _Atomic(cr_gate *) waits_at;   /* the gate within it, woken again if the strand dies */
+  _Atomic uint32_t waits_what;   /* enum cr_what */
+  _Atomic uint32_t waits_ticket; /* condition: enum in sync/ */
+  _Atomic(cr_gate *) waking;     /* own; a gate it has cleared but not yet woken */
+  _Atomic int64_t waits_since;
+  _Atomic int64_t waits_until;
+  char where[CR_WHERE_MAX]; /* own; "script.lua:12" of the last wait */
+
+  /* Recovery; own. */
+  _Atomic(cr_latch *) latches[CR_LATCH_DEPTH];
+  uint32_t latch_depth;
+  cr_redo_log redo;
+
+  /* Holdings; own (see arena/). */
+  cr_hold *spare;           /* chain of unused holds; rebuilt by burial */
+  _Atomic uint64_t more;    /* cr_holds *, further holds */
+  _Atomic uint64_t dying;   /* chain of objects whose last reference it dropped */
+  _Atomic uint64_t leaving; /* a block on its way from a chain to its freeing */
+  _Atomic uint64_t ringing; /* 1 while it rings the bells of watchers */
+  cr_hold first[CR_HOLDS_INLINE];
+  _Atomic uint64_t cache[CR_CLASSES]; /* free small blocks, linked */
+  uint32_t cached[CR_CLASSES];        /* how many; recounted by burial */
+  struct {                            /* a page operation in progress */
+    _Atomic uint64_t op;              /* enum in arena/pages.c, 0 none */
+    uint64_t start, count;
+    _Atomic uint64_t *word; /* set last by a taking, cleared last by a giving */
+  } pages;
+  struct { /* a refill of a cache in progress */
+    _Atomic uint64_t page;
+    uint64_t word, mask;
+  } refill;
+
+  /* Upper floors' words; own. */
+  _Atomic(void *) worker; /* the worker object of this strand (worker/) */
+  _Atomic(void *) task;   /* the future it is computing, NULL if none (pool/) */
+} cr_strand;
+
+static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {
+  return (enum cr_strand_state)(atomic_load(&((cr_strand *)s)->state) & 0xff);
+}
+
+extern cr_strand *cr_strands;          /* the table; set once by cr_strands_use */
+extern _Thread_local cr_strand *cr_me; /* the calling strand; NULL before birth */
+
+/* Tells this process where the table is.  `fresh` also clears it. */
+void cr_strands_use(void *table, bool fresh);
+size_t cr_strands_size(void);
+
+/* One more than the highest index ever used: the bound of every walk. */
+uint32_t cr_strands_top(void);
+
+/* Reserves a record (state BORN).  NULL when CR_STRANDS are live. */
+cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name);
+
+/* Makes the calling thread the runner of `s`: sets cr_me, pid, tid, RUNNING. */
+void cr_strand_enter(cr_strand *s);
+
+/* Takes the right to bury `s`; false if another has it or it is free. */
+bool cr_strand_claim(cr_strand *s);
+
+/* The first two steps of a burial; arena/ puts its own recovery between them
+** (cr_recover).  The caller has claimed `s`, and `s` runs no more, unless it is
+** the caller itself at its own end. */
+void cr_redo_finish(cr_strand *s);
+void cr_latches_release(cr_strand *s);
+
+/* The record is free for reuse; nothing of the strand is left. */
+void cr_strand_free(cr_strand *s);
+
+/* Wakes the gates that the dead strand slept at or was about to wake: a wake-up
+** meant for others may have died with it.  Before its holds are buried. */
+void cr_strand_pass_on(cr_strand *s);
+
+/* ----------------------------------------------------------------- notices */
+
+/* Posts notices to a strand and rings its bell.  Async-signal-safe. */
+void cr_post(cr_strand *s, uint32_t notices);
+
+/* Rings a strand's bell: it looks up from a wait on its own bell. */
+void cr_ring(cr_strand *s);
+
+/* Takes and clears the calling strand's notices. */
+uint32_t cr_notices_take(void);
+
+static inline uint32_t cr_notices(void) {
+  return atomic_load_explicit(&cr_me->notices, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+/*
+** Every wait is this loop:
+**
+**   cr_wait_begin(CR_ON_GET, queue, &queue->not_empty);
+**   for (;;) {
+**     uint32_t seen = cr_gate_arm(&queue->not_empty);
+**     if ((r = try_get(queue)) != EAGAIN) break;
+**     if ((r = cr_gate_wait(&queue->not_empty, seen, deadline)) != 0) break;
+**   }
+**   cr_wait_end(r == 0);
+**
+** Arm comes before the test, so a change between test and sleep is seen by the
+** kernel as a changed word.  cr_gate_wait returns 0 (changed, or a spurious
+** wake-up), ETIMEDOUT, or EINTR when the strand has notices: the caller must
+** let the binding handle them and come back with the same deadline.
+*/
+void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate);
+
+/*
+** A wake-up clears the gate's bit and goes to some sleepers; each of those is
+** answerable for the rest.  So whoever leaves a wait arms the gate again, and
+**   - not served (timeout, notice): passes the wake-up it may have swallowed on
+**     to another sleeper, which cr_wait_end(false) does;
+**   - served, and the object has more to give (another item, another permit): the
+**     primitive wakes one more with cr_gate_wake(gate, 1) after cr_wait_end(true).
+** The burial of a strand that dies in a wait does the former for it.
+*/
+void cr_wait_end(bool served);
+
+uint32_t cr_gate_arm(cr_gate *g);
+int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline);
+
+/* Wakes up to `n` sleepers after the object changed.  The change must be
+** visible (sequentially consistent) before the call.  No system call when
+** nobody sleeps. */
+void cr_gate_wake(cr_gate *g, int n);
+#define CR_ALL INT32_MAX
+
+/* For a word that is its own gate (a lock's): wakes sleepers without changing
+** the word; the caller has changed it and cleared bit 0 by itself. */
+void cr_gate_nudge(cr_gate *g, int n);
+
+/* Waits on the strand's own bell: for sleep, conditions and select.  Take
+** `seen` with cr_bell before testing the predicate. */
+uint32_t cr_bell(void);
+int cr_bell_wait(uint32_t seen, cr_time deadline);
+
+/* Latches, for a few instructions only: no wait and no call upwards while one
+** is held.  Waits for a preempted or dead holder; ignores notices, since it is
+** short.  The keeper, who buries the dead, must not wait for a holder that died
+** in the meantime, so its latch waits call cr_latch_idle (set by worker/). */
+extern void (*cr_latch_idle)(void);
+void cr_latch_take(cr_latch *l);
+void cr_latch_drop(cr_latch *l);
+bool cr_latch_mine(const cr_latch *l); /* for assertions */
+
+/* The redo log: all the writes between the first cr_redo and cr_redo_commit
+** happen, or none.  The writes are visible to other strands one after the
+** other in the order given; latches order them for readers. */
+void cr_redo(void *word, uint64_t value); /* word: an aligned 64-bit word in the arena */
+static inline void cr_redo_pointer(void *word, const void *value) {
+  cr_redo(word, (uint64_t)(uintptr_t)value);
+}
+void cr_redo_commit(void);
+
+/* ---------------------------------------------------------------- hard mode */
+
+/* Fault points.  In a hard build (CR_HARD) cr_fault(name) can fail, delay or
+** die here, as the environment asks; otherwise it is constant false. */
+#ifdef CR_HARD
+bool cr_fault(const char *point);
+#else
+#define cr_fault(point) false
+#endif
+
+#endif

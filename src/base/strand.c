@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** strand: the table of all strands, their birth and the end of their records.
+**
+** The table is in the arena's first pages.  A record is taken by one
+** compare-and-swap of its state; the taker's index is part of that word, so if
+** the taker dies before the strand runs, its own burial finds the record.
+*/
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+typedef struct table {
+  _Atomic uint32_t top;  /* one more than the highest index ever used */
+  _Atomic uint32_t hint; /* no record below it is known to be free; only a hint */
+  _Alignas(64) cr_strand strand[CR_STRANDS];
+} table;
+
+cr_strand *cr_strands;
+_Thread_local cr_strand *cr_me;
+
+static table *whole(void) {
+  return (table *)(void *)((char *)cr_strands - offsetof(table, strand));
+}
+
+size_t cr_strands_size(void) { return sizeof(table); }
+
+void cr_strands_use(void *memory, bool fresh) {
+  table *t = memory;
+  if (fresh) { /* the memory is a new file's: zero already */
+    atomic_store(&t->top, 0);
+    atomic_store(&t->hint, 0);
+  }
+  cr_strands = t->strand;
+}
+
+uint32_t cr_strands_top(void) { return atomic_load(&whole()->top); }
+
+static void raise_top(uint32_t index) {
+  uint32_t top = atomic_load(&whole()->top);
+  while (top <= index && !atomic_compare_exchange_weak(&whole()->top, &top, index + 1)) {}
+}
+
+/* Links the inline holds into the chain of spare ones. */
+static void link_holds(cr_strand *s) {
+  for (int i = 0; i < CR_HOLDS_INLINE; i++) {
+    cr_hold *next = i + 1 < CR_HOLDS_INLINE ? &s->first[i + 1] : NULL;
+    atomic_store_explicit(&s->first[i].what, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->first[i].aux, (uint64_t)(uintptr_t)next, memory_order_relaxed);
+  }
+  s->spare = &s->first[0];
+}
+
+/* Everything but state, index and generation starts as zero.  The bell keeps
+** its value: somebody may still ring the strand that had the record before. */
+static void clear(cr_strand *s) {
+  uint32_t bell = atomic_load(&s->bell);
+  size_t after = offsetof(cr_strand, kind);
+  memset((char *)s + after, 0, sizeof *s - after);
+  atomic_store(&s->notices, 0);
+  atomic_store(&s->bell, bell + 1);
+  link_holds(s);
+}
+
+static uint32_t word(enum cr_strand_state state) {
+  return (uint32_t)state | (cr_me ? cr_me->index : 0) << 8;
+}
+
+static bool take(cr_strand *s) {
+  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  return (state & 0xff) == CR_FREE &&
+         atomic_compare_exchange_strong(&s->state, &state, word(CR_BORN));
+}
+
+cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
+  uint32_t start = atomic_load(&whole()->hint);
+  for (uint32_t k = 0; k < CR_STRANDS; k++) {
+    uint32_t i = (start + k) % CR_STRANDS;
+    cr_strand *s = &cr_strands[i];
+    if (!take(s)) continue;
+    atomic_store(&whole()->hint, i + 1);
+    s->index = i;
+    s->generation++;
+    clear(s);
+    s->kind = kind;
+    s->parent = cr_me ? cr_me->index : 0;
+    strncpy(s->name, name, CR_NAME_MAX - 1);
+    raise_top(i);
+    return s;
+  }
+  return NULL;
+}
+
+void cr_strand_enter(cr_strand *s) {
+  cr_me = s;
+  atomic_store(&s->pid, (int32_t)getpid());
+  atomic_store(&s->tid, (int32_t)syscall(SYS_gettid));
+  atomic_store(&s->state, word(CR_RUNNING));
+}
+
+bool cr_strand_claim(cr_strand *s) {
+  uint32_t state = atomic_load(&s->state);
+  while ((state & 0xff) == CR_BORN || (state & 0xff) == CR_RUNNING)
+    if (atomic_compare_exchange_weak(&s->state, &state, word(CR_DYING))) return true;
+  return false;
+}
+
+void cr_strand_free(cr_strand *s) {
+  uint32_t i = s->index;
+  if (cr_me == s) cr_me = NULL;
+  atomic_store(&s->state, CR_FREE);
+  uint32_t hint = atomic_load(&whole()->hint);
+  while (i < hint && !atomic_compare_exchange_weak(&whole()->hint, &hint, i)) {}
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** wait: the one place where a strand blocks.
+**
+** A strand that waits says so in its record: for which object, at which gate,
+** since and until when.  Everybody may read that (reports, deadlock detection);
+** the strand's burial uses it to pass on a wake-up that died with the strand.
+**
+** The word of a gate: bit 0 ARMED, the rest counts wake-ups.
+**   waiter   arm; test; sleep while the word is what arm returned
+**   waker    change the object; if ARMED: count + 1 and clear ARMED; wake n
+** The waiter's arm and the waker's look at ARMED are sequentially consistent, as
+** are the waiter's test and the waker's change: so either the waiter's test sees
+** the change, or the waker sees ARMED and changes the word, which ends the
+** waiter's sleep or keeps it from falling asleep.  The count keeps a second
+** waiter's arming from restoring the value that the first one has seen.
+**
+** A waker that dies after it has cleared ARMED and before it has woken anybody
+** is found by `waking` in its record.
+*/
+#include "base/base.h"
+#include "base/futex.h"
+
+#define ARMED 1u
+
+void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
+  cr_strand *me = cr_me;
+  atomic_store_explicit(&me->waits_what, what, memory_order_relaxed);
+  atomic_store_explicit(&me->waits_since, cr_clock(), memory_order_relaxed);
+  atomic_store_explicit(&me->waits_at, gate, memory_order_relaxed);
+  atomic_store(&me->waits_for, object);
+}
+
+void cr_wait_end(bool served) {
+  cr_strand *me = cr_me;
+  cr_gate *gate = atomic_load_explicit(&me->waits_at, memory_order_relaxed);
+  if (gate) {
+    atomic_fetch_or(&gate->word, ARMED);
+    if (!served) cr_futex_wake(&gate->word, 1);
+  }
+  atomic_store_explicit(&me->waits_what, CR_NOTHING, memory_order_relaxed);
+  atomic_store_explicit(&me->waits_at, NULL, memory_order_release);
+  atomic_store_explicit(&me->waits_for, NULL, memory_order_release);
+}
+
+uint32_t cr_gate_arm(cr_gate *g) { return atomic_fetch_or(&g->word, ARMED) | ARMED; }
+
+int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline) {
+  cr_strand *me = cr_me;
+  /* The bell is read before the notices: a notice posted after our look has
+  ** changed the bell, and the kernel sees that. */
+  uint32_t bell = atomic_load(&me->bell);
+  if (atomic_load(&me->notices)) return EINTR;
+  if (deadline == 0) return ETIMEDOUT;
+  atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
+  return cr_futex_wait2(&g->word, seen, &me->bell, bell, deadline);
+}
+
+void cr_gate_wake(cr_gate *g, int n) {
+  uint32_t word = atomic_load(&g->word);
+  if (!(word & ARMED)) return;
+  atomic_store(&cr_me->waking, g);
+  while ((word & ARMED) && !atomic_compare_exchange_weak(&g->word, &word, (word + 2) & ~ARMED)) {}
+  if (word & ARMED) cr_futex_wake(&g->word, n);
+  atomic_store_explicit(&cr_me->waking, NULL, memory_order_release);
+}
+
+void cr_gate_nudge(cr_gate *g, int n) { cr_futex_wake(&g->word, n); }
+
+static void wake_again(cr_gate *g) {
+  if (!g) return;
+  atomic_fetch_or(&g->word, ARMED);
+  cr_futex_wake(&g->word, CR_ALL);
+}
+
+void cr_strand_pass_on(cr_strand *s) {
+  wake_again(atomic_load(&s->waking));
+  atomic_store(&s->waking, NULL);
+  wake_again(atomic_load(&s->waits_at));
+  atomic_store(&s->waits_at, NULL);
+  atomic_store(&s->waits_for, NULL);
+}
+
+uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }
+
+int cr_bell_wait(uint32_t seen, cr_time deadline) {
+  if (atomic_load(&cr_me->notices)) return EINTR;
+  if (deadline == 0) return ETIMEDOUT;
+  atomic_store_explicit(&cr_me->waits_until, deadline, memory_order_relaxed);
+  return cr_futex_wait(&cr_me->bell, seen, deadline);
+}
+
+void cr_ring(cr_strand *s) {
+  atomic_fetch_add(&s->bell, 1);
+  cr_futex_wake(&s->bell, CR_ALL);
+}
+
+void cr_post(cr_strand *s, uint32_t notices) {
+  atomic_fetch_or(&s->notices, notices);
+  cr_ring(s);
+}
+
+uint32_t cr_notices_take(void) { return atomic_exchange(&cr_me->notices, 0); }
