@@ -69,7 +69,8 @@ typedef struct cr_root {
   _Atomic(void *) output;     /* the lock (sync/) that keeps printed lines whole */
   _Atomic uint64_t deaths;    /* strands buried that had not ended by themselves */
   _Atomic int32_t main_pid;
-  _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed */
+  _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed, -1 while it is made */
+  cr_gate keeper_gate;        /* changes with it */
   _Atomic uint32_t thread_number, process_number, pool_number; /* for default names */
 } cr_root;
 cr_root *cr_arena_root(void);
@@ -294,6 +295,9 @@ void cr_recover(cr_strand *dead);
 ** every block in its hands, returns its cache.  Can itself be interrupted and
 ** repeated. The strand may be the caller (its normal end). */
 void cr_holds_bury(cr_strand *dead);
+
+/* Returns the free blocks that a strand keeps for itself. */
+void cr_cache_return(cr_strand *s);
 
 /* What is alive in the arena now. */
 typedef struct cr_census {

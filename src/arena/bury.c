@@ -88,5 +88,5 @@ void cr_holds_bury(cr_strand *dead) {
   dying_finish(dead);
   link_inline(dead);
   free_more(dead);
-  cache_return_all(dead);
+  cr_cache_return(dead);
 }

@@ -90,7 +90,6 @@ extern const uint32_t class_size[CR_CLASSES];
 int class_for(size_t total); /* -1: large */
 bool cache_fill(int class);
 void cache_trim(cr_strand *s, int class);
-void cache_return_all(cr_strand *s);
 void small_recover(cr_strand *dead);
 static inline uint32_t block_index(const small_page *page, const void *block) {
   return (uint32_t)(((const char *)head_of(block) - (const char *)page - SMALL_START) /

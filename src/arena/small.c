@@ -157,7 +157,7 @@ void cache_trim(cr_strand *s, int class) {
   if (s->cached[class] > 2 * batch(class)) give_some(s, class, batch(class));
 }
 
-void cache_return_all(cr_strand *s) {
+void cr_cache_return(cr_strand *s) {
   for (int class = 0; class < CR_CLASSES; class ++)
     if (atomic_load(&s->cache[class])) give_some(s, class, UINT32_MAX);
 }

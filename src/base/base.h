@@ -170,6 +170,7 @@ typedef struct cr_strand {
   uint32_t index;                      /* position in the table, r/o */
   uint32_t generation;                 /* times this record was used; r/o while live */
   uint32_t kind;                       /* enum cr_strand_kind; r/o while live */
+  uint32_t daemon;                     /* the program's end does not wait for it; r/o while live */
   _Atomic int32_t pid;                 /* set by the starter or the strand itself */
   _Atomic int32_t tid;                 /* own; 0 until it runs */
   uint32_t parent;                     /* index of the strand that started it; r/o while live */
@@ -210,8 +211,8 @@ typedef struct cr_strand {
   } refill;
 
   /* Upper floors' words; own. */
-  _Atomic(void *) worker; /* the worker object of this strand (worker/) */
-  _Atomic(void *) task;   /* the future it is computing, NULL if none (pool/) */
+  _Atomic uint64_t worker; /* its worker object (worker/), counted; 0 for main */
+  _Atomic uint64_t task;   /* the future that it computes for a pool, held by it; 0 if none */
 } cr_strand;
 
 static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {
@@ -245,6 +246,9 @@ void cr_latches_release(cr_strand *s);
 
 /* The record is free for reuse; nothing of the strand is left. */
 void cr_strand_free(cr_strand *s);
+
+/* Changes whenever a record becomes free. */
+cr_gate *cr_strands_gate(void);
 
 /* Wakes the gates that the dead strand slept at or was about to wake: a wake-up
 ** meant for others may have died with it.  Before its holds are buried. */
@@ -298,6 +302,9 @@ void cr_wait_end(bool served);
 
 uint32_t cr_gate_arm(cr_gate *g);
 int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline);
+
+/* The same for short waits that nothing may interrupt: deaf to notices. */
+int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline);
 
 /* Wakes up to `n` sleepers after the object changed.  The change must be
 ** visible (sequentially consistent) before the call.  No system call when

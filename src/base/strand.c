@@ -15,6 +15,7 @@
 typedef struct table {
   _Atomic uint32_t top;  /* one more than the highest index ever used */
   _Atomic uint32_t hint; /* no record below it is known to be free; only a hint */
+  cr_gate freed;
   _Alignas(64) cr_strand strand[CR_STRANDS];
 } table;
 
@@ -35,6 +36,8 @@ void cr_strands_use(void *memory, bool fresh) {
   }
   cr_strands = t->strand;
 }
+
+cr_gate *cr_strands_gate(void) { return &whole()->freed; }
 
 uint32_t cr_strands_top(void) { return atomic_load(&whole()->top); }
 
@@ -109,8 +112,13 @@ bool cr_strand_claim(cr_strand *s) {
 
 void cr_strand_free(cr_strand *s) {
   uint32_t i = s->index;
-  if (cr_me == s) cr_me = NULL;
   atomic_store(&s->state, CR_FREE);
   uint32_t hint = atomic_load(&whole()->hint);
   while (i < hint && !atomic_compare_exchange_weak(&whole()->hint, &hint, i)) {}
+  /* A strand that frees its own record has no place left to note what it wakes.
+  ** If its process dies here, main dies with it or is woken by its burial. */
+  cr_gate *gate = &whole()->freed;
+  atomic_fetch_add(&gate->word, 2);
+  cr_gate_nudge(gate, CR_ALL);
+  if (cr_me == s) cr_me = NULL;
 }

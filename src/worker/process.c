@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** process: how a strand asks for a process, and how the zygote comes to be.
+**
+** The zygote is this program executed afresh with posix_spawn, which does not
+** copy the caller's memory and is safe with any number of threads.  It inherits
+** the arena's file, the reading end of the lifeline (whose writing end only main
+** has) and both ends of a socket: it reads requests from the one, and its
+** children, who inherit the other, send theirs there too.
+**
+** Two strands of main that need it at once: one takes keeper_pid from 0 to
+** STARTING and makes it, the other waits for the number to change.
+*/
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/inside.h"
+
+#define STARTING (-1)
+#define LOOK 100000000 /* ns between looks whether the zygote is still there */
+
+int zygote_socket = -1;
+static int lifeline = -1; /* the end that only main has */
+
+extern char **environ;
+
+/* ------------------------------------------------------------------- zygote */
+
+typedef struct channels {
+  int request[2], life[2];
+} channels;
+
+static void close_all(channels *c) {
+  for (int i = 0; i < 2; i++) {
+    if (c->request[i] >= 0) close(c->request[i]);
+    if (c->life[i] >= 0) close(c->life[i]);
+  }
+}
+
+static int open_channels(channels *c) {
+  *c = (channels){{-1, -1}, {-1, -1}};
+  if (!cr_fault("socket") &&
+      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->request) == 0 &&
+      pipe2(c->life, O_CLOEXEC) == 0)
+    return 0;
+  int error = errno;
+  close_all(c);
+  return error;
+}
+
+/* Duplicating a descriptor onto itself clears its close-on-exec flag in the
+** child only. */
+static int inherit(posix_spawn_file_actions_t *actions, const channels *c) {
+  int fds[] = {cr_arena_fd(), c->request[0], c->request[1], c->life[0]};
+  for (int i = 0; i < 4; i++) {
+    int error = posix_spawn_file_actions_adddup2(actions, fds[i], fds[i]);
+    if (error) return error;
+  }
+  return 0;
+}
+
+static int spawn(const channels *c, const cr_strand *keeper, pid_t *pid) {
+  char how[160];
+  snprintf(how, sizeof how, "--zygote=%d,%p,%zu,%d,%d,%d,%u", cr_arena_fd(), cr_arena_base(),
+           cr_arena_size(), c->request[0], c->request[1], c->life[0], keeper->index);
+  char *argv[] = {"conrun", how, NULL};
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attr;
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attr);
+  posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setsigmask(&attr, &none);
+  int error = inherit(&actions, c);
+  if (error == 0) error = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
+  posix_spawnattr_destroy(&attr);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+static int make_zygote(pid_t *pid) {
+  channels c;
+  cr_strand *keeper = cr_strand_new(CR_KEEPER, "keeper");
+  if (!keeper) return EAGAIN;
+  int error = open_channels(&c);
+  if (error == 0 && (error = spawn(&c, keeper, pid)) != 0) close_all(&c);
+  if (error) {
+    cr_strand_claim(keeper);
+    cr_strand_free(keeper);
+    return error;
+  }
+  close(c.request[0]);
+  close(c.life[0]);
+  zygote_socket = c.request[1];
+  lifeline = c.life[1];
+  return 0;
+}
+
+/* What the program has written so far comes before anything its workers write. */
+static int start_zygote(void) {
+  pid_t pid = 0;
+  fflush(NULL);
+  int error = make_zygote(&pid);
+  atomic_store(&cr_arena_root()->keeper_pid, error ? 0 : (int32_t)pid);
+  cr_gate_wake(&cr_arena_root()->keeper_gate, CR_ALL);
+  return error;
+}
+
+static int need_zygote(void) {
+  cr_root *root = cr_arena_root();
+  for (;;) {
+    int32_t none = 0;
+    uint32_t seen = cr_gate_arm(&root->keeper_gate);
+    if (atomic_load(&root->keeper_pid) > 0) return 0;
+    if (atomic_compare_exchange_strong(&root->keeper_pid, &none, STARTING)) return start_zygote();
+    cr_gate_wait(&root->keeper_gate, seen, cr_clock() + LOOK);
+  }
+}
+
+/* In main only: has the zygote ended on its own?  It never should. */
+static bool zygote_died(void) {
+  int pid = atomic_load(&cr_arena_root()->keeper_pid);
+  return lifeline >= 0 && waitpid(pid, NULL, WNOHANG) == pid;
+}
+
+void cr_zygote_end(void) {
+  int pid = atomic_load(&cr_arena_root()->keeper_pid);
+  if (lifeline < 0) return;
+  close(lifeline);
+  close(zygote_socket);
+  lifeline = zygote_socket = -1;
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+  atomic_store(&cr_arena_root()->keeper_pid, 0);
+}
+
+/* ------------------------------------------------------------------- workers */
+
+static int ask(const cr_strand *s) {
+  request r = {s->index, s->generation};
+  ssize_t n;
+  while ((n = send(zygote_socket, &r, sizeof r, MSG_NOSIGNAL)) < 0 && errno == EINTR) {}
+  return n == sizeof r ? 0 : errno == EPIPE || errno == ECONNRESET ? ECHILD : errno;
+}
+
+/* Waits until the zygote has forked, or said why not.  Not interruptible: it is
+** short, and the caller would have nothing to come back to. */
+static int await_pid(cr_worker *w) {
+  int r = 0;
+  cr_wait_begin(CR_ON_START, w, &w->ended);
+  while (atomic_load(&w->pid) == 0 && r == 0) {
+    uint32_t seen = cr_gate_arm(&w->ended);
+    if (atomic_load(&w->pid) != 0) break;
+    if (cr_gate_wait_deaf(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT && zygote_died())
+      r = ECHILD;
+  }
+  cr_wait_end(r == 0);
+  int pid = atomic_load(&w->pid);
+  return r ? r : pid < 0 ? -pid : 0;
+}
+
+int process_start(cr_worker *w, cr_strand *s) {
+  int error = need_zygote();
+  if (error == 0) error = ask(s);
+  return error ? error : await_pid(w);
+}

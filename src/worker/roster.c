@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** roster: all strands that are alive, seen from one that wants to end.
+**
+** The roster is the strand table itself.  Main answers for every strand of the
+** program, a worker process for the threads it has started; pool workers and
+** other daemons are told to end, the rest is waited for.
+*/
+#include <unistd.h>
+
+#include "worker/inside.h"
+
+static bool is_other(const cr_strand *s) {
+  enum cr_strand_state state = cr_strand_state(s);
+  return s != cr_me && s->kind != CR_KEEPER && (state == CR_RUNNING || state == CR_BORN);
+}
+
+void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg) {
+  uint32_t top = cr_strands_top();
+  for (uint32_t i = 0; i < top; i++)
+    if (is_other(&cr_strands[i])) f(&cr_strands[i], arg);
+}
+
+/* Those the calling strand answers for.  A record on its way out (DYING) counts:
+** it is gone in a moment, and then nothing of it is left. */
+static bool is_mine(const cr_strand *s) {
+  enum cr_strand_state state = cr_strand_state(s);
+  if (s == cr_me || s->kind == CR_KEEPER || state == CR_FREE) return false;
+  return cr_me->kind == CR_MAIN || atomic_load(&((cr_strand *)s)->pid) == (int32_t)getpid();
+}
+
+/* The worker object may go while we look: its `daemon` is therefore read from the
+** strand, where the starter has copied it. */
+static bool any_left(bool daemons) {
+  uint32_t top = cr_strands_top();
+  for (uint32_t i = 0; i < top; i++)
+    if (is_mine(&cr_strands[i]) && (daemons || !cr_strands[i].daemon)) return true;
+  return false;
+}
+
+static int wait_for(bool daemons, cr_time deadline) {
+  cr_gate *gate = cr_strands_gate();
+  int r = 0;
+  cr_wait_begin(CR_ON_WORKER, NULL, gate);
+  for (;;) {
+    uint32_t seen = cr_gate_arm(gate);
+    if (!any_left(daemons)) break;
+    if ((r = cr_gate_wait(gate, seen, deadline)) != 0) break;
+  }
+  cr_wait_end(r == 0);
+  return r;
+}
+
+int cr_roster_join(cr_time deadline) { return wait_for(false, deadline); }
+
+#define GRACE 0.1 /* seconds that daemons get to unwind */
+
+static void ask_to_end(cr_strand *s, void *arg) {
+  (void)arg;
+  cr_worker *w = worker_of(s);
+  if (is_mine(s) && w) cr_worker_notify(w, CR_END);
+}
+
+/* Threads that do not listen (in a long C function, say) end with the process,
+** processes with the zygote. */
+void cr_roster_end(void) {
+  cr_roster_each(ask_to_end, NULL);
+  wait_for(true, cr_after(GRACE));
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** thread: a strand in a thread of this process.
+**
+** Signals.  A worker thread blocks every signal but SIGURG and the ones that
+** report its own faults, so that SIGINT and its like go to the main thread.
+** SIGURG is the nudge of cr_worker_notify: it ends a blocking system call and
+** makes running Lua code look up.  It was chosen because its default action is
+** to be ignored: one that comes too late does no harm.
+*/
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "worker/inside.h"
+
+void (*cr_worker_nudge)(void);
+
+static void nudged(int signal) {
+  (void)signal;
+  int saved = errno;
+  if (cr_worker_nudge && cr_me) cr_worker_nudge();
+  errno = saved;
+}
+
+void signals_thread(void) {
+  struct sigaction action = {.sa_handler = nudged};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGURG, &action, NULL);
+}
+
+static void *run(void *arg) {
+  cr_strand *s = arg;
+  cr_strand_enter(s);
+  cr_worker *w = worker_of(s);
+  atomic_store(&w->pid, atomic_load(&s->pid));
+  cr_bury_self(cr_worker_do.main(w));
+  return NULL;
+}
+
+/* The new thread inherits the mask of its starter. */
+static void block_signals(sigset_t *before) {
+  sigset_t most;
+  sigfillset(&most);
+  int open[] = {SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+  for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) sigdelset(&most, open[i]);
+  pthread_sigmask(SIG_SETMASK, &most, before);
+}
+
+/* The stack holds C frames only: Lua's own stacks are in its heap. */
+#define STACK_SIZE ((size_t)1 << 20)
+
+int thread_start(cr_strand *s) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, signals_thread);
+  pthread_attr_t attr;
+  int error = cr_fault("thread") ? EAGAIN : pthread_attr_init(&attr);
+  if (error) return error;
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attr, STACK_SIZE);
+  sigset_t before;
+  block_signals(&before);
+  pthread_t thread;
+  error = pthread_create(&thread, &attr, run, s);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attr);
+  return error;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** worker: the worker object, and what can be done to a worker from outside.
+*/
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "worker/inside.h"
+
+cr_worker_hooks cr_worker_do;
+
+static void destroy(cr_object *o) {
+  cr_worker *w = (cr_worker *)o;
+  cr_object_disown(&w->call);
+  cr_object_disown(&w->pool);
+}
+
+static void visit_field(cr_visit *v, _Atomic uint64_t *field) {
+  cr_object *o = (cr_object *)(uintptr_t)atomic_load(field);
+  if (o) v->object(v, o);
+}
+
+static void visit(cr_object *o, cr_visit *v) {
+  cr_worker *w = (cr_worker *)o;
+  visit_field(v, &w->call);
+  visit_field(v, &w->pool);
+}
+
+void cr_worker_register(void) {
+  static const cr_type type = {.name = "worker", .destroy = destroy, .visit = visit};
+  cr_type_register(CR_WORKER, &type);
+}
+
+static void name(cr_worker *w, const char *given) {
+  cr_root *root = cr_arena_root();
+  bool thread = w->kind == CR_THREAD;
+  if (given) {
+    snprintf(w->name, sizeof w->name, "%s", given);
+    return;
+  }
+  uint32_t n = atomic_fetch_add(thread ? &root->thread_number : &root->process_number, 1) + 1;
+  snprintf(w->name, sizeof w->name, "%s-%u", thread ? "Thread" : "Process", n);
+}
+
+cr_worker *cr_worker_new(const cr_worker_options *o) {
+  cr_worker *w = cr_object_new(CR_WORKER, sizeof *w);
+  if (!w) return NULL;
+  w->kind = o->kind;
+  w->daemon = o->daemon;
+  w->memory_limit = o->memory_limit;
+  name(w, o->name);
+  return w;
+}
+
+/* Undoes the first step of a birth: nobody but the caller knows the record. */
+static void unmake(cr_strand *s) {
+  cr_strand_claim(s);
+  cr_object_disown(&s->worker);
+  cr_strand_free(s);
+}
+
+int cr_worker_start(cr_worker *w) {
+  cr_strand *s = cr_strand_new(w->kind, w->name);
+  if (!s) return EAGAIN;
+  s->daemon = w->daemon;
+  cr_object_share(&w->object, &s->worker);
+  atomic_store(&w->strand, s->index);
+  if (w->kind == CR_PROCESS) atomic_fetch_add(&cr_arena_root()->processes, 1);
+  int error = w->kind == CR_THREAD ? thread_start(s) : process_start(w, s);
+  if (error && cr_strand_state(s) == CR_BORN && worker_of(s) == w) unmake(s);
+  return error;
+}
+
+bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->over) != 0; }
+
+int cr_worker_join(cr_worker *w, cr_time deadline) {
+  if (worker_of(cr_me) == w) return EDEADLK;
+  if (cr_worker_over(w)) return 0;
+  int r = 0;
+  cr_wait_begin(CR_ON_WORKER, w, &w->ended);
+  for (;;) {
+    uint32_t seen = cr_gate_arm(&w->ended);
+    if (cr_worker_over(w)) break;
+    if ((r = cr_gate_wait(&w->ended, seen, deadline)) != 0) break;
+  }
+  cr_wait_end(r == 0);
+  return r;
+}
+
+/* The strand of a worker that is not over; its record may be freed at any moment,
+** which makes a notice or a nudge go astray without harm: a strand that has the
+** record next looks up once for nothing. */
+static cr_strand *strand_of(cr_worker *w) {
+  cr_strand *s = &cr_strands[atomic_load(&w->strand)];
+  return !cr_worker_over(w) && worker_of(s) == w ? s : NULL;
+}
+
+int cr_worker_notify(cr_worker *w, uint32_t notices) {
+  cr_strand *s = strand_of(w);
+  if (!s) return ESRCH;
+  cr_post(s, notices);
+  int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
+  if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
+  return 0;
+}
+
+int cr_worker_kill(cr_worker *w, int signal) {
+  if (w->kind != CR_PROCESS) return EINVAL;
+  int pid = atomic_load(&w->pid);
+  if (pid <= 0 || cr_worker_over(w)) return ESRCH;
+  return kill(pid, signal) == 0 ? 0 : errno;
+}

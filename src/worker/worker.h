@@ -1,0 +1,123 @@
+/*
+** worker: where a strand is born and where it dies.
+**
+** A worker is a strand that another one started: a thread of the same process,
+** or a process of its own.  The worker object (counted, in the arena) outlives
+** the strand: it keeps name, pid, exit status and the future of its call.
+**
+** Processes come from the zygote: this program executed afresh, small, with one
+** thread and a Lua state already open, started at the first need.  It has no
+** heap of ours to copy and no thread that could hold a libc lock, so a process
+** can be started at any time, from any strand.  It is the parent of every
+** worker process and so hears of every death; it is also the keeper, the strand
+** that buries them.
+**
+** Birth of a process          who        if it dies here
+**   1 worker object, strand   starter    burial of the starter: nobody knows the strand yet;
+**     record BORN                        the keeper frees records BORN by a dead starter
+**   2 request to the zygote   starter    as 1
+**   3 fork, pid into record   zygote     the program ends (the zygote is its lifeline)
+**   4 RUNNING, state, call    worker     burial by the keeper, result "worker_died"
+**   5 result settled, exit    worker     burial finds nothing to fail, frees holds
+**   6 burial, ended opens     keeper
+**
+** Death.  The keeper learns of it by SIGCHLD and, for each strand of that
+** process: claims it, recovers (redo log, latches), fails the task it ran and
+** the call of its worker, abandons and drops what it held, frees the record.  A
+** thread that ends buries itself in the same way.
+**
+** Main dies, however: its end of the lifeline pipe closes, the zygote kills all
+** workers and ends.  The zygote dies: the kernel kills its children (parent
+** death signal).
+*/
+#ifndef CR_WORKER_H
+#define CR_WORKER_H
+
+#include "codec/codec.h"
+
+typedef struct cr_worker {
+  cr_object object;
+  cr_gate ended;           /* opens when the strand is buried */
+  _Atomic uint32_t over;   /* 1: ended; set by the burial, last */
+  uint32_t kind;           /* CR_THREAD or CR_PROCESS; r/o */
+  uint32_t daemon;         /* r/o */
+  _Atomic int32_t pid;     /* of the process it runs in; 0 until known */
+  _Atomic int32_t status;  /* exit code, or -signal; valid when over */
+  _Atomic int32_t leaving; /* exit code + 1 that os.exit in the strand asked for, 0 */
+  _Atomic uint32_t strand; /* index, while not over */
+  uint64_t memory_limit;   /* bytes of its Lua state, 0: none; r/o */
+  _Atomic uint64_t call;   /* cr_future: function, arguments, later the result; owned */
+  _Atomic uint64_t pool;   /* cr_object: the pool it serves, 0: none; owned */
+  char name[CR_NAME_MAX];  /* r/o */
+} cr_worker;
+
+typedef struct cr_worker_options {
+  enum cr_strand_kind kind;
+  const char *name; /* NULL: "Thread-3" or "Process-3" */
+  bool daemon;
+  uint64_t memory_limit;
+} cr_worker_options;
+
+/*
+** What a worker does with itself; set once per process by lib/.
+**   warm   the zygote's chance to prepare a Lua state that its children inherit
+**   main   opens the Lua state, runs the call or serves the pool, closes the
+**          state; returns the exit code
+**   bury   the upper floors' share of a burial: fail the task that `dead` ran,
+**          tell its pool.  Called after cr_recover, before its holds are buried.
+**          `status` as in cr_worker.
+*/
+typedef struct cr_worker_hooks {
+  void (*warm)(void);
+  int (*main)(cr_worker *w);
+  void (*bury)(cr_strand *dead, cr_worker *w, int status);
+} cr_worker_hooks;
+extern cr_worker_hooks cr_worker_do;
+
+void cr_worker_register(void);
+
+/* A worker object, in hand. `call` and `pool` are to be filled before start. */
+cr_worker *cr_worker_new(const cr_worker_options *o);
+
+/* Starts it.  0, EAGAIN (no more threads, processes or strands), ENOMEM, or what
+** starting the zygote failed with. */
+int cr_worker_start(cr_worker *w);
+
+int cr_worker_join(cr_worker *w, cr_time deadline); /* EDEADLK: itself */
+bool cr_worker_over(const cr_worker *w);
+
+/* Asks it to raise "interrupted!" (CR_INTERRUPT) or to end (CR_END): posts the
+** notice and nudges the thread, so that Lua code looks up too.  ESRCH: it is over. */
+int cr_worker_notify(cr_worker *w, uint32_t notices);
+int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, EINVAL: a thread */
+
+/* The zygote's main; never returns.  Called by host/ when the program is
+** executed as `--zygote=...`. */
+_Noreturn void cr_zygote_main(const char *how);
+
+/* Waits until every worker has ended that is no daemon: all of the program's for
+** the main strand, those of its own process for another.  0, ETIMEDOUT, EINTR. */
+int cr_roster_join(cr_time deadline);
+
+/* Asks all remaining workers, daemons, to end (same scope as join). */
+void cr_roster_end(void);
+
+/* f for each live strand but the caller and the keeper. */
+void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg);
+
+/* Ends the zygote and with it every worker process, and waits until they are
+** gone and buried.  The last act of the main strand but its own burial. */
+void cr_zygote_end(void);
+
+/* A strand buries itself: threads at their end, main at the end of the program. */
+void cr_bury_self(int status);
+
+/* Buries every strand of a process that is dead (the zygote does), `status` as in
+** cr_worker. */
+void cr_bury_process(int pid, int status);
+
+/* Called in the nudged thread, within a signal handler: makes running Lua code
+** look up.  Set by lib/. */
+extern void (*cr_worker_nudge)(void);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** zygote: the parent of all worker processes, and the keeper of the dead.
+**
+** It has one thread, and a Lua state that its children inherit ready-made.  It
+** waits, in the only place besides base/ where the program waits, for one of
+** three things:
+**   a request    fork; the child becomes the worker
+**   SIGCHLD      a child died: bury its strands
+**   the lifeline is closed: main is gone.  Kill all children, bury them, end.
+**
+** It waits with poll and not at a gate because it is no strand that Lua code
+** could stop, and must hear of descriptors.  Signals that a terminal sends to the
+** whole group are for main alone: the zygote ignores them, workers have their
+** own answer (see child).
+*/
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/inside.h"
+
+/* The zygote's descriptors; r/o after start. */
+static struct { int requests, deaths, lifeline; } zygote;
+
+/* --------------------------------------------------------------------- child */
+
+/* A worker process takes SIGINT and SIGQUIT without an action, so that Ctrl-C is
+** main's to answer; a handler, not SIG_IGN, because programs that the worker
+** executes would inherit the latter. */
+static void no_action(int signal) { (void)signal; }
+
+static void signals_child(void) {
+  struct sigaction nothing = {.sa_handler = no_action, .sa_flags = SA_RESTART};
+  sigemptyset(&nothing.sa_mask);
+  sigaction(SIGINT, &nothing, NULL);
+  sigaction(SIGQUIT, &nothing, NULL);
+  signal(SIGTERM, SIG_DFL);
+  signal(SIGHUP, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
+  signals_thread();
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void set_pid(cr_worker *w, int32_t pid) {
+  atomic_store(&w->pid, pid);
+  cr_gate_wake(&w->ended, CR_ALL);
+}
+
+/* If the zygote died before the death signal was arranged, nobody would end this
+** process: hence the look at the parent afterwards. */
+static _Noreturn void child(cr_strand *s, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  close(zygote.requests);
+  close(zygote.deaths);
+  close(zygote.lifeline);
+  cr_latch_idle = NULL;
+  cr_strand_enter(s);
+  signals_child();
+  cr_worker *w = worker_of(s);
+  set_pid(w, (int32_t)getpid());
+  prctl(PR_SET_NAME, w->name);
+  int status = cr_worker_do.main(w);
+  fflush(NULL);
+  _exit(status & 0xff);
+}
+
+/* ------------------------------------------------------------------- requests */
+
+static void serve_request(void) {
+  request r;
+  if (recv(zygote.requests, &r, sizeof r, MSG_DONTWAIT) != sizeof r) return;
+  cr_strand *s = &cr_strands[r.strand % CR_STRANDS];
+  cr_worker *w = worker_of(s);
+  if (cr_strand_state(s) != CR_BORN || s->generation != r.generation || !w) return;
+  pid_t me = getpid();
+  pid_t pid = cr_fault("fork") ? (errno = EAGAIN, -1) : fork();
+  if (pid == 0) child(s, me);
+  if (pid < 0)
+    set_pid(w, -errno); /* the maker takes the record back */
+  else
+    atomic_store(&s->pid, (int32_t)pid);
+}
+
+/* --------------------------------------------------------------------- deaths */
+
+#define SLOTS 64
+
+/* Children that were reaped but not yet buried. */
+static struct { int pid, status; } dead[SLOTS];
+static int deaths;
+
+static int status_of(int wait_status) {
+  return WIFSIGNALED(wait_status) ? -WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* Reaps, and opens the latches of the dead: short, and does not wait. */
+static void reap(void) {
+  int s, pid;
+  while (deaths < SLOTS && (pid = waitpid(-1, &s, WNOHANG)) > 0) {
+    dead[deaths].pid = pid;
+    dead[deaths].status = status_of(s);
+    deaths++;
+    recover_process(pid);
+  }
+}
+
+static void bury_dead(void) {
+  for (reap(); deaths > 0; reap()) {
+    deaths--;
+    cr_bury_process(dead[deaths].pid, dead[deaths].status);
+  }
+}
+
+static void kill_child(cr_strand *s, void *arg) {
+  (void)arg;
+  int pid = atomic_load(&s->pid);
+  if (s->kind == CR_PROCESS && pid > 0) kill(pid, SIGKILL);
+}
+
+/* Main is gone or wants to go. Requests that are still in the socket come from
+** workers that are about to be killed. */
+static _Noreturn void end(void) {
+  cr_roster_each(kill_child, NULL);
+  int s, pid;
+  while ((pid = waitpid(-1, &s, 0)) > 0) {
+    recover_process(pid);
+    cr_bury_process(pid, status_of(s));
+  }
+  bury_dead();
+  cr_bury_self(0);
+  _exit(0);
+}
+
+/* ----------------------------------------------------------------------- main */
+
+static void signals_zygote(void) {
+  int ignored[] = {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE, SIGTSTP, SIGTTOU, SIGTTIN};
+  for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) signal(ignored[i], SIG_IGN);
+  sigset_t chld;
+  sigemptyset(&chld);
+  sigaddset(&chld, SIGCHLD);
+  sigprocmask(SIG_SETMASK, &chld, NULL);
+  zygote.deaths = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+  cr_check(zygote.deaths >= 0);
+}
+
+static void close_on_exec(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
+
+static cr_strand *attach(const char *how) {
+  int arena;
+  void *base;
+  size_t size;
+  uint32_t keeper;
+  if (sscanf(how, "%d,%p,%zu,%d,%d,%d,%u", &arena, &base, &size, &zygote.requests, &zygote_socket,
+             &zygote.lifeline, &keeper) != 7)
+    return NULL;
+  int fds[] = {arena, zygote.requests, zygote_socket, zygote.lifeline};
+  for (int i = 0; i < 4; i++) close_on_exec(fds[i]);
+  return cr_arena_attach(arena, base, size) == 0 ? &cr_strands[keeper % CR_STRANDS] : NULL;
+}
+
+static void drain(int fd) {
+  struct signalfd_siginfo info;
+  while (read(fd, &info, sizeof info) > 0) {}
+}
+
+_Noreturn void cr_zygote_main(const char *how) {
+  cr_strand *keeper = attach(how);
+  if (!keeper) _exit(1);
+  cr_strand_enter(keeper);
+  signals_zygote();
+  prctl(PR_SET_NAME, "conrun-zygote");
+  cr_latch_idle = reap;
+  if (cr_worker_do.warm) cr_worker_do.warm();
+  struct pollfd on[] = {
+      {zygote.requests, POLLIN, 0}, {zygote.deaths, POLLIN, 0}, {zygote.lifeline, 0, 0}};
+  for (;;) {
+    if (poll(on, 3, -1) < 0) continue;
+    if (on[2].revents) end();
+    if (on[1].revents) {
+      drain(zygote.deaths);
+      bury_dead();
+    }
+    if (on[0].revents) serve_request();
+  }
+}
