@@ -212,7 +212,9 @@ typedef struct cr_strand {
 
   /* Upper floors' words; own. */
   _Atomic uint64_t worker; /* its worker object (worker/), counted; 0 for main */
-  _Atomic uint64_t task;   /* the future that it computes for a pool, held by it; 0 if none */
+  _Atomic uint64_t serves; /* the pool that its worker belongs to (pool/), or 0 */
+  _Atomic uint64_t task;   /* the future that it computes for it, held by the strand; or a small
+                              number of pool/ that says what else it does */
 } cr_strand;
 
 static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {

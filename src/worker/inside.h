@@ -22,6 +22,10 @@ typedef struct request {
 /* The descriptors that every worker process inherits from the zygote. */
 extern int zygote_socket; /* requests go in here; -1: none yet */
 
+/* In the zygote: forks by itself instead of asking (a pool's worker is replaced
+** during a burial).  NULL in every other process. */
+extern int (*zygote_fork)(cr_strand *s, cr_worker *w);
+
 /* bury.c: the first half for all strands of a process, before the second half for
 ** any: nobody waits for a latch of one that is still to come. */
 void recover_process(int pid);

@@ -26,6 +26,7 @@
 #define LOOK 100000000 /* ns between looks whether the zygote is still there */
 
 int zygote_socket = -1;
+int (*zygote_fork)(cr_strand *s, cr_worker *w);
 static int lifeline = -1; /* the end that only main has */
 
 extern char **environ;
@@ -166,6 +167,7 @@ static int await_pid(cr_worker *w) {
 }
 
 int process_start(cr_worker *w, cr_strand *s) {
+  if (zygote_fork) return zygote_fork(s, w);
   int error = need_zygote();
   if (error == 0) error = ask(s);
   return error ? error : await_pid(w);

@@ -56,23 +56,34 @@ cr_worker *cr_worker_new(const cr_worker_options *o) {
   return w;
 }
 
-/* Undoes the first step of a birth: nobody but the caller knows the record. */
+/* Undoes the first step of a birth: nobody but the caller knows the record.  If
+** a process did take it up and died at once, its burial is under way. */
 static void unmake(cr_strand *s) {
-  cr_strand_claim(s);
+  if (cr_strand_state(s) != CR_BORN || !cr_strand_claim(s)) return;
   cr_object_disown(&s->worker);
   cr_strand_free(s);
 }
 
-int cr_worker_start(cr_worker *w) {
+cr_strand *cr_worker_prepare(cr_worker *w) {
   cr_strand *s = cr_strand_new(w->kind, w->name);
-  if (!s) return EAGAIN;
+  if (!s) return NULL;
   s->daemon = w->daemon;
-  cr_object_share(&w->object, &s->worker);
+  atomic_store(&s->serves, atomic_load(&w->pool));
   atomic_store(&w->strand, s->index);
-  if (w->kind == CR_PROCESS) atomic_fetch_add(&cr_arena_root()->processes, 1);
+  cr_object_share(&w->object, &s->worker);
+  return s;
+}
+
+int cr_worker_launch(cr_worker *w, cr_strand *s) {
+  if (w->kind == CR_PROCESS) atomic_store(&cr_arena_root()->processes, 1);
   int error = w->kind == CR_THREAD ? thread_start(s) : process_start(w, s);
-  if (error && cr_strand_state(s) == CR_BORN && worker_of(s) == w) unmake(s);
+  if (error) unmake(s);
   return error;
+}
+
+int cr_worker_start(cr_worker *w) {
+  cr_strand *s = cr_worker_prepare(w);
+  return s ? cr_worker_launch(w, s) : EAGAIN;
 }
 
 bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->over) != 0; }

@@ -83,6 +83,13 @@ cr_worker *cr_worker_new(const cr_worker_options *o);
 ** starting the zygote failed with. */
 int cr_worker_start(cr_worker *w);
 
+/* The two halves of cr_worker_start, for a pool that counts its workers: prepare
+** reserves the strand (NULL: none left) and takes nothing but the worker's latch,
+** launch lets it run.  A strand that was prepared and not launched, or whose
+** launch failed, is taken back by launch. */
+cr_strand *cr_worker_prepare(cr_worker *w);
+int cr_worker_launch(cr_worker *w, cr_strand *s);
+
 int cr_worker_join(cr_worker *w, cr_time deadline); /* EDEADLK: itself */
 bool cr_worker_over(const cr_worker *w);
 

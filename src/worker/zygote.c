@@ -65,11 +65,12 @@ static _Noreturn void child(cr_strand *s, pid_t parent) {
   close(zygote.deaths);
   close(zygote.lifeline);
   cr_latch_idle = NULL;
+  zygote_fork = NULL;
   cr_strand_enter(s);
   signals_child();
   cr_worker *w = worker_of(s);
-  set_pid(w, (int32_t)getpid());
   prctl(PR_SET_NAME, w->name);
+  atomic_store(&w->pid, (int32_t)getpid()); /* as the zygote does; whoever is first */
   int status = cr_worker_do.main(w);
   fflush(NULL);
   _exit(status & 0xff);
@@ -77,19 +78,24 @@ static _Noreturn void child(cr_strand *s, pid_t parent) {
 
 /* ------------------------------------------------------------------- requests */
 
+static int fork_worker(cr_strand *s, cr_worker *w) {
+  pid_t me = getpid();
+  pid_t pid = cr_fault("fork") ? (errno = EAGAIN, -1) : fork();
+  if (pid == 0) child(s, me);
+  if (pid < 0) return errno;
+  atomic_store(&s->pid, (int32_t)pid);
+  set_pid(w, (int32_t)pid);
+  return 0;
+}
+
 static void serve_request(void) {
   request r;
   if (recv(zygote.requests, &r, sizeof r, MSG_DONTWAIT) != sizeof r) return;
   cr_strand *s = &cr_strands[r.strand % CR_STRANDS];
   cr_worker *w = worker_of(s);
   if (cr_strand_state(s) != CR_BORN || s->generation != r.generation || !w) return;
-  pid_t me = getpid();
-  pid_t pid = cr_fault("fork") ? (errno = EAGAIN, -1) : fork();
-  if (pid == 0) child(s, me);
-  if (pid < 0)
-    set_pid(w, -errno); /* the maker takes the record back */
-  else
-    atomic_store(&s->pid, (int32_t)pid);
+  int error = fork_worker(s, w);
+  if (error) set_pid(w, -error); /* the maker takes the record back */
 }
 
 /* --------------------------------------------------------------------- deaths */
@@ -182,6 +188,7 @@ _Noreturn void cr_zygote_main(const char *how) {
   signals_zygote();
   prctl(PR_SET_NAME, "conrun-zygote");
   cr_latch_idle = reap;
+  zygote_fork = fork_worker;
   if (cr_worker_do.warm) cr_worker_do.warm();
   struct pollfd on[] = {
       {zygote.requests, POLLIN, 0}, {zygote.deaths, POLLIN, 0}, {zygote.lifeline, 0, 0}};

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** pipelib: module "conrun.pipe".
+**
+** new([{duplex=false}]) -> a, b.  Both ends send and receive, or, without
+** duplex, a receives what b sends.
+*/
+#include "lib/lib.h"
+
+static cr_pipe *check(lua_State *L) { return cr_handle_check(L, 1, CR_PIPE); }
+
+static bool read_duplex(lua_State *L) {
+  static const char *const known[] = {"duplex", NULL};
+  if (lua_isnoneornil(L, 1)) return true;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  cr_check_options(L, 1, known);
+  lua_getfield(L, 1, "duplex");
+  if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
+    luaL_error(L, "bad option 'duplex' (boolean expected, got %s)", luaL_typename(L, -1));
+  bool duplex = lua_isnil(L, -1) || lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return duplex;
+}
+
+static int pipe_new(lua_State *L) {
+  cr_pipe *a, *b;
+  bool duplex = read_duplex(L);
+  cr_handle *first = cr_handle_new(L, CR_PIPE);
+  cr_handle *second = cr_handle_new(L, CR_PIPE);
+  if (cr_pipe_new(duplex, &a, &b) != 0) return cr_fail(L, ENOMEM);
+  cr_hold *rest = cr_object_born(b); /* filling the first may raise */
+  second->object = &b->object;
+  second->hold = rest;
+  cr_handle_fill(L, first, a);
+  return 2;
+}
+
+static cr_pipe *check_direction(lua_State *L, bool (*able)(const cr_pipe *), const char *verb) {
+  cr_pipe *p = check(L);
+  if (!able(p)) luaL_error(L, "this end of the pipe cannot %s", verb);
+  return p;
+}
+
+static int m_send(lua_State *L) {
+  cr_pipe *p = check_direction(L, cr_pipe_writable, "send");
+  cr_value v;
+  luaL_checkany(L, 2);
+  cr_encode(L, 2, 1, "value", &v);
+  int r = cr_pipe_send(p, &v);
+  if (r) {
+    cr_value_free(&v);
+    return cr_outcome(L, false, r);
+  }
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int m_recv(lua_State *L) {
+  cr_pipe *p = check_direction(L, cr_pipe_readable, "receive");
+  cr_time deadline = cr_check_timeout(L, 2);
+  cr_value v;
+  int r = cr_pipe_recv(p, &v, 0);
+  if (r == ETIMEDOUT && deadline != 0) {
+    cr_here(L);
+    while ((r = cr_pipe_recv(p, &v, deadline)) == EINTR) cr_look_up(L);
+  }
+  if (r) return cr_outcome(L, true, r);
+  return cr_decode(L, &v);
+}
+
+/* True as well when the other end is closed: recv would not wait. */
+static int m_poll(lua_State *L) {
+  cr_pipe *p = check_direction(L, cr_pipe_readable, "receive");
+  cr_time deadline = lua_isnoneornil(L, 2) ? 0 : cr_check_timeout(L, 2);
+  int r = cr_pipe_poll(p, 0);
+  if (r == ETIMEDOUT && deadline != 0) {
+    cr_here(L);
+    while ((r = cr_pipe_poll(p, deadline)) == EINTR) cr_look_up(L);
+  }
+  lua_pushboolean(L, r == 0 || r == ESHUTDOWN);
+  return 1;
+}
+
+/* Lets go of this strand's handle: the end is closed when nobody holds it. */
+static int m_close(lua_State *L) {
+  cr_handle *h = cr_handle_test(L, 1, CR_PIPE);
+  if (!h) return luaL_typeerror(L, 1, "pipe");
+  cr_hold *hold = h->hold;
+  h->object = NULL;
+  h->hold = NULL;
+  if (hold) cr_object_drop(hold);
+  return 0;
+}
+
+static int text(lua_State *L) {
+  const cr_handle *h = cr_handle_test(L, 1, CR_PIPE);
+  if (h && h->object)
+    cr_handle_text(L, h->object, "open");
+  else
+    lua_pushliteral(L, "pipe (closed)");
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"new", pipe_new}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"send", m_send}, {"recv", m_recv}, {"poll", m_poll}, {"close", m_close}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__tostring", text}, {"__close", m_close}, {NULL, NULL}};
+
+int luaopen_conrun_pipe(lua_State *L) {
+  luaL_newlib(L, functions);
+  cr_lib_type(L, CR_PIPE, methods, meta);
+  return 1;
+}

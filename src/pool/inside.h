@@ -1,0 +1,30 @@
+/*
+** inside: what the files of pool/ know of each other.
+*/
+#ifndef CR_POOL_INSIDE_H
+#define CR_POOL_INSIDE_H
+
+#include "pool/pool.h"
+
+/* What a pool's worker does when it computes no task: small values of
+** strand->task, which is the future's address otherwise. */
+enum {
+  DOING_NOTHING,
+  DOING_WAIT,
+  DOING_INITIALIZER,
+  DOING_TASK
+};
+
+static inline cr_future *future_of(const cr_strand *s) {
+  uint64_t task = atomic_load(&((cr_strand *)s)->task);
+  return task >= DOING_TASK ? (cr_future *)(uintptr_t)task : NULL;
+}
+static inline void doing(uint64_t what) { atomic_store(&cr_me->task, what); }
+
+/* pool.c; the pool's latch is held for count_workers. */
+void count_workers(cr_pool *p);
+void leave(cr_pool *p);
+void start_if_needed(cr_pool *p);
+void break_pool(cr_pool *p, const char *why, const cr_value *error);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** loop: what a pool's worker does from its first task to its last.
+**
+**   1 the initializer runs once; if it fails, or dies, the pool is broken: every
+**     task fails with its error, and no successor is started
+**   2 tasks, until the pool is closed and its line empty, the pool is ended, or
+**     the worker has had its number of tasks (max_tasks_per_worker)
+**   3 the worker leaves; if tasks wait, a successor comes
+**
+** On the road of pool:map (pool.h) this is stage 4.
+*/
+#include <stdlib.h>
+
+#include "pool/inside.h"
+
+void (*cr_pool_look_up)(lua_State *L);
+
+/* Runs the initializer as a task of its own, whose future nobody else knows. */
+static int call_initializer(lua_State *L, cr_pool *p) {
+  cr_future *f = cr_future_new();
+  if (!f) return ENOMEM;
+  cr_hold *hold = cr_object_born(f);
+  cr_value arguments;
+  cr_object_share((cr_object *)(uintptr_t)atomic_load(&p->initializer), &f->code);
+  int r = cr_value_copy(&p->initargs, &arguments);
+  if (r == 0) {
+    cr_value_log_put(&f->arguments, &arguments);
+    cr_redo_commit();
+    cr_value_published(&arguments);
+    cr_future_start(f);
+    cr_task_run(L, f);
+    if (cr_future_state(f) != CR_DONE) break_pool(p, "the initializer failed", &f->result);
+  }
+  cr_object_drop(hold);
+  return r;
+}
+
+static void initialize(lua_State *L, cr_pool *p) {
+  if (atomic_load(&p->initializer) == 0) return;
+  doing(DOING_INITIALIZER);
+  int error = call_initializer(L, p);
+  if (error) break_pool(p, "the initializer could not be called: not enough memory", NULL);
+  doing(DOING_NOTHING);
+}
+
+/* A thread that called os.exit has only given up its task. */
+static void stay(void) {
+  cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker);
+  if (w && atomic_exchange(&w->leaving, 0)) cr_notices_take();
+}
+
+static void run(lua_State *L, cr_pool *p, cr_hold *hold) {
+  cr_task_run(L, future_of(cr_me));
+  stay();
+  cr_pool_finished(p, hold);
+}
+
+/* Between two tasks; an interrupt that was meant for the last one is stale. */
+static void look_up(lua_State *L) {
+  atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
+  if (cr_pool_look_up) cr_pool_look_up(L);
+}
+
+int cr_pool_serve(lua_State *L, cr_pool *p) {
+  uint64_t done = 0;
+  initialize(L, p);
+  while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
+    cr_hold *hold;
+    int r = cr_pool_take(p, &hold);
+    if (r == 0) {
+      run(L, p, hold);
+      done++;
+    } else if (r == EINTR && !(cr_notices() & CR_END)) {
+      look_up(L);
+    } else {
+      break;
+    }
+  }
+  leave(p);
+  return EXIT_SUCCESS;
+}

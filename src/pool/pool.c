@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** pool: the line of tasks, and the workers that take from it.
+**
+** The line is a chain through the futures themselves; being in it is one
+** reference.  It changes by one redo log under the pool's latch, so a task is in
+** the line, or in a worker's hands, or (in a poster's hands) not yet posted.
+**
+** Workers are started when a task comes and none is idle.  The poster does it,
+** or a worker that leaves, or the burial of a dead one: whoever sees the need.
+**
+** On the road of pool:map (pool.h) this is stage 3.
+*/
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "pool/inside.h"
+
+/* ------------------------------------------------------------------ counting */
+
+/* The dead, dying and leaving do not count: they serve no more. */
+void count_workers(cr_pool *p) {
+  uint64_t workers = 0, idle = 0, running = 0;
+  uint32_t top = cr_strands_top();
+  for (uint32_t i = 0; i < top; i++) {
+    cr_strand *s = &cr_strands[i];
+    enum cr_strand_state state = cr_strand_state(s);
+    if (state != CR_RUNNING && state != CR_BORN) continue;
+    if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)p) continue;
+    uint64_t task = atomic_load(&s->task);
+    workers++;
+    idle += task == DOING_WAIT;
+    running += task >= DOING_TASK;
+  }
+  atomic_store(&p->workers, workers);
+  atomic_store(&p->idle, idle);
+  atomic_store(&p->running, running);
+}
+
+static void add(_Atomic uint64_t *counter, int64_t n) {
+  uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+  atomic_store_explicit(counter, value + (uint64_t)n, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------ the line */
+
+static cr_future *line_first(cr_pool *p) {
+  return (cr_future *)(uintptr_t)atomic_load_explicit(&p->first, memory_order_relaxed);
+}
+
+/* Logs that `f` joins the line at its end. */
+static void log_append(cr_pool *p, cr_future *f) {
+  cr_future *last = (cr_future *)(uintptr_t)atomic_load_explicit(&p->last, memory_order_relaxed);
+  cr_redo_pointer(last ? &last->next_task : &p->first, f);
+  cr_redo_pointer(&p->last, f);
+  cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + 1);
+}
+
+/* Logs that `f` goes to the front again: its worker died. */
+static void log_prepend(cr_pool *p, cr_future *f) {
+  cr_redo(&f->next_task, atomic_load_explicit(&p->first, memory_order_relaxed));
+  if (!line_first(p)) cr_redo_pointer(&p->last, f);
+  cr_redo_pointer(&p->first, f);
+  cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + 1);
+}
+
+/* Logs that the first leaves; its reference goes to `hold`. */
+static void log_pop(cr_pool *p, cr_future *f, cr_hold *hold) {
+  uint64_t next = atomic_load_explicit(&f->next_task, memory_order_relaxed);
+  cr_redo(&p->first, next);
+  if (next == 0) cr_redo(&p->last, 0);
+  cr_redo(&f->next_task, 0);
+  cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) - 1);
+  cr_redo_pointer(&hold->what, f);
+}
+
+/* The first task, in the caller's hands, or NULL.  For tasks that nobody is to
+** compute. */
+static cr_future *pop(cr_pool *p, cr_hold *hold) {
+  cr_latch_take(&p->object.latch);
+  cr_future *f = line_first(p);
+  if (f) {
+    log_pop(p, f, hold);
+    cr_redo_commit();
+  }
+  cr_latch_drop(&p->object.latch);
+  return f;
+}
+
+/* Settles all tasks in the line: with the error, or as cancelled. */
+static void clear_line(cr_pool *p, const cr_value *error) {
+  cr_hold *hold;
+  cr_future *f;
+  while ((hold = cr_hold_reserve()) && (f = pop(p, hold))) {
+    cr_value copy;
+    bool failed = error && cr_value_copy(error, &copy) == 0;
+    if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
+    if (!failed) cr_future_cancel(f);
+    cr_object_drop(hold);
+  }
+  if (hold) cr_hold_unused(hold);
+}
+
+/* ------------------------------------------------------------------- workers */
+
+static cr_worker *make_worker(cr_pool *p, cr_hold **hold) {
+  char name[CR_NAME_MAX + 24];
+  snprintf(name, sizeof name, "%s-%lu", p->name,
+           (unsigned long)atomic_fetch_add(&p->births, 1) + 1);
+  cr_worker_options o = {p->kind, name, true, p->memory_limit};
+  cr_worker *w = cr_worker_new(&o);
+  if (!w) return NULL;
+  cr_object_share(&p->object, &w->pool);
+  *hold = cr_object_born(w);
+  return w;
+}
+
+/* May and should there be one more worker?  A pool of threads can be given more
+** only in the process of its threads. */
+static bool needs_worker(const cr_pool *p) {
+  cr_pool *q = (cr_pool *)p;
+  return atomic_load(&q->queued) > atomic_load(&q->idle) &&
+         atomic_load(&q->workers) < p->workers_max && atomic_load(&q->state) <= CR_POOL_CLOSED &&
+         (p->kind == CR_PROCESS || p->owner_pid == (int32_t)getpid());
+}
+
+/* Reserves the strand under the latch, where workers are counted. */
+static int start_one(cr_pool *p, bool (*wanted)(const cr_pool *)) {
+  cr_hold *hold;
+  cr_worker *w = make_worker(p, &hold);
+  if (!w) return ENOMEM;
+  cr_latch_take(&p->object.latch);
+  cr_strand *s = wanted(p) ? cr_worker_prepare(w) : NULL;
+  bool full = !s && wanted(p);
+  count_workers(p);
+  cr_latch_drop(&p->object.latch);
+  int error = s ? cr_worker_launch(w, s) : full ? EAGAIN : 0;
+  if (error) {
+    cr_latch_take(&p->object.latch);
+    count_workers(p);
+    cr_latch_drop(&p->object.latch);
+  }
+  cr_object_drop(hold);
+  return error;
+}
+
+/* If not a single worker can be started, nobody would ever take the tasks. */
+static void fail_line(cr_pool *p, int error) {
+  char text[160];
+  cr_value v;
+  if (atomic_load(&p->workers) > 0) return;
+  snprintf(text, sizeof text, "cannot start a worker of pool '%s': %s", p->name, strerror(error));
+  if (cr_encode_error("broken", text, NULL, &v) != 0) {
+    clear_line(p, NULL);
+    return;
+  }
+  clear_line(p, &v);
+  cr_value_free(&v);
+}
+
+void start_if_needed(cr_pool *p) {
+  if (!needs_worker(p)) return;
+  int error = start_one(p, needs_worker);
+  if (error) fail_line(p, error);
+}
+
+static bool has_room(const cr_pool *p) {
+  return atomic_load(&((cr_pool *)p)->workers) < p->workers_max &&
+         p->owner_pid == (int32_t)getpid();
+}
+
+void cr_pool_fill(cr_pool *p) {
+  while (p->kind == CR_THREAD && has_room(p) && start_one(p, has_room) == 0) {}
+}
+
+/* The calling worker serves no more; a successor comes if tasks wait. */
+void leave(cr_pool *p) {
+  cr_latch_take(&p->object.latch);
+  atomic_store(&cr_me->serves, 0);
+  doing(DOING_NOTHING);
+  count_workers(p);
+  cr_latch_drop(&p->object.latch);
+  start_if_needed(p);
+  cr_gate_wake(&p->rest, CR_ALL);
+}
+
+/* -------------------------------------------------------------------- posting */
+
+static int refusal(const cr_pool *p) {
+  switch (atomic_load(&((cr_pool *)p)->state)) {
+  case CR_POOL_OPEN: return 0;
+  case CR_POOL_BROKEN: return EPIPE;
+  default: return ESHUTDOWN;
+  }
+}
+
+/* One redo log: the future gets its arguments and two references, the line's and
+** the caller's, and is in the line.  Until then it is in the caller's hands. */
+static cr_hold *join_line(cr_pool *p, const cr_value *v, cr_future *f) {
+  cr_hold *hold = (cr_hold *)(void *)((char *)cr_held(f) - offsetof(cr_hold, what));
+  cr_value_log_put(&f->arguments, v);
+  cr_redo(&f->object.refs, 2);
+  cr_redo_pointer(&hold->what, f);
+  log_append(p, f);
+  cr_redo_commit();
+  cr_value_published(v);
+  return hold;
+}
+
+int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_task_mode mode,
+                 cr_future *f, cr_hold **hold) {
+  f->mode = mode;
+  cr_latch_take(&p->object.latch);
+  int r = refusal(p);
+  if (r == 0) {
+    cr_object_share(&code->object, &f->code);
+    *hold = join_line(p, arguments, f);
+  }
+  cr_latch_drop(&p->object.latch);
+  if (r) return r;
+  cr_gate_wake(&p->work, 1);
+  start_if_needed(p);
+  return 0;
+}
+
+/* --------------------------------------------------------------------- taking */
+
+/* A task, or EAGAIN.  Latch taken and dropped. */
+static int try_take(cr_pool *p, cr_hold *hold) {
+  cr_latch_take(&p->object.latch);
+  cr_future *f = line_first(p);
+  bool waited = atomic_load_explicit(&cr_me->task, memory_order_relaxed) == DOING_WAIT;
+  int r = f ? 0 : refusal(p) ? ESHUTDOWN : EAGAIN;
+  if (atomic_load(&p->state) == CR_POOL_TERMINATED) r = ESHUTDOWN;
+  if (r == 0) {
+    log_pop(p, f, hold);
+    cr_redo_pointer(&cr_me->task, f);
+    cr_redo_commit();
+    f->tries++;
+    add(&p->running, 1);
+    if (waited) add(&p->idle, -1);
+  } else if (r == EAGAIN && !waited) {
+    doing(DOING_WAIT);
+    add(&p->idle, 1);
+  }
+  cr_latch_drop(&p->object.latch);
+  return r;
+}
+
+static int wait_for_task(cr_pool *p, cr_hold *hold) {
+  int r;
+  cr_wait_begin(CR_ON_TASK, p, &p->work);
+  for (;;) {
+    uint32_t seen = cr_gate_arm(&p->work);
+    if ((r = try_take(p, hold)) != EAGAIN) break;
+    if ((r = cr_gate_wait(&p->work, seen, CR_FOREVER)) != 0) break;
+  }
+  cr_wait_end(r == 0);
+  /* A wake-up goes to one sleeper, who answers for the rest (base.h). */
+  if (r == 0 && atomic_load(&p->queued) > 0) cr_gate_wake(&p->work, 1);
+  return r;
+}
+
+/* No more idle: told to look up. */
+static void stop_waiting(cr_pool *p) {
+  cr_latch_take(&p->object.latch);
+  if (atomic_load(&cr_me->task) == DOING_WAIT) add(&p->idle, -1);
+  doing(DOING_NOTHING);
+  cr_latch_drop(&p->object.latch);
+}
+
+static void forget_task(cr_pool *p, int completed) {
+  cr_latch_take(&p->object.latch);
+  doing(DOING_NOTHING);
+  add(&p->running, -1);
+  add(&p->completed, completed);
+  cr_latch_drop(&p->object.latch);
+}
+
+/* A task that was cancelled while it was in the line is passed over. */
+int cr_pool_take(cr_pool *p, cr_hold **out) {
+  for (;;) {
+    cr_hold *hold = cr_hold_reserve();
+    if (!hold) return ENOMEM;
+    int r = try_take(p, hold);
+    if (r == EAGAIN) r = wait_for_task(p, hold);
+    if (r != 0) {
+      stop_waiting(p);
+      cr_hold_unused(hold);
+      return r;
+    }
+    *out = hold;
+    if (cr_future_start(future_of(cr_me)) == 0) return 0;
+    forget_task(p, 0);
+    cr_object_drop(hold);
+  }
+}
+
+void cr_pool_finished(cr_pool *p, cr_hold *hold) {
+  forget_task(p, 1);
+  cr_object_drop(hold);
+}
+
+/* ------------------------------------------------------------------------ end */
+
+static bool change_state(cr_pool *p, enum cr_pool_state to) {
+  cr_latch_take(&p->object.latch);
+  bool forward = atomic_load(&p->state) < to;
+  if (forward) atomic_store(&p->state, to);
+  cr_latch_drop(&p->object.latch);
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
+  return forward;
+}
+
+void cr_pool_close(cr_pool *p) {
+  change_state(p, CR_POOL_CLOSED);
+  start_if_needed(p);
+}
+
+void cr_pool_cancel(cr_pool *p) { clear_line(p, NULL); }
+
+/* The record may be freed and taken by another strand while we look: a process is
+** killed only if it still serves this pool just before. */
+static void end_worker(cr_strand *s, void *arg) {
+  if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)arg) return;
+  int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
+  if (s->kind == CR_PROCESS && pid > 0) {
+    kill(pid, SIGKILL);
+  } else {
+    cr_post(s, CR_END);
+    if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
+  }
+}
+
+void cr_pool_terminate(cr_pool *p) {
+  if (!change_state(p, CR_POOL_TERMINATED)) return;
+  clear_line(p, NULL);
+  cr_roster_each(end_worker, p);
+}
+
+void break_pool(cr_pool *p, const char *why, const cr_value *error) {
+  cr_value v;
+  int r = error ? cr_value_copy(error, &v) : cr_encode_error("broken", why, NULL, &v);
+  if (r != 0) v.head = CR_V_NONE;
+  cr_latch_take(&p->object.latch);
+  bool first = atomic_load(&p->state) < CR_POOL_TERMINATED;
+  if (first) {
+    cr_value_log_put(&p->broken, &v);
+    cr_redo_commit();
+    cr_value_published(&v);
+    atomic_store(&p->state, CR_POOL_BROKEN);
+  }
+  cr_latch_drop(&p->object.latch);
+  if (!first) cr_value_free(&v);
+  clear_line(p, &p->broken);
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
+}
+
+static int at_rest(cr_pool *p) {
+  cr_latch_take(&p->object.latch);
+  bool rest = atomic_load(&p->workers) == 0 && !line_first(p);
+  cr_latch_drop(&p->object.latch);
+  return rest ? 0 : EAGAIN;
+}
+
+int cr_pool_join(cr_pool *p, cr_time deadline) {
+  if (atomic_load(&p->state) == CR_POOL_OPEN) return EBUSY;
+  if (at_rest(p) == 0) return 0;
+  int r;
+  cr_wait_begin(CR_ON_POOL, p, &p->rest);
+  for (;;) {
+    uint32_t seen = cr_gate_arm(&p->rest);
+    if ((r = at_rest(p)) != EAGAIN) break;
+    if ((r = cr_gate_wait(&p->rest, seen, deadline)) != 0) break;
+  }
+  cr_wait_end(r == 0);
+  return r;
+}
+
+/* Holds of the calling strand do not change while it waits here. */
+static cr_pool *open_pool(cr_hold *h) {
+  uint64_t what = atomic_load(&h->what);
+  cr_object *o = (cr_object *)(uintptr_t)what;
+  return what && !(what & 3) && o->type == CR_POOL ? (cr_pool *)o : NULL;
+}
+
+static int finish(cr_hold *h, cr_time deadline) {
+  cr_pool *p = open_pool(h);
+  if (!p || atomic_load(&cr_me->serves) == (uint64_t)(uintptr_t)p) return 0;
+  cr_pool_close(p);
+  return cr_pool_join(p, deadline);
+}
+
+int cr_pools_finish(cr_time deadline) {
+  int r = 0;
+  for (int i = 0; i < CR_HOLDS_INLINE && r == 0; i++) r = finish(&cr_me->first[i], deadline);
+  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&cr_me->more);
+  for (; more && r == 0; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
+    for (uint64_t i = 0; i < more->count && r == 0; i++) r = finish(&more->hold[i], deadline);
+  return r;
+}
+
+/* ---------------------------------------------------------------------- death */
+
+static void tell_death(char *text, size_t size, const cr_strand *dead, int status) {
+  const char *what = dead->kind == CR_PROCESS ? "process" : "thread";
+  int pid = atomic_load(&((cr_strand *)dead)->pid);
+  if (status < 0)
+    snprintf(text, size, "worker %s '%s' (pid %d) was killed by signal %d (SIG%s)", what,
+             dead->name, pid, -status, sigabbrev_np(-status) ? sigabbrev_np(-status) : "?");
+  else
+    snprintf(text, size, "worker %s '%s' (pid %d) ended with exit code %d", what, dead->name, pid,
+             status);
+}
+
+static void fail(cr_future *f, const char *kind, const char *text, const cr_strand *dead) {
+  cr_value v;
+  if (cr_future_done(f)) return;
+  bool made = cr_encode_error(kind, text, dead->name, &v) == 0;
+  if (!made) v.head = CR_V_NONE;
+  if (cr_future_settle(f, CR_FAILED, &v) != 0) cr_value_free(&v);
+}
+
+/* Back to the front of the line, with a reference of its own. */
+static bool retry(cr_pool *p, cr_future *f) {
+  cr_latch_take(&p->object.latch);
+  bool again = f->tries <= p->retries && atomic_load(&p->state) <= CR_POOL_CLOSED;
+  if (again) {
+    cr_latch_take(&f->object.latch);
+    again = cr_future_state(f) == CR_WORKING;
+    if (again) {
+      cr_redo(&f->state, CR_PENDING);
+      cr_redo(&f->runner, 0);
+      cr_redo(&f->object.refs, atomic_load(&f->object.refs) + 1);
+      log_prepend(p, f);
+      cr_redo_commit();
+    }
+    cr_latch_drop(&f->object.latch);
+  }
+  cr_latch_drop(&p->object.latch);
+  return again;
+}
+
+static void bury_task(cr_pool *p, cr_strand *dead, cr_future *f, const char *text) {
+  bool terminated = atomic_load(&p->state) == CR_POOL_TERMINATED;
+  if (cr_future_state(f) == CR_PENDING && f->runner == 0) cr_future_start(f);
+  if (terminated)
+    fail(f, "cancelled", "the pool was terminated", dead);
+  else if (!retry(p, f))
+    fail(f, "worker_died", text, dead);
+}
+
+static void bury_servant(cr_pool *p, cr_strand *dead, const char *text) {
+  cr_future *f = future_of(dead);
+  if (f) bury_task(p, dead, f, text);
+  if (atomic_load(&dead->task) == DOING_INITIALIZER) break_pool(p, text, NULL);
+  cr_latch_take(&p->object.latch);
+  atomic_store(&dead->serves, 0);
+  atomic_store(&dead->task, DOING_NOTHING);
+  if (f) add(&p->completed, 1);
+  count_workers(p);
+  cr_latch_drop(&p->object.latch);
+  start_if_needed(p);
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
+}
+
+void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
+  char text[200];
+  tell_death(text, sizeof text, dead, status);
+  cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
+  cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
+  if (p) bury_servant(p, dead, text);
+  if (call) fail(call, "worker_died", text, dead);
+}
+
+/* ----------------------------------------------------------------------- type */
+
+static void destroy(cr_object *o) {
+  cr_pool *p = (cr_pool *)o;
+  clear_line(p, NULL);
+  cr_object_disown(&p->initializer);
+  cr_value_free_owned(&p->initargs);
+  cr_value_free_owned(&p->broken);
+}
+
+static void visit(cr_object *o, cr_visit *v) {
+  cr_pool *p = (cr_pool *)o;
+  cr_object *code = (cr_object *)(uintptr_t)atomic_load(&p->initializer);
+  if (code) v->object(v, code);
+  cr_value_visit(&p->initargs, v);
+  cr_value_visit(&p->broken, v);
+  for (cr_future *f = line_first(p); f; f = (cr_future *)(uintptr_t)atomic_load(&f->next_task))
+    v->object(v, &f->object);
+}
+
+void cr_pool_register(void) {
+  static const cr_type type = {.name = "pool", .destroy = destroy, .visit = visit};
+  cr_type_register(CR_POOL, &type);
+}
+
+cr_pool *cr_pool_new(const cr_pool_options *o) {
+  cr_pool *p = cr_object_new(CR_POOL, sizeof *p);
+  if (!p) return NULL;
+  p->kind = o->kind;
+  p->workers_max = o->workers;
+  p->tasks_per_worker = o->tasks_per_worker;
+  p->retries = o->retries;
+  p->memory_limit = o->memory_limit;
+  p->owner_pid = (int32_t)getpid();
+  if (o->name)
+    snprintf(p->name, sizeof p->name, "%s", o->name);
+  else
+    snprintf(p->name, sizeof p->name, "pool-%u",
+             atomic_fetch_add(&cr_arena_root()->pool_number, 1) + 1);
+  return p;
+}

@@ -1,0 +1,124 @@
+/*
+** pool: functions and arguments go in, futures come out.
+**
+** A task is a future (sync.h) with the code and arguments to compute it.  It
+** waits in the pool's line, a chain through the futures themselves; workers
+** take from the line by themselves, compute, and settle the future.  There is
+** no dispatcher and no collector.  The pool does not know whether a worker is a
+** thread or a process.
+**
+** The road of a call, downwards:
+**   1 lua/conrun/pool.lua  map      cut the list into chunks, post each, collect in order
+**   2 lib/poollib.c        submit   check arguments, call down
+**   3 pool/task.c          post     encode function and arguments, make the future, join the line
+**   4 pool/loop.c          serve    a worker takes a task, until the pool says stop
+**   5 pool/task.c          run      future running; decode; call; encode; settle
+**   6 lib/futurelib.c      result   decode the values, or raise with the worker's traceback
+**
+** If a worker dies in 5, burial fails the future it ran (worker_died, or back
+** into the line when the pool has retries) and starts a successor if tasks wait.
+*/
+#ifndef CR_POOL_H
+#define CR_POOL_H
+
+#include "worker/worker.h"
+
+enum cr_pool_state {
+  CR_POOL_OPEN,
+  CR_POOL_CLOSED,     /* no new tasks; those in the line are finished */
+  CR_POOL_TERMINATED, /* those in the line are cancelled, those running ended */
+  CR_POOL_BROKEN      /* the initializer failed: every task fails with its error */
+};
+
+/*
+** The numbers of workers are counted from the strand table (serves, task) under
+** the latch whenever a worker comes, goes or dies, so that no death can leave
+** them wrong; between those moments they are kept by plain stores.
+*/
+typedef struct cr_pool {
+  cr_object object;
+  cr_gate work;                 /* workers without a task wait here */
+  cr_gate rest;                 /* join waits here: the last worker went */
+  _Atomic uint32_t state;       /* enum cr_pool_state; under the latch, read by anyone */
+  uint32_t kind;                /* CR_THREAD or CR_PROCESS; r/o */
+  uint64_t workers_max;         /* r/o */
+  _Atomic uint64_t workers;     /* started and not gone; under the latch */
+  _Atomic uint64_t idle;        /* of these, without a task; under the latch */
+  _Atomic uint64_t running;     /* tasks taken and not finished; under the latch */
+  _Atomic uint64_t queued;      /* tasks in the line; under the latch */
+  _Atomic uint64_t completed;   /* tasks finished; under the latch */
+  _Atomic uint64_t first, last; /* the line: cr_future, linked by next_task; under the latch */
+  _Atomic uint64_t initializer; /* cr_code, 0: none; owned */
+  cr_value initargs;            /* owned; borrowed by each worker */
+  cr_value broken;              /* the error of a broken pool; under the latch, then r/o */
+  _Atomic uint64_t births;      /* for the names of workers */
+  uint64_t tasks_per_worker;    /* max_tasks_per_worker, 0: no limit; r/o */
+  uint64_t retries;             /* times a task is started again whose worker died; r/o */
+  uint64_t memory_limit;        /* r/o */
+  int32_t owner_pid;            /* the process whose threads serve it; r/o */
+  char name[CR_NAME_MAX];       /* r/o */
+} cr_pool;
+
+void cr_pool_register(void);
+
+typedef struct cr_pool_options {
+  enum cr_strand_kind kind;
+  uint64_t workers;
+  const char *name; /* NULL: "pool-1" */
+  uint64_t tasks_per_worker, retries, memory_limit;
+} cr_pool_options;
+
+cr_pool *cr_pool_new(const cr_pool_options *o); /* in hand */
+
+/* How a task treats its arguments. */
+enum cr_task_mode {
+  CR_CALL_ARGUMENTS, /* f(a, b, c): one call, all its results */
+  CR_MAP_LIST,       /* f(a), f(b), f(c): one result each */
+  CR_MAP_STAR        /* f(unpack(a)), f(unpack(b)) ...: one result each */
+};
+
+/* Puts a task in the line and starts a worker if none is idle and there is
+** room.  `f` is a new future in the caller's hands; on success it is held by the
+** caller (*hold) and by the line, and the arguments are its own.  On failure
+** everything is as it was: ESHUTDOWN: closed; EPIPE: broken.  If no worker at all
+** can be started the future fails with that. */
+int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_task_mode mode,
+                 cr_future *f, cr_hold **hold);
+
+/* A worker of the pool takes the next task: *hold is its holding, cr_me->task the
+** future, which is RUNNING.  ESHUTDOWN: no more tasks will come, leave; EINTR;
+** ENOMEM. */
+int cr_pool_take(cr_pool *p, cr_hold **hold);
+/* It has settled the task: the task is not its own any more. */
+void cr_pool_finished(cr_pool *p, cr_hold *hold);
+
+/* Runs a task in the calling strand: decodes, calls, encodes, settles.  Never
+** raises.  A message handler makes an error object of what the function raised. */
+void cr_task_run(lua_State *L, cr_future *f);
+
+/* The worker's loop: initializer, then tasks until the pool says stop.  Returns
+** the exit code. */
+int cr_pool_serve(lua_State *L, cr_pool *p);
+
+/* Handles notices of a worker between two tasks, without raising; set by lib/. */
+extern void (*cr_pool_look_up)(lua_State *L);
+
+void cr_pool_close(cr_pool *p);
+/* Cancels what waits in the line; the pool stays as it is. */
+void cr_pool_cancel(cr_pool *p);
+/* Cancels what waits and ends what runs: processes are killed, threads told. */
+void cr_pool_terminate(cr_pool *p);
+int cr_pool_join(cr_pool *p, cr_time deadline); /* EBUSY: still open; ETIMEDOUT, EINTR */
+
+/* Starts all workers that may be: before a pool of threads is handed to another
+** process, which cannot start them. */
+void cr_pool_fill(cr_pool *p);
+
+/* pool's share of a burial (cr_worker_hooks.bury). */
+void cr_pool_bury(cr_strand *dead, cr_worker *w, int status);
+
+/* Closes every pool that the calling strand holds and waits until their tasks are
+** finished: the end of a script.  0, ETIMEDOUT, EINTR (call again). */
+int cr_pools_finish(cr_time deadline);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** task: one call, from its encoded form to its settled future.
+**
+** Lua code runs protected, with a message handler that turns whatever was
+** raised into an error object while the stack that raised it is still there: the
+** traceback is the worker's.  What cannot be decoded or encoded fails the task
+** with kind "transfer"; a task that is ended with its pool, with "cancelled".
+**
+** A mapping task calls the function for each of its elements and goes on after
+** an error, since the other elements have done nothing wrong; its future fails
+** with the first error.
+**
+** On the road of pool:map (pool.h) this is stage 5.
+*/
+#include <stdio.h>
+
+#include "pool/inside.h"
+
+enum stage {
+  DECODING,
+  CALLING,
+  ENCODING
+};
+
+typedef struct task {
+  cr_future *future;
+  enum stage stage;
+  cr_value result; /* in hand; NONE until the call has succeeded */
+  cr_value error;  /* in hand; NONE until something failed */
+  cr_reader *reader;
+  cr_writer *writer;
+  bool more; /* mapping: elements are left */
+} task;
+
+/* -------------------------------------------------------------- error objects */
+
+/* Pushes a field of a module of conrun, which is loaded if need be. */
+static void push_errors_metatable(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "conrun.errors") != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "conrun.errors");
+    lua_call(L, 1, 1);
+  }
+  lua_getfield(L, -1, "metatable");
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+static const char *kind_of(const task *t) {
+  if (cr_notices() & CR_END) return "cancelled";
+  return t->stage == CALLING ? "task" : "transfer";
+}
+
+/* The message handler: error value -> error object.  Upvalue 1: the task. */
+static int make_error(lua_State *L) {
+  const task *t = lua_touserdata(L, lua_upvalueindex(1));
+  luaL_checkstack(L, 8, NULL);
+  luaL_traceback(L, L, NULL, 1);
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, kind_of(t));
+  lua_setfield(L, -2, "kind");
+  luaL_tolstring(L, 1, NULL);
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "value");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "traceback");
+  lua_pushstring(L, cr_me->name);
+  lua_setfield(L, -2, "strand");
+  push_errors_metatable(L);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+static int encode_error(lua_State *L) {
+  cr_value *v = lua_touserdata(L, 2);
+  cr_encode(L, 1, 1, "error", v);
+  return 0;
+}
+
+static int try_encode_error(lua_State *L, cr_value *v) {
+  lua_pushcfunction(L, encode_error);
+  lua_pushvalue(L, -2);
+  lua_pushlightuserdata(L, v);
+  return lua_pcall(L, 2, 0, 0);
+}
+
+/* An error object that cannot be sent goes without the value that was raised; if
+** that fails too (no memory), only words are left.  [-1, +0, -] */
+static void keep_error(lua_State *L, task *t) {
+  if (t->error.kind != CR_V_NONE) {
+    lua_pop(L, 1);
+    return;
+  }
+  int r = try_encode_error(L, &t->error);
+  if (r != LUA_OK) {
+    lua_pop(L, 1);
+    if (lua_istable(L, -1)) {
+      lua_pushliteral(L, "value");
+      lua_pushnil(L);
+      lua_rawset(L, -3);
+      r = try_encode_error(L, &t->error);
+      if (r != LUA_OK) lua_pop(L, 1);
+    }
+  }
+  if (r != LUA_OK && cr_encode_error("task", "not enough memory", cr_me->name, &t->error) != 0)
+    t->error.head = CR_V_NONE;
+  lua_pop(L, 1);
+}
+
+/* --------------------------------------------------------------------- calling */
+
+static cr_code *code_of(const task *t) {
+  return (cr_code *)(uintptr_t)atomic_load(&t->future->code);
+}
+
+static int call(lua_State *L, task *t) {
+  cr_code_function(L, code_of(t));
+  int base = lua_gettop(L);
+  int n = cr_decode_borrowed(L, &t->future->arguments);
+  t->stage = CALLING;
+  lua_call(L, n, LUA_MULTRET);
+  t->stage = ENCODING;
+  cr_encode(L, base, lua_gettop(L) - base + 1, "result", &t->result);
+  return 0;
+}
+
+/* Stack slots of a mapping; they stay while elements come and go above them. */
+enum {
+  MAP_TASK = 1,
+  MAP_HANDLER,
+  MAP_FUNCTION,
+  MAP_READER,
+  MAP_WRITER,
+  MAP_TOP = MAP_WRITER
+};
+
+static int unpack(lua_State *L) {
+  lua_Integer n = luaL_len(L, -1);
+  int list = lua_gettop(L);
+  luaL_checkstack(L, n < 1000000 ? (int)n + 1 : 1000000, "too many arguments");
+  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
+  lua_remove(L, list);
+  return (int)n;
+}
+
+/* The elements from the reader's position on.  An error ends it in the middle of
+** one; the next call goes on with the one after. */
+static int map_on(lua_State *L) {
+  task *t = lua_touserdata(L, MAP_TASK);
+  bool star = t->future->mode == CR_MAP_STAR;
+  for (;;) {
+    lua_settop(L, MAP_TOP);
+    t->stage = DECODING;
+    lua_pushvalue(L, MAP_FUNCTION);
+    t->more = cr_reader_next(L, t->reader);
+    if (!t->more) return 0;
+    t->stage = CALLING;
+    lua_call(L, star ? unpack(L) : 1, 1);
+    t->stage = ENCODING;
+    cr_writer_add(L, t->writer, -1);
+  }
+}
+
+/* A broken message cannot be read on: an error while decoding ends the task. */
+static int map(lua_State *L, task *t) {
+  lua_settop(L, MAP_HANDLER);
+  cr_code_function(L, code_of(t));
+  t->reader = cr_reader_new(L, &t->future->arguments);
+  t->writer = cr_writer_new(L, "result");
+  t->more = true;
+  do {
+    lua_pushcfunction(L, map_on);
+    for (int i = MAP_TASK; i <= MAP_TOP; i++) lua_pushvalue(L, i);
+    if (lua_pcall(L, MAP_TOP, 0, MAP_HANDLER) != LUA_OK) {
+      keep_error(L, t);
+      if (t->stage == DECODING || (cr_notices() & CR_END)) break;
+    }
+  } while (t->more);
+  if (t->error.kind == CR_V_NONE) {
+    t->stage = ENCODING;
+    cr_writer_finish(L, t->writer, &t->result);
+  }
+  return 0;
+}
+
+static int run(lua_State *L) {
+  task *t = lua_touserdata(L, MAP_TASK);
+  return t->future->mode == CR_CALL_ARGUMENTS ? call(L, t) : map(L, t);
+}
+
+/* -------------------------------------------------------------------- settling */
+
+static void settle(const task *t) {
+  bool failed = t->result.kind == CR_V_NONE;
+  const cr_value *v = failed ? &t->error : &t->result;
+  if (cr_future_settle(t->future, failed ? CR_FAILED : CR_DONE, v) != 0) cr_value_free(v);
+  if (!failed) cr_value_free(&t->error);
+}
+
+/* Only the runner looks at code and arguments once the future is running, so it
+** may let go of them early. */
+static void let_go(cr_future *f) {
+  cr_value_free_owned(&f->arguments);
+  cr_object_disown(&f->code);
+}
+
+/* Pushing a few values onto an almost empty stack can fail only for want of
+** memory; that error is kept as any other.  The handler is an argument too, so
+** that a mapping can use it for its own protected calls. */
+static int start(lua_State *L) {
+  task *t = lua_touserdata(L, 1);
+  lua_pushlightuserdata(L, t);
+  lua_pushcclosure(L, make_error, 1);
+  lua_pushcfunction(L, run);
+  lua_pushlightuserdata(L, t);
+  lua_pushvalue(L, 2);
+  if (lua_pcall(L, 2, 0, 2) != LUA_OK) keep_error(L, t);
+  return 0;
+}
+
+void cr_task_run(lua_State *L, cr_future *f) {
+  task t = {.future = f, .result.head = CR_V_NONE, .error.head = CR_V_NONE};
+  int top = lua_gettop(L);
+  lua_pushcfunction(L, start);
+  lua_pushlightuserdata(L, &t);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) keep_error(L, &t);
+  lua_settop(L, top);
+  settle(&t);
+  let_go(f);
+}
