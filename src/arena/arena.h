@@ -139,6 +139,15 @@ typedef struct cr_type {
   ** what that strand had of it (a lock it owned).  `aux` is that strand's own
   ** word for the object.  May be NULL. */
   void (*abandon)(struct cr_object *object, cr_strand *dead, _Atomic uint64_t *aux);
+  /* The calling strand drops its holding while the strand itself goes on: as
+  ** abandon, for what nobody could give back any more (a lock it owned).  It
+  ** still holds the object.  May be NULL. */
+  void (*let_go)(struct cr_object *object, _Atomic uint64_t *aux);
+  /* One reference went, `refs` are left, not 0.  Called under the object's latch:
+  ** it may change the object and wake a gate, nothing else.  May be NULL. */
+  void (*left)(struct cr_object *object, uint64_t refs);
+  /* The object is about to be mentioned in a message.  May be NULL. */
+  void (*send)(struct cr_object *object);
   /* The messages and objects inside, for the audit.  May be NULL. */
   void (*visit)(struct cr_object *object, struct cr_visit *visit);
 } cr_type;

@@ -70,7 +70,7 @@ static void lay_out(void *base, size_t size, size_t limit) {
 
 int cr_arena_create(const cr_arena_options *options) {
   size_t size = options->address_space ? options->address_space : DEFAULT_SIZE;
-  file = memfd_create("conrun", MFD_CLOEXEC);
+  file = cr_fd_above(memfd_create("conrun", MFD_CLOEXEC));
   if (file < 0) return errno;
   if (size < SMALLEST_SIZE) size = SMALLEST_SIZE;
   void *base = map_some(&size);

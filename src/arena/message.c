@@ -66,6 +66,8 @@ static cr_refs *room_for_one(cr_message *m) {
 }
 
 int cr_message_mention(cr_message *m, cr_object *o, uint64_t *number) {
+  const cr_type *t = cr_type_of(o);
+  if (t && t->send) t->send(o);
   cr_refs *refs = room_for_one(m);
   if (!refs) return ENOMEM;
   uint64_t n = atomic_load_explicit(&refs->count, memory_order_relaxed);

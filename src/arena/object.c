@@ -65,6 +65,7 @@ static void unreference(_Atomic uint64_t *place) {
   }
   cr_redo(place, 0);
   cr_redo_commit();
+  if (refs > 1 && types[o->type] && types[o->type]->left) types[o->type]->left(o, refs - 1);
   cr_latch_drop(&o->latch);
   if (refs == 1) dying_finish(cr_me);
 }
@@ -76,6 +77,8 @@ cr_hold *cr_object_hold(cr_object *o) {
 }
 
 void cr_object_drop(cr_hold *h) {
+  cr_object *o = (cr_object *)(uintptr_t)atomic_load(&h->what);
+  if (types[o->type] && types[o->type]->let_go) types[o->type]->let_go(o, &h->aux);
   unreference(&h->what);
   cr_hold_unused(h);
 }

@@ -66,6 +66,11 @@ cr_time cr_after(double seconds);
 /* How many processors this process may use (its affinity mask), at least 1. */
 int cr_cpu_count(void);
 
+/* Where a program was started with a standard stream closed, a new descriptor may
+** be 0, 1 or 2, and what is printed would go into it.  Moves it out of their way;
+** passes -1 through.  Close-on-exec is set.  -1 and errno if it cannot. */
+int cr_fd_above(int fd);
+
 /* --------------------------------------------------------------- strands */
 
 #define CR_STRANDS 4096  /* records in the table, also the limit of live strands */

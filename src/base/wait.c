@@ -80,9 +80,8 @@ static void wake_again(cr_gate *g) {
 void cr_strand_pass_on(cr_strand *s) {
   wake_again(atomic_load(&s->waking));
   atomic_store(&s->waking, NULL);
+  /* What it waited for stays in the record: its types' burial looks there. */
   wake_again(atomic_load(&s->waits_at));
-  atomic_store(&s->waits_at, NULL);
-  atomic_store(&s->waits_for, NULL);
 }
 
 uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }

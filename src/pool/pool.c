@@ -499,8 +499,20 @@ static void visit(cr_object *o, cr_visit *v) {
     v->object(v, &f->object);
 }
 
+/* Each worker has one reference.  When only those are left, no new task can come:
+** the workers finish what waits and go. */
+static void left(cr_object *o, uint64_t refs) {
+  cr_pool *p = (cr_pool *)o;
+  if (refs > atomic_load(&p->workers) || atomic_load(&p->state) != CR_POOL_OPEN) return;
+  atomic_store(&p->state, CR_POOL_CLOSED);
+  cr_gate_wake(&p->work, CR_ALL);
+}
+
+static void send(cr_object *o) { cr_pool_fill((cr_pool *)o); }
+
 void cr_pool_register(void) {
-  static const cr_type type = {.name = "pool", .destroy = destroy, .visit = visit};
+  static const cr_type type = {
+      .name = "pool", .destroy = destroy, .left = left, .send = send, .visit = visit};
   cr_type_register(CR_POOL, &type);
 }
 

@@ -44,11 +44,17 @@ static void close_all(channels *c) {
   }
 }
 
+static bool both_above(int fd[2]) {
+  fd[0] = cr_fd_above(fd[0]);
+  fd[1] = cr_fd_above(fd[1]);
+  return fd[0] >= 0 && fd[1] >= 0;
+}
+
 static int open_channels(channels *c) {
   *c = (channels){{-1, -1}, {-1, -1}};
   if (!cr_fault("socket") &&
       socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->request) == 0 &&
-      pipe2(c->life, O_CLOEXEC) == 0)
+      both_above(c->request) && pipe2(c->life, O_CLOEXEC) == 0 && both_above(c->life))
     return 0;
   int error = errno;
   close_all(c);

@@ -157,7 +157,7 @@ static void signals_zygote(void) {
   sigemptyset(&chld);
   sigaddset(&chld, SIGCHLD);
   sigprocmask(SIG_SETMASK, &chld, NULL);
-  zygote.deaths = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+  zygote.deaths = cr_fd_above(signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
   cr_check(zygote.deaths >= 0);
 }
 
