@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** base: clock, strands, gates, latches, and the redo log with its recovery.
+*/
+#include "test.h"
+
+#include <math.h>
+
+TEST(clock_goes_forward) {
+  cr_time a = cr_clock(), b = cr_clock();
+  CHECK(a > 0 && b >= a);
+  CHECK(cr_after(1000) > b);
+  EQUAL(cr_after(INFINITY), CR_FOREVER);
+  EQUAL(cr_after(1e300), CR_FOREVER);
+  CHECK(cr_cpu_count() >= 1);
+}
+
+/* ---------------------------------------------------------------------- strands */
+
+static void do_nothing(void *arg) { (void)arg; }
+
+TEST(strand_records_are_reused) {
+  uint32_t top = cr_strands_top();
+  for (int i = 0; i < 20; i++) finish(by_thread(do_nothing, NULL));
+  CHECK(cr_strands_top() <= top + 1);
+}
+
+TEST(strand_is_claimed_once) {
+  cr_strand *s = cr_strand_new(CR_THREAD, "claimed");
+  CHECK(cr_strand_claim(s));
+  CHECK(!cr_strand_claim(s));
+  cr_strand_free(s);
+  CHECK(!cr_strand_claim(s));
+}
+
+TEST(strand_table_is_finite) {
+  static cr_strand *all[CR_STRANDS];
+  int n = 0;
+  while (n < CR_STRANDS && (all[n] = cr_strand_new(CR_THREAD, "many"))) n++;
+  EQUAL(n, CR_STRANDS - 1);
+  while (n > 0) cr_strand_free(all[--n]);
+}
+
+/* ------------------------------------------------------------------------ gates */
+
+TEST(gate_times_out) {
+  cr_gate gate = {0};
+  uint32_t seen = cr_gate_arm(&gate);
+  EQUAL(cr_gate_wait(&gate, seen, 0), ETIMEDOUT);
+  EQUAL(cr_gate_wait(&gate, seen, cr_clock() + 1000), ETIMEDOUT);
+}
+
+/* A change between arm and sleep ends the sleep. */
+TEST(gate_sees_an_early_change) {
+  cr_gate gate = {0};
+  uint32_t seen = cr_gate_arm(&gate);
+  cr_gate_wake(&gate, 1);
+  EQUAL(cr_gate_wait(&gate, seen, CR_FOREVER), 0);
+}
+
+TEST(gate_unarmed_is_left_alone) {
+  cr_gate gate = {0};
+  cr_gate_wake(&gate, CR_ALL);
+  EQUAL(atomic_load(&gate.word), 0);
+}
+
+TEST(gate_ends_for_a_notice) {
+  cr_gate gate = {0};
+  cr_post(cr_me, CR_INTERRUPT);
+  uint32_t seen = cr_gate_arm(&gate);
+  EQUAL(cr_gate_wait(&gate, seen, CR_FOREVER), EINTR);
+  EQUAL(cr_notices_take(), CR_INTERRUPT);
+  EQUAL(cr_notices(), 0);
+}
+
+typedef struct crossing {
+  cr_gate gate;
+  _Atomic uint32_t open, passed;
+} crossing;
+
+static int is_open(void *arg) { return atomic_load(&((crossing *)arg)->open) ? 0 : EAGAIN; }
+
+static void cross(void *arg) {
+  crossing *c = arg;
+  EQUAL(cr_wait(CR_ON_EVENT, c, &c->gate, CR_FOREVER, is_open, c), 0);
+  atomic_fetch_add(&c->passed, 1);
+}
+
+TEST(gate_wakes_every_sleeper) {
+  FOR_BOTH_KINDS(start) {
+    crossing *c = (crossing *)shared_new();
+    runner *r[4];
+    for (int i = 0; i < 4; i++) r[i] = start(cross, c);
+    for (int i = 0; i < 4; i++) UNTIL(waits(r[i]->strand, CR_ON_EVENT));
+    atomic_store(&c->open, 1);
+    cr_gate_wake(&c->gate, CR_ALL);
+    for (int i = 0; i < 4; i++) finish(r[i]);
+    EQUAL(atomic_load(&c->passed), 4);
+    cr_free(c);
+  }
+}
+
+static void await_notice(void *arg) {
+  crossing *c = arg;
+  EQUAL(cr_wait(CR_ON_EVENT, c, &c->gate, CR_FOREVER, is_open, c), EINTR);
+  EQUAL(cr_notices_take(), CR_END);
+}
+
+TEST(post_reaches_a_sleeper) {
+  FOR_BOTH_KINDS(start) {
+    crossing *c = (crossing *)shared_new();
+    runner *r = start(await_notice, c);
+    UNTIL(waits(r->strand, CR_ON_EVENT));
+    cr_post(r->strand, CR_END);
+    finish(r);
+    cr_free(c);
+  }
+}
+
+TEST(sleep_ends_at_its_time) {
+  cr_time until = cr_after(0.01);
+  EQUAL(cr_sleep(until), 0);
+  CHECK(cr_clock() >= until);
+  EQUAL(cr_sleep(0), 0);
+  cr_post(cr_me, CR_CALLBACKS);
+  EQUAL(cr_sleep(CR_FOREVER), EINTR);
+  cr_notices_take();
+}
+
+/* ---------------------------------------------------------------------- latches */
+
+typedef struct guarded {
+  cr_latch latch;
+  _Atomic uint32_t ready;
+  uint64_t count;
+} guarded;
+
+#define TURNS 20000
+
+static void count_up(void *arg) {
+  guarded *g = arg;
+  for (int i = 0; i < TURNS; i++) {
+    cr_latch_take(&g->latch);
+    g->count++;
+    cr_latch_drop(&g->latch);
+  }
+}
+
+TEST(latch_excludes) {
+  FOR_BOTH_KINDS(start) {
+    guarded *g = (guarded *)shared_new();
+    runner *r[4];
+    for (int i = 0; i < 4; i++) r[i] = start(count_up, g);
+    for (int i = 0; i < 4; i++) finish(r[i]);
+    EQUAL(g->count, 4 * TURNS);
+    cr_free(g);
+  }
+}
+
+static void take_and_stay(void *arg) {
+  guarded *g = arg;
+  cr_latch_take(&g->latch);
+  atomic_store(&g->ready, 1);
+  pause();
+}
+
+TEST(latch_of_the_dead_opens) {
+  guarded *g = (guarded *)shared_new();
+  runner *r = by_process(take_and_stay, g);
+  UNTIL(atomic_load(&g->ready));
+  runner *waiting = by_thread(count_up, g);
+  kill_off(r);
+  finish(waiting);
+  EQUAL(g->count, TURNS);
+  cr_free(g);
+}
+
+/* --------------------------------------------------------------------- redo log */
+
+TEST(redo_writes_all) {
+  shared *s = shared_new();
+  for (uint64_t i = 0; i < CR_REDO_MAX; i++) cr_redo(&s->word[i], i + 1);
+  EQUAL(atomic_load(&s->word[0]), 0);
+  cr_redo_commit();
+  for (uint64_t i = 0; i < CR_REDO_MAX; i++) EQUAL(atomic_load(&s->word[i]), i + 1);
+  cr_free(s);
+}
+
+/* Ends before the commit. */
+static void log_and_die(void *arg) {
+  shared *s = arg;
+  cr_redo(&s->word[0], 7);
+  cr_redo(&s->word[1], 8);
+  kill(getpid(), SIGKILL);
+}
+
+TEST(redo_uncommitted_is_forgotten) {
+  shared *s = shared_new();
+  finish(by_process(log_and_die, s));
+  EQUAL(atomic_load(&s->word[0]), 0);
+  EQUAL(atomic_load(&s->word[1]), 0);
+  cr_free(s);
+}
+
+/* Ends after the commit was noted and before any write was made. */
+static void commit_and_die(void *arg) {
+  shared *s = arg;
+  cr_redo(&s->word[0], 7);
+  cr_redo(&s->word[1], 8);
+  atomic_store(&cr_me->redo.committed, 2);
+  kill(getpid(), SIGKILL);
+}
+
+TEST(redo_committed_is_finished) {
+  shared *s = shared_new();
+  finish(by_process(commit_and_die, s));
+  EQUAL(atomic_load(&s->word[0]), 7);
+  EQUAL(atomic_load(&s->word[1]), 8);
+  cr_free(s);
+}

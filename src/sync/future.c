@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** future: a result that is not there yet.
+**
+** State machine: an enum and one function for each transition, each under the
+** latch and committed by one redo log; the state is the last word written, so
+** whoever reads a final state reads the result that belongs to it.  Waking,
+** bells and callbacks follow after the latch is dropped.  If the settler dies in
+** between, its burial finds the callbacks not yet posted (abandon) and wakes.
+**
+** On the road of pool:map (lua/conrun/pool.lua) this is where the two strands
+** meet: the worker settles, the caller waits.
+*/
+#include "sync/sync.h"
+
+cr_future *cr_future_new(void) { return cr_object_new(CR_FUTURE, sizeof(cr_future)); }
+
+enum cr_future_state cr_future_state(const cr_future *f) {
+  return (enum cr_future_state)atomic_load(&f->state);
+}
+
+static int start(cr_future *f) {
+  switch (cr_future_state(f)) {
+  case CR_PENDING: break;
+  case CR_CANCELLED: return ECANCELED;
+  default: return EALREADY;
+  }
+  cr_redo(&f->runner, (uint64_t)cr_me->index + 1);
+  cr_redo(&f->state, CR_WORKING);
+  cr_redo_commit();
+  return 0;
+}
+
+int cr_future_start(cr_future *f) {
+  cr_latch_take(&f->object.latch);
+  int r = start(f);
+  cr_latch_drop(&f->object.latch);
+  return r;
+}
+
+/* ------------------------------------------------------------------- settling */
+
+/* Posts to the strands of every bit in `callbacks`; one that set no callback
+** here shares its bit with one that did, and finds nothing to do. */
+static void post_callbacks(cr_future *f) {
+  uint64_t bits = atomic_load(&f->callbacks);
+  if (bits == 0) return;
+  uint32_t top = cr_strands_top();
+  for (uint32_t i = 0; i < top; i++)
+    if (bits >> (i % 64) & 1 && cr_strand_state(&cr_strands[i]) == CR_RUNNING)
+      cr_post(&cr_strands[i], CR_CALLBACKS);
+  atomic_store(&f->callbacks, 0);
+}
+
+static void announce(cr_future *f) {
+  cr_gate_wake(&f->settled, CR_ALL);
+  cr_object_changed(&f->object);
+  post_callbacks(f);
+}
+
+static void settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
+  cr_value_log_put(&f->result, v);
+  cr_redo(&f->runner, 0);
+  cr_redo(&f->state, final);
+  cr_redo_commit();
+  cr_value_published(v);
+}
+
+int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
+  static const cr_value none = {.head = CR_V_NONE};
+  cr_check(final >= CR_DONE);
+  cr_latch_take(&f->object.latch);
+  int r = cr_future_done(f) ? EALREADY : 0;
+  if (r == 0) settle(f, final, v ? v : &none);
+  cr_latch_drop(&f->object.latch);
+  if (r == 0) announce(f);
+  return r;
+}
+
+static int cancel(cr_future *f) {
+  switch (cr_future_state(f)) {
+  case CR_PENDING: break;
+  case CR_WORKING: return EBUSY;
+  default: return EALREADY;
+  }
+  atomic_store(&f->state, CR_CANCELLED);
+  return 0;
+}
+
+int cr_future_cancel(cr_future *f) {
+  cr_latch_take(&f->object.latch);
+  bool before = cr_future_state(f) == CR_CANCELLED;
+  int r = before ? 0 : cancel(f);
+  cr_latch_drop(&f->object.latch);
+  if (r == 0 && !before) announce(f);
+  return r;
+}
+
+/* -------------------------------------------------------------------- waiting */
+
+static int attempt(void *arg) { return cr_future_done(arg) ? 0 : EAGAIN; }
+
+int cr_future_wait(cr_future *f, cr_time deadline) {
+  if (cr_future_done(f)) return 0;
+  return cr_wait(CR_ON_FUTURE, f, &f->settled, deadline, attempt, f);
+}
+
+/* Under the latch, so the bit is set before the final state or not at all. */
+int cr_future_call_back(cr_future *f) {
+  cr_latch_take(&f->object.latch);
+  int r = cr_future_done(f) ? EALREADY : 0;
+  if (r == 0) atomic_fetch_or(&f->callbacks, (uint64_t)1 << (cr_me->index % 64));
+  cr_latch_drop(&f->object.latch);
+  return r;
+}
+
+/* ---------------------------------------------------------------- end of life */
+
+/* The dead strand may have settled it and not told anybody. */
+static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+  (void)dead, (void)aux;
+  if (cr_future_done((cr_future *)o)) announce((cr_future *)o);
+}
+
+static void destroy(cr_object *o) {
+  cr_future *f = (cr_future *)o;
+  cr_object_disown(&f->code);
+  cr_value_free_owned(&f->arguments);
+  cr_value_free_owned(&f->result);
+}
+
+static void visit(cr_object *o, cr_visit *v) {
+  cr_future *f = (cr_future *)o;
+  uint64_t code = atomic_load(&f->code);
+  if (code) v->object(v, (cr_object *)(uintptr_t)code);
+  cr_value_visit(&f->arguments, v);
+  cr_value_visit(&f->result, v);
+}
+
+const cr_type cr_future_type = {
+    .name = "future", .destroy = destroy, .abandon = abandon, .visit = visit};

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** queue: values from strands that put to strands that get.
+**
+** put and got count the items that ever came and went; put - got are inside.
+** The queue has two ends that work at the same time:
+**
+**            spare -> segment                    (under `put` latch)
+**   head -> segment -> segment -> segment <- tail
+**   getters, `get` latch           putters, `put` latch
+**
+** FIFO item number i is in the slot i - first of the segment with first <= i <
+** end.  A putter writes the slot, then `put`; a getter reads the slot, then
+** writes `got`.  Each count is one store with release, or the last write of a
+** redo log that also changes the hold of the items' messages: a strand that
+** dies leaves an item on exactly one side.  Who loads a count with acquire may
+** touch the slots below it.
+**
+** The counts are on lines of their own, and each end keeps a copy of the other's
+** count, which it refreshes only when the copy says empty or full: putters and
+** getters of a queue that is neither do not disturb each other.
+**
+** The first slots are in the queue itself.  A drained segment becomes the spare
+** of the putters, under both latches; so a steady flow allocates nothing.
+**
+** LIFO and priority queues keep their items in a chain (chain.c) under the `put`
+** latch, which getters take too.
+**
+** Closing.  closed = CLOSED stops putters.  DROPPED also stops getters, in the
+** moment in which `gone` notes how many items had gone out; what is still inside
+** is freed by the closer, or by the destruction if the closer dies.
+**
+** Joining.  Every item owes one task_done: unfinished = issued - done.
+**
+** Lock order: get, put.
+*/
+#include "sync/sync.h"
+
+#define OWN_SLOTS 16      /* in the queue itself */
+#define SEGMENT_SIZE 4096 /* bytes, a size class of the arena */
+#define BATCH 8           /* messages that change hands in one redo log */
+
+enum closing {
+  OPEN,
+  CLOSED,
+  DROPPED
+};
+
+typedef struct segment {
+  _Atomic uint64_t next; /* set under `put`, r/o once `put` has passed `end` */
+  uint64_t first, end;   /* item numbers; r/o while linked */
+  uint64_t unused;       /* the slots are aligned to their size */
+} segment;
+
+struct cr_queue {
+  cr_object object;
+  uint32_t order;          /* enum cr_queue_order; r/o */
+  cr_gate filled;          /* getters sleep here */
+  cr_gate emptied;         /* putters */
+  cr_gate finished;        /* joiners */
+  uint64_t maxsize;        /* UINT64_MAX: unbounded; r/o */
+  _Atomic uint64_t closed; /* enum closing; grows under both latches */
+  _Atomic uint64_t gone;   /* got, when the items were dropped */
+  char apart1[64];
+
+  cr_latch put_latch;
+  _Atomic uint64_t put;   /* under `put`, read by anyone */
+  uint64_t got_seen;      /* some earlier value of got; under `put` */
+  _Atomic uint64_t tail;  /* segment *; under `put` */
+  _Atomic uint64_t spare; /* segment *, linked by next; under `put` */
+  char apart2[64];
+
+  cr_latch get_latch;
+  _Atomic uint64_t got;    /* under `get`, read by anyone */
+  uint64_t put_seen;       /* some earlier value of put; under `get` */
+  _Atomic uint64_t head;   /* segment *; under `get` */
+  _Atomic uint64_t doomed; /* segment * on its way out of the destruction */
+  char apart3[64];
+
+  _Atomic uint64_t done; /* lock-free; at most issued */
+  union {
+    struct {
+      segment origin; /* FIFO: the first segment */
+      cr_value slots[OWN_SLOTS];
+    };
+    cr_chain chain; /* LIFO, PRIORITY; under `put` */
+  };
+};
+
+static segment *at(const _Atomic uint64_t *word) {
+  return (segment *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static cr_value *slot_of(segment *s, uint64_t item) {
+  return (cr_value *)(void *)(s + 1) + (item - s->first);
+}
+
+static uint64_t load(const _Atomic uint64_t *count) {
+  return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+cr_queue *cr_queue_new(enum cr_queue_order order, uint64_t maxsize) {
+  cr_queue *q = cr_object_new(CR_QUEUE, sizeof *q);
+  if (!q) return NULL;
+  q->order = order;
+  q->maxsize = maxsize ? maxsize : UINT64_MAX;
+  if (order != CR_FIFO) return q;
+  q->origin.end = OWN_SLOTS;
+  atomic_store(&q->head, (uint64_t)(uintptr_t)&q->origin);
+  atomic_store(&q->tail, (uint64_t)(uintptr_t)&q->origin);
+  return q;
+}
+
+/* ------------------------------------------------------------ putting, one end */
+
+/* Links a segment behind the tail.  Until a slot of it is used, `put` has not
+** passed its predecessor's end, and no getter looks at `next`. */
+static segment *extend_with_spare(cr_queue *q, segment *s) {
+  cr_redo(&q->spare, load(&s->next));
+  cr_redo(&s->next, 0);
+  return s;
+}
+
+static segment *extend_with_new(void) {
+  segment *s = cr_alloc(SEGMENT_SIZE, CR_TAG_RAW);
+  if (!s) return NULL;
+  atomic_store_explicit(&s->next, 0, memory_order_relaxed);
+  cr_redo(cr_held(s), 0);
+  return s;
+}
+
+/* The segment of the next item, NULL: no memory. `put` latch held. */
+static segment *room(cr_queue *q) {
+  segment *tail = at(&q->tail), *spare = at(&q->spare);
+  uint64_t put = load(&q->put);
+  if (put < tail->end) return tail;
+  segment *s = spare ? extend_with_spare(q, spare) : extend_with_new();
+  if (!s) return NULL;
+  s->first = put;
+  s->end = put + (SEGMENT_SIZE - sizeof *s) / sizeof(cr_value);
+  cr_redo_pointer(&tail->next, s);
+  cr_redo_pointer(&q->tail, s);
+  cr_redo_commit();
+  if (!spare) cr_published(s);
+  return s;
+}
+
+/* How many of n values fit now. `put` latch held. */
+static uint64_t capacity(cr_queue *q, uint64_t n) {
+  uint64_t inside = load(&q->put) - q->got_seen;
+  if (inside > q->maxsize || q->maxsize - inside < n) {
+    q->got_seen = atomic_load(&q->got);
+    inside = load(&q->put) - q->got_seen;
+  }
+  return q->maxsize - inside < n ? q->maxsize - inside : n;
+}
+
+/* Puts the first of n values into one segment, as many as it and one redo log
+** take; their number.  From the commit on a getter may have the messages in its
+** hands, so our holds of them are looked up before. */
+static uint64_t fill(cr_queue *q, segment *s, const cr_value *v, uint64_t n) {
+  uint64_t put = load(&q->put), k = 0, messages = 0;
+  cr_value *slot = slot_of(s, put);
+  cr_hold *hold[BATCH];
+  if (n > s->end - put) n = s->end - put;
+  for (; k < n && messages < BATCH; k++) {
+    slot[k] = v[k];
+    if (v[k].kind == CR_V_MESSAGE) hold[messages++] = (cr_hold *)cr_held(v[k].message);
+  }
+  if (messages == 0) {
+    atomic_store_explicit(&q->put, put + k, memory_order_release);
+    return k;
+  }
+  for (uint64_t i = 0; i < messages; i++) cr_redo(&hold[i]->what, 0);
+  cr_redo(&q->put, put + k);
+  cr_redo_commit();
+  for (uint64_t i = 0; i < messages; i++) cr_hold_unused(hold[i]);
+  return k;
+}
+
+/* Puts what fits of n values; their number.  *r says why not all: EAGAIN full,
+** ENOMEM, ESHUTDOWN. `put` latch held. */
+static uint64_t put_all(cr_queue *q, const cr_value *v, double priority, uint64_t n, int *r) {
+  uint64_t fits = capacity(q, n), k = 0;
+  *r = load(&q->closed) ? ESHUTDOWN : 0;
+  while (*r == 0 && k < n) {
+    if (k == fits)
+      *r = EAGAIN;
+    else if (q->order != CR_FIFO)
+      *r = cr_chain_insert(&q->chain, q->order == CR_LIFO, &v[k], priority, &q->put);
+    else {
+      segment *s = room(q);
+      if (s)
+        k += fill(q, s, v + k, fits - k);
+      else
+        *r = ENOMEM;
+      continue;
+    }
+    if (*r == 0) k++;
+  }
+  return k;
+}
+
+static uint64_t put_latched(cr_queue *q, const cr_value *v, double priority, uint64_t n, int *r) {
+  cr_latch_take(&q->put_latch);
+  uint64_t k = put_all(q, v, priority, n, r);
+  cr_latch_drop(&q->put_latch);
+  if (k == 0) return 0;
+  cr_gate_wake(&q->filled, k < CR_ALL ? (int)k : CR_ALL);
+  cr_object_changed(&q->object);
+  return k;
+}
+
+typedef struct request {
+  cr_queue *queue;
+  const cr_value *in;
+  double priority;
+  cr_value *out;
+} request;
+
+static int attempt_put(void *arg) {
+  request *a = arg;
+  int r;
+  put_latched(a->queue, a->in, a->priority, 1, &r);
+  return r;
+}
+
+int cr_queue_put(cr_queue *q, const cr_value *v, double priority, cr_time deadline) {
+  request a = {.queue = q, .in = v, .priority = priority};
+  int r = attempt_put(&a);
+  if (r != EAGAIN) return r;
+  r = cr_wait(CR_ON_PUT, q, &q->emptied, deadline, attempt_put, &a);
+  /* A getter's wake-up came to us alone; there may be room for more.  A closing
+  ** that came while we were on our way found the gate unarmed: we pass it on. */
+  if (r == 0 && (cr_queue_size(q) < q->maxsize || cr_queue_closed(q))) cr_gate_wake(&q->emptied, 1);
+  return r;
+}
+
+size_t cr_queue_put_some(cr_queue *q, const cr_value *v, size_t n) {
+  int r;
+  return put_latched(q, v, 0, n, &r);
+}
+
+/* ---------------------------------------------------------- getting, other end */
+
+/* The getters have left segment `s`.  `get` and `put` latches held. */
+static void retire(cr_queue *q, segment *s, segment *next) {
+  cr_redo_pointer(&q->head, next);
+  if (s != &q->origin) {
+    cr_redo(&s->next, load(&q->spare));
+    cr_redo_pointer(&q->spare, s);
+  }
+  cr_redo_commit();
+}
+
+/* A second spare segment would only be memory that nobody uses.  `put` latch
+** held.  Without a hold for it, it stays. */
+static segment *surplus(cr_queue *q) {
+  segment *s = at(&q->spare);
+  cr_hold *hold;
+  if (!s || !at(&s->next) || !(hold = cr_hold_reserve())) return NULL;
+  cr_redo(&hold->what, cr_hold_word(s));
+  cr_redo(&q->spare, load(&s->next));
+  cr_redo_commit();
+  cr_taken(s, hold);
+  return s;
+}
+
+/* Leaves the drained head segment.  The putters have linked its successor before
+** they let `put` pass its end. `get` latch held. */
+static segment *leave(cr_queue *q, segment *s) {
+  segment *next = at(&s->next);
+  cr_latch_take(&q->put_latch);
+  retire(q, s, next);
+  segment *extra = surplus(q);
+  cr_latch_drop(&q->put_latch);
+  if (extra) cr_free(extra);
+  return next;
+}
+
+/* Holds for the messages among the first n slots; lowers n to what one redo log
+** takes, or to what there are holds for. */
+static uint64_t reserve(const cr_value *slot, uint64_t *n, cr_hold *hold[BATCH]) {
+  uint64_t messages = 0;
+  for (uint64_t k = 0; k < *n; k++) {
+    if (slot[k].kind != CR_V_MESSAGE) continue;
+    if (messages < BATCH && (hold[messages] = cr_hold_reserve()))
+      messages++;
+    else
+      *n = k;
+  }
+  return messages;
+}
+
+/* Takes up to n items out of one segment, as many as one redo log takes; their
+** number, 0: no memory for holds. */
+static uint64_t drain(cr_queue *q, segment *s, cr_value *v, uint64_t n) {
+  uint64_t got = load(&q->got), k = 0;
+  cr_value *slot = slot_of(s, got);
+  cr_hold *hold[BATCH];
+  if (n > s->end - got) n = s->end - got;
+  uint64_t messages = reserve(slot, &n, hold), m = 0;
+  for (k = 0; k < n; k++) {
+    v[k] = slot[k];
+    if (v[k].kind == CR_V_MESSAGE) cr_redo(&hold[m++]->what, cr_hold_word(v[k].message));
+  }
+  if (messages == 0) {
+    atomic_store_explicit(&q->got, got + n, memory_order_release);
+    return n;
+  }
+  cr_redo(&q->got, got + n);
+  cr_redo_commit();
+  for (k = 0, m = 0; k < n; k++)
+    if (v[k].kind == CR_V_MESSAGE) cr_taken(v[k].message, hold[m++]);
+  return n;
+}
+
+/* How many of n items are there. The getters' side must hold its latch. */
+static uint64_t available(cr_queue *q, uint64_t n) {
+  uint64_t got = load(&q->got);
+  if (q->put_seen - got < n) q->put_seen = atomic_load(&q->put);
+  return q->put_seen - got < n ? q->put_seen - got : n;
+}
+
+/* Takes up to n items in order; their number; *r is ENOMEM if that was why it
+** took fewer than there are. The getters' latch is held. */
+static uint64_t take(cr_queue *q, cr_value *v, uint64_t n, int *r) {
+  uint64_t there = available(q, n), k = 0, step = 1;
+  for (*r = 0; k < there && *r == 0; k += *r ? 0 : step) {
+    segment *s = at(&q->head);
+    if (q->order != CR_FIFO) {
+      *r = cr_chain_take(&q->chain, &v[k], &q->got);
+      continue;
+    }
+    if (load(&q->got) == s->end) s = leave(q, s);
+    step = drain(q, s, v + k, there - k);
+    if (step == 0) *r = ENOMEM;
+  }
+  return k;
+}
+
+static cr_latch *getters(cr_queue *q) {
+  return q->order == CR_FIFO ? &q->get_latch : &q->put_latch;
+}
+
+/* The closing is read before the emptiness: after CLOSED nothing comes in, so
+** what was empty then remains so. */
+static uint64_t get_latched(cr_queue *q, cr_value *v, uint64_t n, int *r) {
+  cr_latch_take(getters(q));
+  uint64_t closed = atomic_load(&q->closed);
+  uint64_t k = closed == DROPPED ? 0 : take(q, v, n, r);
+  cr_latch_drop(getters(q));
+  if (k > 0) {
+    *r = 0;
+    if (q->maxsize != UINT64_MAX) cr_gate_wake(&q->emptied, k < CR_ALL ? (int)k : CR_ALL);
+  } else if (closed == DROPPED || *r == 0) {
+    *r = closed ? ESHUTDOWN : EAGAIN;
+  }
+  return k;
+}
+
+static int attempt_get(void *arg) {
+  request *a = arg;
+  int r = 0;
+  get_latched(a->queue, a->out, 1, &r);
+  return r;
+}
+
+int cr_queue_get(cr_queue *q, cr_value *v, cr_time deadline) {
+  request a = {.queue = q, .out = v};
+  int r = attempt_get(&a);
+  if (r != EAGAIN) return r;
+  r = cr_wait(CR_ON_GET, q, &q->filled, deadline, attempt_get, &a);
+  /* A burst of items wakes one of us after the other, and so does a closing. */
+  if (r == 0 && (cr_queue_size(q) > 0 || cr_queue_closed(q))) cr_gate_wake(&q->filled, 1);
+  return r;
+}
+
+size_t cr_queue_get_some(cr_queue *q, cr_value *v, size_t n) {
+  int r = 0;
+  return get_latched(q, v, n, &r);
+}
+
+static int attempt_poll(void *arg) {
+  cr_queue *q = arg;
+  uint64_t closed = atomic_load(&q->closed);
+  if (cr_queue_size(q) > 0) return 0;
+  return closed ? ESHUTDOWN : EAGAIN;
+}
+
+/* Who polls takes nothing, so the wake-up that it got belongs to another. */
+int cr_queue_poll(cr_queue *q, cr_time deadline) {
+  int r = attempt_poll(q);
+  if (r != EAGAIN) return r;
+  r = cr_wait(CR_ON_GET, q, &q->filled, deadline, attempt_poll, q);
+  if (r == 0) cr_gate_wake(&q->filled, 1);
+  return r;
+}
+
+/* ------------------------------------------------------------------- questions */
+
+/* `got` first: it never passes a `put` that is read later. */
+uint64_t cr_queue_size(const cr_queue *q) {
+  uint64_t got = atomic_load(&q->got);
+  uint64_t put = atomic_load(&q->put);
+  return atomic_load(&q->closed) == DROPPED ? 0 : put - got;
+}
+
+uint64_t cr_queue_maxsize(const cr_queue *q) { return q->maxsize == UINT64_MAX ? 0 : q->maxsize; }
+bool cr_queue_closed(const cr_queue *q) { return atomic_load(&q->closed) != OPEN; }
+
+/* --------------------------------------------------------------------- joining */
+
+/* The items that owe a task_done, or did.  `gone` is written before DROPPED. */
+static uint64_t issued(const cr_queue *q) {
+  return atomic_load(&q->closed) == DROPPED ? atomic_load(&q->gone) : atomic_load(&q->put);
+}
+
+/* `done` first: if an `issued` that is read later does not exceed it, there was
+** a moment in which everything was done. */
+static int attempt_join(void *arg) {
+  cr_queue *q = arg;
+  uint64_t done = atomic_load(&q->done);
+  return done >= issued(q) ? 0 : EAGAIN;
+}
+
+int cr_queue_task_done(cr_queue *q) {
+  uint64_t done = atomic_load(&q->done);
+  do {
+    if (done >= issued(q)) return ERANGE;
+  } while (!atomic_compare_exchange_weak(&q->done, &done, done + 1));
+  if (attempt_join(q) == 0) cr_gate_wake(&q->finished, CR_ALL);
+  return 0;
+}
+
+int cr_queue_join(cr_queue *q, cr_time deadline) {
+  if (attempt_join(q) == 0) return 0;
+  return cr_wait(CR_ON_QUEUE_JOIN, q, &q->finished, deadline, attempt_join, q);
+}
+
+/* --------------------------------------------------------------------- closing */
+
+static void close_ends(cr_queue *q, enum closing how) {
+  cr_latch_take(&q->get_latch);
+  cr_latch_take(&q->put_latch);
+  if (load(&q->closed) < how) {
+    if (how == DROPPED) cr_redo(&q->gone, load(&q->got));
+    cr_redo(&q->closed, how);
+    cr_redo_commit();
+  }
+  cr_latch_drop(&q->put_latch);
+  cr_latch_drop(&q->get_latch);
+}
+
+/* Frees what is inside after DROPPED, outside the latch: the end of a message
+** may be the end of other objects.  Without memory for holds the rest waits for
+** the destruction; nobody sees it. */
+static void empty(cr_queue *q) {
+  cr_value v[BATCH];
+  uint64_t k;
+  do {
+    int r;
+    cr_latch_take(getters(q));
+    k = take(q, v, BATCH, &r);
+    cr_latch_drop(getters(q));
+    for (uint64_t i = 0; i < k; i++) cr_value_free(&v[i]);
+  } while (k > 0);
+}
+
+void cr_queue_close(cr_queue *q, bool now) {
+  close_ends(q, now ? DROPPED : CLOSED);
+  cr_gate_wake(&q->filled, CR_ALL);
+  cr_gate_wake(&q->emptied, CR_ALL);
+  cr_gate_wake(&q->finished, CR_ALL);
+  cr_object_changed(&q->object);
+  if (now) empty(q);
+}
+
+/* ----------------------------------------------------------------- end of life */
+
+/* The values of one segment that are still inside.  Whoever repeats this finds
+** the freed ones empty. */
+static void free_items(cr_queue *q, segment *s) {
+  uint64_t from = load(&q->got), to = load(&q->put);
+  if (from < s->first) from = s->first;
+  if (to > s->end) to = s->end;
+  for (uint64_t i = from; i < to; i++) cr_value_free_owned(slot_of(s, i));
+}
+
+/* Unlinks the first segment of a chain; it is freed by way of `doomed`. */
+static bool doom(cr_queue *q, _Atomic uint64_t *chain) {
+  segment *s = at(chain);
+  cr_free_owned(&q->doomed);
+  if (!s) return false;
+  if (chain == &q->head) free_items(q, s);
+  if (s != &q->origin) cr_redo_pointer(&q->doomed, s);
+  cr_redo(chain, load(&s->next));
+  cr_redo_commit();
+  return true;
+}
+
+static void destroy(cr_object *o) {
+  cr_queue *q = (cr_queue *)o;
+  if (q->order != CR_FIFO) {
+    cr_chain_destroy(&q->chain);
+    return;
+  }
+  while (doom(q, &q->head)) {}
+  while (doom(q, &q->spare)) {}
+}
+
+static void visit_segment(const cr_queue *q, segment *s, cr_visit *v) {
+  uint64_t from = load(&q->got), to = load(&q->put);
+  if (s != &q->origin) v->block(v, s);
+  for (uint64_t i = from > s->first ? from : s->first; i < to && i < s->end; i++)
+    cr_value_visit(slot_of(s, i), v);
+}
+
+static void visit(cr_object *o, cr_visit *v) {
+  cr_queue *q = (cr_queue *)o;
+  if (q->order != CR_FIFO) {
+    cr_chain_visit(&q->chain, v);
+    return;
+  }
+  for (segment *s = at(&q->head); s; s = at(&s->next)) visit_segment(q, s, v);
+  for (segment *s = at(&q->spare); s; s = at(&s->next)) v->block(v, s);
+}
+
+const cr_type cr_queue_type = {.name = "queue", .destroy = destroy, .visit = visit};
