@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** code: a function encoded once for many calls.
+**
+** A map sends thousands of tasks with one function; each task refers to one
+** counted code object, and each worker decodes it once.  So what a function
+** keeps in its upvalues lasts from task to task of the same call.
+**
+** Encoding.  A function that takes nothing along is the same bytes every time,
+** so its code object is found again by the function.  (Should a script replace a
+** standard global later, a function encoded before still means the old one.)
+**
+** Decoding.  The functions decoded are found by the code's serial number, which
+** is never used twice.  They are held weakly, and a few recent ones strongly: a
+** worker that lives long does not keep every function it ever ran.
+*/
+#include "codec/inside.h"
+
+#define RECENT 16u
+
+/* ------------------------------------------------------------------ the object */
+
+static void destroy(cr_object *o) { cr_value_free_owned(&((cr_code *)o)->function); }
+
+static void visit(cr_object *o, cr_visit *v) {
+  const cr_code *code = (const cr_code *)o;
+  if (code->function.kind == CR_V_MESSAGE) v->block(v, code->function.message);
+}
+
+void cr_codec_register(void) {
+  static const cr_type type = {.name = "code", .destroy = destroy, .visit = visit};
+  cr_type_register(CR_CODE, &type);
+}
+
+/* The function's message passes from the strand's hands to the object. */
+static void publish(cr_code *code, const cr_value *function) {
+  if (function->kind != CR_V_MESSAGE) {
+    code->function = *function;
+    return;
+  }
+  cr_latch_take(&code->object.latch);
+  cr_redo(&code->function.word, function->word);
+  cr_redo(&code->function.head, function->head);
+  cr_redo(cr_held(function->message), 0);
+  cr_redo_commit();
+  cr_latch_drop(&code->object.latch);
+  cr_published(function->message);
+}
+
+/* -------------------------------------------------------------------- encoding */
+
+/* The handle for the function at `index` from an earlier call. [-0, +(0|1), m] */
+static cr_code *push_known(lua_State *L, int index) {
+  state_table(L, &cr_lua->codes, "k");
+  lua_pushvalue(L, index);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+  const cr_handle *h = lua_touserdata(L, -1);
+  if (h && h->object) return (cr_code *)h->object;
+  lua_pop(L, 1);
+  return NULL;
+}
+
+/* The handle at the top of the stack is that of the function at `index`. */
+static void remember(lua_State *L, int index) {
+  state_table(L, &cr_lua->codes, "k");
+  lua_pushvalue(L, index);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* The object is born empty, so that it owns nothing if encoding raises. */
+cr_code *cr_code_push(lua_State *L, int index, const char *noun) {
+  cr_value function;
+  bool took;
+  luaL_checkstack(L, 8, NULL);
+  index = lua_absindex(L, index);
+  cr_code *code = lua_isfunction(L, index) ? push_known(L, index) : NULL;
+  if (code) return code;
+  cr_handle *h = cr_handle_new(L, CR_CODE);
+  cr_handle_fill(L, h, cr_object_new(CR_CODE, sizeof *code));
+  code = (cr_code *)h->object;
+  encode(L, index, 1, noun, &function, &took);
+  publish(code, &function);
+  if (!took && lua_isfunction(L, index)) remember(L, index);
+  return code;
+}
+
+/* -------------------------------------------------------------------- decoding */
+
+/* Keeps the function at the top of the stack alive for a while. */
+static void keep_recent(lua_State *L) {
+  state_table(L, &cr_lua->recent, NULL);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, cr_lua->recent_at++ % RECENT + 1);
+  lua_pop(L, 1);
+}
+
+void cr_code_function(lua_State *L, cr_code *code) {
+  lua_Integer serial = (lua_Integer)code->object.serial;
+  luaL_checkstack(L, 6, NULL);
+  state_table(L, &cr_lua->decoded, "v");
+  if (lua_rawgeti(L, -1, serial) == LUA_TNIL) {
+    lua_pop(L, 1);
+    if (cr_decode_borrowed(L, &code->function) != 1) corrupt(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, serial);
+    keep_recent(L);
+  }
+  lua_remove(L, -2);
+}

@@ -1,0 +1,147 @@
+/*
+** codec: Lua values <-> bytes, and Lua handles <-> objects.
+**
+** The first floor that sees Lua.  No latch is ever held here, so any function
+** may raise.  It owns these words:
+**
+**   encode   copy Lua values of one state into a cr_value (in place when small,
+**            else a message, see arena.h)
+**   decode   make them anew in another state
+**   handle   the userdata by which one Lua state holds a shared object
+**   code     a function encoded once for many calls, counted, decoded once per
+**            state
+**
+** What can be sent is listed in the README under "What crosses between
+** strands"; what cannot be sent raises, naming the path:
+**   cannot send a coroutine (argument 1, field 'job.co')
+**
+** Ownership.  Everything a half-finished encode or decode has in its hands is a
+** hold of the strand and is given back when it raises.
+*/
+#ifndef CR_CODEC_H
+#define CR_CODEC_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "sync/sync.h"
+
+/*
+** What one Lua state keeps for this floor.  A strand is one thread with one Lua
+** state, so the state of the calling thread is found in cr_lua, without a search.
+*/
+struct cr_codec;
+typedef struct cr_state {
+  lua_State *L;               /* the main coroutine */
+  const void *meta[CR_TYPES]; /* metatable of each handle type, as lua_topointer gives it */
+  int meta_ref[CR_TYPES];     /* the same in the registry */
+  int handles;                /* registry: object address -> handle, weak values */
+  int names;                  /* registry: index -> name on the wire, -index -> the value */
+  int findable;               /* registry: module name -> can other states require it */
+  int codes;                  /* registry: function -> handle of its cr_code, weak keys */
+  int decoded;                /* registry: code serial -> function, weak values */
+  int recent;                 /* registry: the functions decoded last, kept alive */
+  uint32_t recent_at;         /* where the next one goes */
+  struct cr_codec *codec;     /* what only this floor sees */
+} cr_state;
+
+extern _Thread_local cr_state *cr_lua;
+
+/* Prepares a Lua state for the calling strand.  Call after the standard
+** libraries are open and before anything else here.  [-0, +0, m] */
+void cr_state_open(lua_State *L);
+/* Gives back what cr_state_open took.  After lua_close. */
+void cr_state_close(void);
+
+/* Registers the type of code objects.  Once per process. */
+void cr_codec_register(void);
+
+/* ----------------------------------------------------------------- encode */
+
+/*
+** Encodes the `n` values from stack index `first` on as one value; a single
+** small one is put in place without an allocation, everything else (also n = 0
+** and n > 1) becomes a message.  On success the message is in the caller's
+** hands.  `noun` names what is sent in errors: "argument" -> "argument 2".
+** Raises for what cannot be sent and for want of memory.  [-0, +0, e]
+*/
+void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v);
+
+/* Pushes the values and frees what they came in (even when it raises); returns
+** how many were pushed.  [-0, +n, e] */
+int cr_decode(lua_State *L, cr_value *v);
+
+/* The same without taking the value: for values that stay where they are and
+** cannot change meanwhile (code, the result of a future).  [-0, +n, e] */
+int cr_decode_borrowed(lua_State *L, const cr_value *v);
+
+/* How many values `v` holds. */
+size_t cr_value_count(const cr_value *v);
+
+/* Streams: the values of one message one after the other, for a task that maps
+** over a list without building it.  The writer must be finished or dropped. */
+typedef struct cr_reader cr_reader;
+typedef struct cr_writer cr_writer;
+/* Both are userdata pushed on the stack, which owns them.  [-0, +1, m] */
+cr_reader *cr_reader_new(lua_State *L, const cr_value *v); /* borrows v */
+bool cr_reader_next(lua_State *L,
+                    cr_reader *r); /* pushes one value; false at the end [-0, +(0|1), e] */
+cr_writer *cr_writer_new(lua_State *L, const char *noun);
+void cr_writer_add(lua_State *L, cr_writer *w, int index);      /* one more value [-0, +0, e] */
+void cr_writer_finish(lua_State *L, cr_writer *w, cr_value *v); /* now in the caller's hands */
+
+/* An error object (conrun.errors) made without Lua, for burials: kind and
+** message, strand name may be NULL.  0 or ENOMEM. */
+int cr_encode_error(const char *kind, const char *message, const char *strand, cr_value *v);
+
+/* --------------------------------------------------------------- functions */
+
+/* A function (with what it takes along) that many tasks share. */
+typedef struct cr_code {
+  cr_object object;
+  cr_value function; /* r/o after birth */
+} cr_code;
+
+/* Encodes the callable at `index`; the code object is held by the strand
+** through a handle that is pushed.  A function that takes nothing along (no
+** upvalue but _ENV, only standard globals, or a module's C function) is encoded
+** once per state and then found again.  Others are encoded at each call, since
+** what they take along may have changed.  [-0, +1, e] */
+cr_code *cr_code_push(lua_State *L, int index, const char *noun);
+
+/* Pushes the function of `code`, decoded at most once in this state.  [-0, +1, e] */
+void cr_code_function(lua_State *L, cr_code *code);
+
+/* ------------------------------------------------------------------ handles */
+
+typedef struct cr_handle {
+  cr_object *object; /* NULL: closed */
+  cr_hold *hold;
+} cr_handle;
+
+/* Registers the metatable on top of the stack as that of handles to objects of
+** this type; adds __gc, __name and the codec's mark.  [-1, +0, m] */
+void cr_handle_type(lua_State *L, enum cr_type_id type);
+
+/* Makes a handle, closed, then fills it: [-0, +1, m].  Use:
+**   cr_handle *h = cr_handle_new(L, CR_LOCK);
+**   cr_handle_fill(L, h, cr_lock_new(false));     raises if NULL (no memory)
+*/
+cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type);
+void cr_handle_fill(lua_State *L, cr_handle *h, void *object_in_hand);
+
+/* Pushes this state's handle to `o`, which the strand can reach at this moment;
+** makes one, with a holding of its own, if there is none.  [-0, +1, m] */
+void cr_handle_push(lua_State *L, cr_object *o);
+
+/* Takes over a holding that the strand has: as cr_handle_push, then drops it. */
+void cr_handle_push_held(lua_State *L, cr_hold *hold);
+
+/* The object of the handle at `index`, or raises: "lock expected, got table".
+** One pointer comparison in the good case.  [-0, +0, v] */
+void *cr_handle_check(lua_State *L, int index, enum cr_type_id type);
+cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type);
+/* NULL if it is not a handle to that type (0: to any type). */
+cr_handle *cr_handle_test(lua_State *L, int index, int type);
+
+#endif

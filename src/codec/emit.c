@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** emit: Lua values become bytes.
+**
+** encoder_emit writes the value at the top of the stack.  A scalar is written at
+** once; a table is written by its frame, child by child, so that a list of
+** links as long as memory allows needs no C stack.  Functions and rebuilt values
+** have their own files and the same manner.
+**
+** A table is walked once, with lua_next.  While its keys come as 1, 2, 3 ... they
+** are its list and only the values are written; from the first other key on
+** they are pairs.  (The length of a table does not tell whether lua_next from
+** there on skips anything, so there is no shorter way.)
+*/
+#include <stdlib.h>
+
+#include "codec/inside.h"
+
+/* ------------------------------------------------------------------- room */
+
+enum outcome encoder_no_memory(encoder *e) {
+  if (e->plain) return GIVEN_UP;
+  lua_pushliteral(e->L, "not enough memory");
+  lua_error(e->L);
+  return GIVEN_UP;
+}
+
+bool encoder_grow(encoder *e, size_t more) {
+  workspace *w = e->work;
+  size_t room = w->room < 512 ? 512 : w->room;
+  while (room - e->length < more && room < SIZE_MAX / 4) room *= 2;
+  unsigned char *bytes = room - e->length < more ? NULL : realloc(w->bytes, room);
+  if (!bytes) return encoder_no_memory(e) == EMITTED;
+  w->bytes = bytes;
+  w->room = room;
+  return true;
+}
+
+static bool more_frames(workspace *w) {
+  size_t room = w->frames_room ? 2 * w->frames_room : 16;
+  frame *frames = realloc(w->frames, room * sizeof *frames);
+  if (!frames) return false;
+  w->frames = frames;
+  w->frames_room = room;
+  return true;
+}
+
+/* The value at the top of the stack becomes a frame.  Its step may push a few
+** values; the Lua stack is what limits nesting. */
+frame *encoder_open(encoder *e, enum frame_kind kind, uint32_t number) {
+  workspace *w = e->work;
+  if (!lua_checkstack(e->L, 12)) {
+    refuse(e, "a value nested too deeply");
+    return NULL;
+  }
+  if (w->depth == w->frames_room && !more_frames(w)) {
+    encoder_no_memory(e);
+    return NULL;
+  }
+  frame *f = &w->frames[w->depth++];
+  *f = (frame){.kind = kind, .base = lua_gettop(e->L), .number = number};
+  return f;
+}
+
+enum outcome encoder_number(encoder *e, const void *address, uint32_t *number) {
+  *number = e->objects++;
+  return seen_add(&e->work->seen, address, *number) ? EMITTED : encoder_no_memory(e);
+}
+
+/* ---------------------------------------------------------------- scalars */
+
+static enum outcome emit_tag(encoder *e, enum wire tag) {
+  if (!encoder_room(e, 1)) return GIVEN_UP;
+  put_byte(e, tag);
+  return EMITTED;
+}
+
+static enum outcome emit_fixed(encoder *e, enum wire tag, const void *bytes, size_t n) {
+  if (!encoder_room(e, 1 + n)) return GIVEN_UP;
+  put_byte(e, tag);
+  put_bytes(e, bytes, n);
+  return EMITTED;
+}
+
+/* The low bytes of a little-endian integer are the narrower integer. */
+static enum outcome emit_integer(encoder *e, lua_Integer i) {
+  if (i >= 0 && i <= SMALL_MAX) return emit_tag(e, WIRE_SMALL + (unsigned)i);
+  if (i >= INT8_MIN && i <= INT8_MAX) return emit_fixed(e, WIRE_INT8, &i, 1);
+  if (i >= INT16_MIN && i <= INT16_MAX) return emit_fixed(e, WIRE_INT16, &i, 2);
+  if (i >= INT32_MIN && i <= INT32_MAX) return emit_fixed(e, WIRE_INT32, &i, 4);
+  return emit_fixed(e, WIRE_INT64, &i, 8);
+}
+
+static enum outcome emit_number(encoder *e) {
+  if (lua_isinteger(e->L, -1)) return emit_integer(e, lua_tointeger(e->L, -1));
+  lua_Number x = lua_tonumber(e->L, -1);
+  return emit_fixed(e, WIRE_FLOAT, &x, sizeof x);
+}
+
+static enum outcome emit_string(encoder *e) {
+  size_t n;
+  const char *s = lua_tolstring(e->L, -1, &n);
+  if (!encoder_room(e, STRING_HEAD + n)) return GIVEN_UP;
+  put_string(e, s, n);
+  return EMITTED;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+static enum outcome emit_again(encoder *e, const seen_slot *slot) {
+  if (slot->pending) return refuse(e, "a value whose __transfer returns the value itself");
+  e->again = true;
+  return emit_fixed(e, WIRE_AGAIN, &slot->number, sizeof slot->number);
+}
+
+static enum outcome open_table(encoder *e, const void *address, bool meta) {
+  uint32_t number;
+  if (encoder_number(e, address, &number) != EMITTED || !encoder_room(e, 9)) return GIVEN_UP;
+  put_byte(e, meta ? WIRE_OBJECT : WIRE_TABLE);
+  frame *f = encoder_open(e, FRAME_TABLE, number);
+  if (!f) return GIVEN_UP;
+  f->meta = meta;
+  f->listing = true;
+  f->patch = e->length;
+  e->length += 8;
+  lua_pushnil(e->L);
+  return OPENED;
+}
+
+/* A plain encode leaves every table to the other that could be more than data. */
+static enum outcome emit_plain_table(encoder *e, const void *address) {
+  if (!names_ready() || names_has(address)) return GIVEN_UP;
+  if (lua_getmetatable(e->L, -1)) {
+    lua_pop(e->L, 1);
+    return GIVEN_UP;
+  }
+  return open_table(e, address, false);
+}
+
+static enum outcome emit_table(encoder *e) {
+  const void *address = lua_topointer(e->L, -1);
+  const seen_slot *slot = seen_find(&e->work->seen, address);
+  if (slot) return emit_again(e, slot);
+  if (e->plain) return emit_plain_table(e, address);
+  if (names_emit(e)) return EMITTED;
+  if (luaL_getmetafield(e->L, -1, "__transfer") != LUA_TNIL) return transfer_emit(e);
+  bool meta = lua_getmetatable(e->L, -1);
+  if (meta) lua_pop(e->L, 1);
+  return open_table(e, address, meta);
+}
+
+/* The next key is at -2: is it the next position of the list? */
+static bool lists(encoder *e, const frame *f) {
+  return f->listing && lua_isinteger(e->L, -2) &&
+         lua_tointeger(e->L, -2) == (lua_Integer)f->list + 1;
+}
+
+static enum outcome next_pair(encoder *e, frame *f) {
+  if (lists(e, f)) {
+    f->list++;
+    f->stage = STAGE_VALUE;
+  } else {
+    f->listing = false;
+    f->pairs++;
+    f->stage = STAGE_KEY;
+    lua_pushvalue(e->L, -2);
+  }
+  return encoder_emit(e);
+}
+
+/* All pairs are written: the counts are known now.  The frame is gone unless a
+** metatable follows. */
+static enum outcome end_pairs(encoder *e, frame *f) {
+  memcpy(e->work->bytes + f->patch, &f->list, 4);
+  memcpy(e->work->bytes + f->patch + 4, &f->pairs, 4);
+  if (f->meta && lua_getmetatable(e->L, f->base)) {
+    f->stage = STAGE_METATABLE;
+    return encoder_emit(e);
+  }
+  e->work->depth--;
+  return OPENED;
+}
+
+/* Goes on after the child that f->stage names; returns OPENED when another frame
+** is on top now.  (Opening one may move the frames: then f is not touched again.) */
+static enum outcome step_table(encoder *e, frame *f) {
+  lua_State *L = e->L;
+  enum outcome r = EMITTED;
+  while (r == EMITTED) {
+    switch (f->stage) {
+    case STAGE_KEY: /* [table] [key] [value] [key] */
+      lua_settop(L, f->base + 2);
+      f->stage = STAGE_VALUE;
+      r = encoder_emit(e);
+      break;
+    case STAGE_VALUE: /* [table] [key] [value] */
+      lua_settop(L, f->base + 1);
+      f->stage = STAGE_NEXT;
+      break;
+    case STAGE_METATABLE:
+      lua_settop(L, f->base);
+      e->work->depth--;
+      return OPENED;
+    default: r = lua_next(L, f->base) ? next_pair(e, f) : end_pairs(e, f);
+    }
+  }
+  return r;
+}
+
+/* ------------------------------------------------------------- other values */
+
+static enum outcome emit_function(encoder *e) {
+  if (e->plain) return GIVEN_UP;
+  const seen_slot *slot = seen_find(&e->work->seen, lua_topointer(e->L, -1));
+  if (slot) return emit_again(e, slot);
+  if (names_emit(e)) return EMITTED;
+  if (!lua_iscfunction(e->L, -1)) return function_emit(e);
+  return names_emit_late(e) ? EMITTED : refuse_value(e);
+}
+
+/* The message mentions the object before the handle can be collected. */
+static enum outcome emit_handle(encoder *e, const cr_handle *h) {
+  uint64_t number;
+  if (!h->object) return refuse(e, "a closed handle");
+  if (!e->message) e->message = cr_message_new(0);
+  if (!e->message || cr_message_mention(e->message, h->object, &number) != 0)
+    return encoder_no_memory(e);
+  return emit_fixed(e, WIRE_HANDLE, &number, 4);
+}
+
+static enum outcome emit_userdata(encoder *e) {
+  if (e->plain) return GIVEN_UP;
+  const cr_handle *h = cr_handle_test(e->L, -1, 0);
+  if (h) return emit_handle(e, h);
+  const seen_slot *slot = seen_find(&e->work->seen, lua_topointer(e->L, -1));
+  if (slot) return emit_again(e, slot);
+  if (luaL_getmetafield(e->L, -1, "__transfer") != LUA_TNIL) return transfer_emit(e);
+  return refuse_value(e);
+}
+
+enum outcome encoder_emit(encoder *e) {
+  switch (lua_type(e->L, -1)) {
+  case LUA_TNIL: return emit_tag(e, WIRE_NIL);
+  case LUA_TBOOLEAN: return emit_tag(e, lua_toboolean(e->L, -1) ? WIRE_TRUE : WIRE_FALSE);
+  case LUA_TNUMBER: return emit_number(e);
+  case LUA_TSTRING: return emit_string(e);
+  case LUA_TTABLE: return emit_table(e);
+  case LUA_TFUNCTION: return emit_function(e);
+  case LUA_TUSERDATA: return emit_userdata(e);
+  default: return refuse_value(e);
+  }
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+static enum outcome step(encoder *e, frame *f) {
+  switch (f->kind) {
+  case FRAME_FUNCTION: return function_step(e, f);
+  case FRAME_TRANSFER: return transfer_step(e, f);
+  default: return step_table(e, f);
+  }
+}
+
+/* The value at the top of the stack, with all that is in it.  Given up, it
+** leaves the stack in disorder; the caller knows its height. */
+enum outcome encoder_run(encoder *e) {
+  enum outcome r = encoder_emit(e);
+  while (r != GIVEN_UP && e->work->depth > 0) r = step(e, &e->work->frames[e->work->depth - 1]);
+  e->work->depth = 0;
+  return r == GIVEN_UP ? GIVEN_UP : EMITTED;
+}

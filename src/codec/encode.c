@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** encode: values of a Lua state become one cr_value.
+**
+** A single small value is put in place; a single string becomes a message with
+** one copy; everything else is put together in a workspace and then copied into
+** a message of just its size.  First the plain way is tried, which cannot raise;
+** where it gives up, the protected way does all of it again (see inside.h).
+**
+** Nothing leaks: what a protected encode has in its hands (its workspace, the
+** message that mentions its handles) is given back after the pcall, whatever
+** happened; a plain one has nothing that is not the state's.
+**
+** A finalizer or __transfer that encodes something of its own meanwhile is no
+** danger: plain encodes cannot be interrupted, and each protected encode has a
+** workspace of its own.
+*/
+#include <stdlib.h>
+
+#include "codec/inside.h"
+
+#define KEEP_ROOM ((size_t)65536) /* what a state keeps for the next plain encode */
+#define KEEP_BITS 12u
+
+/* --------------------------------------------------------------- workspaces */
+
+void workspace_free(workspace *w) {
+  free(w->bytes);
+  free(w->frames);
+  seen_free(&w->seen);
+  *w = (workspace){0};
+}
+
+/* One big message must not make the state big for ever. */
+static void trim(workspace *w) {
+  if (w->room > KEEP_ROOM || w->seen.bits > KEEP_BITS || w->frames_room > KEEP_ROOM / 64)
+    workspace_free(w);
+}
+
+/* ----------------------------------------------------------------- in place */
+
+/* The whole value is written, also what is not used of it: a dict compares keys
+** as words. */
+bool encode_in_place(lua_State *L, int index, cr_value *v) {
+  cr_value new = {.head = 0, .word = 0};
+  switch (lua_type(L, index)) {
+  case LUA_TNIL: new.kind = CR_V_NIL; break;
+  case LUA_TBOOLEAN: new.kind = lua_toboolean(L, index) ? CR_V_TRUE : CR_V_FALSE; break;
+  case LUA_TNUMBER:
+    new.kind = lua_isinteger(L, index) ? CR_V_INTEGER : CR_V_FLOAT;
+    if (new.kind == CR_V_INTEGER)
+      new.integer = lua_tointeger(L, index);
+    else
+      new.number = lua_tonumber(L, index);
+    break;
+  case LUA_TSTRING: {
+    size_t n;
+    const char *s = lua_tolstring(L, index, &n);
+    if (n > CR_SHORT) return false;
+    new.kind = CR_V_STRING;
+    new.length = (uint8_t)n;
+    memcpy(new.text, s, n);
+    break;
+  }
+  default: return false;
+  }
+  *v = new;
+  return true;
+}
+
+/* ----------------------------------------------------------------- messages */
+
+static void put_header(unsigned char *at, unsigned flags, uint32_t count) {
+  at[0] = (unsigned char)flags;
+  memcpy(at + 1, &count, sizeof count);
+}
+
+static void set_message(cr_value *v, cr_message *m) {
+  *v = (cr_value){.head = 0, .message = m};
+  v->kind = CR_V_MESSAGE;
+}
+
+_Noreturn void raise_memory(lua_State *L) {
+  lua_pushliteral(L, "not enough memory");
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+/* A message for `length` bytes; the one that mentions the handles if there is one. */
+static cr_message *message_for(encoder *e) {
+  if (!e->message) return cr_message_new(e->length);
+  cr_message *m = cr_message_room(e->message, e->length);
+  if (m) e->message = m;
+  return m;
+}
+
+/* The bytes of the encoder become a message in the caller's hands; false: no
+** memory, nothing has changed. */
+bool encode_finish(encoder *e, uint32_t count, unsigned flags, cr_value *v) {
+  cr_message *m = message_for(e);
+  if (!m) return false;
+  e->message = NULL;
+  if (e->again) flags |= FLAG_AGAIN;
+  put_header(e->work->bytes, flags, count);
+  memcpy(m->bytes, e->work->bytes, e->length);
+  m->length = e->length;
+  set_message(v, m);
+  return true;
+}
+
+/* A string that is sent alone may be big: one allocation, one copy. */
+static void encode_string(lua_State *L, int index, cr_value *v) {
+  size_t n;
+  const char *s = lua_tolstring(L, index, &n);
+  cr_message *m = cr_message_new(HEADER + STRING_HEAD + n);
+  if (!m) raise_memory(L);
+  workspace w = {.bytes = m->bytes, .room = HEADER + STRING_HEAD + n};
+  encoder e = {.L = L, .work = &w, .length = HEADER, .plain = true};
+  put_header(m->bytes, FLAG_PLAIN, 1);
+  put_string(&e, s, n);
+  m->length = e.length;
+  set_message(v, m);
+}
+
+/* ----------------------------------------------------------------- two ways */
+
+/* Appends n values from stack index `first` on; false: gave up, the stack and the
+** bytes are as they were. */
+bool encode_plain(encoder *e, int first, int n) {
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  size_t length = e->length;
+  bool again = e->again;
+  e->plain = true;
+  e->objects = 0;
+  seen_clear(&e->work->seen);
+  for (int i = 0; i < n; i++) {
+    lua_pushvalue(L, first + i);
+    enum outcome r = encoder_run(e);
+    lua_settop(L, top);
+    if (r == EMITTED) continue;
+    e->length = length;
+    e->again = again;
+    return false;
+  }
+  return true;
+}
+
+/* Stack: [encoder] [anchor] [taken] [value] ... */
+static int run_protected(lua_State *L) {
+  encoder *e = lua_touserdata(L, 1);
+  int top = lua_gettop(L);
+  e->anchor = 2;
+  e->taken = 3;
+  luaL_checkstack(L, 12, NULL);
+  for (int i = 4; i <= top; i++) {
+    lua_pushvalue(L, i);
+    encoder_run(e);
+    lua_settop(L, top);
+    e->position++;
+  }
+  return 0;
+}
+
+/* Appends as above, but may fail: then the error is on the stack, and the bytes
+** are as they were.  Does not raise; the caller has made room for n + 8 values. */
+int encode_protected(encoder *e, int first, int n) {
+  lua_State *L = e->L;
+  size_t length = e->length;
+  bool again = e->again;
+  e->plain = false;
+  e->objects = 0;
+  e->names_checked = e->names_late = false;
+  seen_clear(&e->work->seen);
+  lua_pushcfunction(L, run_protected);
+  lua_pushlightuserdata(L, e);
+  lua_pushnil(L);
+  lua_pushnil(L);
+  for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
+  int status = lua_pcall(L, n + 3, 0, 0);
+  if (status == LUA_OK) return status;
+  e->work->depth = 0;
+  e->length = length;
+  e->again = again;
+  return status;
+}
+
+/* ------------------------------------------------------------------ both ways */
+
+static void encode_by_itself(lua_State *L, int first, int n, const char *noun, cr_value *v,
+                             bool *took) {
+  workspace w = {0};
+  encoder e = {.L = L, .work = &w, .length = HEADER, .noun = noun, .position = 1};
+  if (!encoder_grow(&(encoder){.L = L, .work = &w, .plain = true}, HEADER)) raise_memory(L);
+  int status = encode_protected(&e, first, n);
+  bool done = status == LUA_OK && encode_finish(&e, (uint32_t)n, 0, v);
+  if (e.message) cr_message_free(e.message);
+  workspace_free(&w);
+  if (status != LUA_OK) lua_error(L);
+  if (!done) raise_memory(L);
+  if (took) *took = e.took;
+}
+
+/* The state's workspace keeps its room between calls. */
+static bool encode_simply(lua_State *L, int first, int n, cr_value *v) {
+  workspace *w = &cr_lua->codec->work;
+  encoder e = {.L = L, .work = w, .plain = true};
+  if (!encoder_room(&e, HEADER)) return false;
+  e.length = HEADER;
+  bool done = encode_plain(&e, first, n) && encode_finish(&e, (uint32_t)n, FLAG_PLAIN, v);
+  trim(w);
+  return done;
+}
+
+void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool *took) {
+  if (n > 0) first = lua_absindex(L, first);
+  if (took) *took = false;
+  if (n == 1 && encode_in_place(L, first, v)) return;
+  if (n == 1 && lua_type(L, first) == LUA_TSTRING) {
+    encode_string(L, first, v);
+    return;
+  }
+  luaL_checkstack(L, n + 12, "too many values to send");
+  if (!encode_simply(L, first, n, v)) encode_by_itself(L, first, n, noun, v, took);
+}
+
+void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v) {
+  encode(L, first, n, noun, v, NULL);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** globals: which globals a function names, read from its dump.
+**
+** A global `x` is `_ENV.x`, and _ENV is an upvalue.  Reading one is the
+** instruction GETTABUP with that upvalue and the name as a constant.  A function
+** with very many constants, or a name longer than 40 bytes, takes three
+** instructions instead: GETUPVAL and LOADK (or LOADKX) into registers, then
+** GETTABLE; so for each register it is remembered what was last put there.
+** Other writes to the register do not clear that: the worst outcome is a global
+** that is taken along needlessly.
+**
+** Functions inside see the globals through an upvalue of their own, which names
+** an upvalue of the function around them.
+**
+** The format is that of Lua 5.4's ldump.c and lopcodes.h.  The program contains
+** the Lua that writes the dump, and the head is compared with what this file
+** expects, so another Lua gives no globals rather than wrong ones.
+*/
+#include "codec/inside.h"
+
+/* ---------------------------------------------------------------- the format */
+
+#define HEAD_SIZE 31u /* up to the number of upvalues */
+static const unsigned char head[] = "\x1bLua\x54\x00\x19\x93\r\n\x1a\n\x04\x08\x08";
+
+/* Types of constants. */
+enum constant {
+  CONSTANT_FLOAT = 0x13,
+  CONSTANT_INTEGER = 0x03,
+  CONSTANT_SHORT = 0x04,
+  CONSTANT_LONG = 0x14
+};
+
+/* The instructions that matter, and the fields of an instruction. */
+enum opcode {
+  OP_LOADK = 3,     /* A Bx   R[A] = K[Bx] */
+  OP_LOADKX = 4,    /* A      R[A] = K[Ax of the next] */
+  OP_GETUPVAL = 9,  /* A B    R[A] = upvalue B */
+  OP_GETTABUP = 11, /* A B C  R[A] = upvalue B [K[C]] */
+  OP_GETTABLE = 12  /* A B C  R[A] = R[B][R[C]] */
+};
+static inline unsigned op(uint32_t i) { return i & 0x7f; }
+static inline unsigned arg_a(uint32_t i) { return i >> 7 & 0xff; }
+static inline unsigned arg_b(uint32_t i) { return i >> 16 & 0xff; }
+static inline unsigned arg_c(uint32_t i) { return i >> 24; }
+static inline uint32_t arg_bx(uint32_t i) { return i >> 15; }
+static inline uint32_t arg_ax(uint32_t i) { return i >> 7; }
+
+typedef struct reader {
+  const unsigned char *at, *end;
+  bool bad; /* the input ended too early; everything read since is 0 */
+  global_found found;
+  void *arg;
+} reader;
+
+static const unsigned char *skip(reader *r, size_t n) {
+  const unsigned char *at = r->at;
+  if (r->bad || (size_t)(r->end - at) < n) {
+    r->bad = true;
+    return NULL;
+  }
+  r->at += n;
+  return at;
+}
+
+static unsigned byte(reader *r) {
+  const unsigned char *at = skip(r, 1);
+  return at ? *at : 0;
+}
+
+/* Seven bits a byte, the highest first; the last byte has bit 7 set. */
+static size_t size(reader *r) {
+  size_t n = 0;
+  for (;;) {
+    unsigned b = byte(r);
+    n = n << 7 | (b & 0x7f);
+    if (b & 0x80 || r->bad) return n;
+  }
+}
+
+/* A string is its size + 1 and its bytes; 0 is no string. */
+static const unsigned char *string(reader *r, size_t *n) {
+  size_t plus = size(r);
+  *n = plus ? plus - 1 : 0;
+  return plus ? skip(r, *n) : NULL;
+}
+
+/* ----------------------------------------------------------------- one function */
+
+/* Reads a constant; its text if it is a string. */
+static const unsigned char *constant(reader *r, size_t *n) {
+  switch (byte(r)) {
+  case CONSTANT_FLOAT:
+  case CONSTANT_INTEGER: skip(r, 8); return NULL;
+  case CONSTANT_SHORT:
+  case CONSTANT_LONG: return string(r, n);
+  default: return NULL;
+  }
+}
+
+typedef struct code {
+  const unsigned char *at; /* instructions of 4 bytes, not aligned */
+  size_t count;
+  const unsigned char *constants; /* in the dump */
+  size_t constants_count;
+} code;
+
+static uint32_t instruction(const code *c, size_t pc) {
+  uint32_t i;
+  memcpy(&i, c->at + 4 * pc, sizeof i);
+  return i;
+}
+
+/* Constants have no index, so the one of number k is found by reading those
+** before it.  A function names few globals; k is below 256 for nearly all. */
+static void report(const reader *r, const code *c, size_t k) {
+  reader look = {.at = c->constants, .end = r->end};
+  const unsigned char *s = NULL;
+  size_t n = 0;
+  if (k >= c->constants_count) return;
+  for (size_t i = 0; i <= k; i++) s = constant(&look, &n);
+  if (s && !look.bad) r->found(r->arg, (const char *)s, n);
+}
+
+/* What was last put into each register, as far as it matters. */
+typedef struct registers {
+  bool globals[256];
+  uint32_t constant[256]; /* + 1; 0: none */
+} registers;
+
+static void scan_one(const reader *r, const code *c, const bool *env, registers *reg, size_t pc) {
+  uint32_t i = instruction(c, pc);
+  switch (op(i)) {
+  case OP_GETTABUP:
+    if (env[arg_b(i)]) report(r, c, arg_c(i));
+    break;
+  case OP_GETUPVAL: reg->globals[arg_a(i)] = env[arg_b(i)]; break;
+  case OP_LOADK: reg->constant[arg_a(i)] = arg_bx(i) + 1; break;
+  case OP_LOADKX:
+    if (pc + 1 < c->count) reg->constant[arg_a(i)] = arg_ax(instruction(c, pc + 1)) + 1;
+    break;
+  case OP_GETTABLE:
+    if (reg->globals[arg_b(i)] && reg->constant[arg_c(i)])
+      report(r, c, reg->constant[arg_c(i)] - 1);
+    break;
+  default: break;
+  }
+}
+
+static void scan(const reader *r, const code *c, const bool *env) {
+  registers reg = {0};
+  for (size_t pc = 0; pc < c->count; pc++) scan_one(r, c, env, &reg, pc);
+}
+
+static void skip_code(reader *r, code *c) {
+  c->count = size(r);
+  c->at = c->count <= SIZE_MAX / 4 ? skip(r, 4 * c->count) : NULL;
+  if (!c->at) r->bad = true;
+  c->constants_count = size(r);
+  c->constants = r->at;
+  for (size_t i = 0, n; i < c->constants_count && !r->bad; i++) constant(r, &n);
+}
+
+/* Which upvalues of an inner function are the globals: those that are an outer
+** upvalue which is.  (One in a register of the outer function is a local.) */
+static void read_upvalues(reader *r, const bool *outer, bool *env) {
+  size_t n = size(r);
+  for (size_t i = 0; i < n && !r->bad; i++) {
+    unsigned in_stack = byte(r), index = byte(r);
+    byte(r); /* kind */
+    if (i < 256 && env) env[i] = !in_stack && outer[index & 0xff];
+  }
+}
+
+static void skip_debug(reader *r) {
+  size_t ignored;
+  skip(r, size(r)); /* line differences */
+  for (size_t n = size(r); n > 0 && !r->bad; n--) size(r), size(r);
+  for (size_t n = size(r); n > 0 && !r->bad; n--) string(r, &ignored), size(r), size(r);
+  for (size_t n = size(r); n > 0 && !r->bad; n--) string(r, &ignored);
+}
+
+/* The code comes before the upvalues that say what it means, so it is scanned
+** after them.  `env` is given for the outermost function; an inner one finds its
+** own from that of the `outer`.  Lua's parser lets functions nest 200 deep. */
+static void function(reader *r, const bool *outer, const bool *env) {
+  size_t ignored;
+  bool mine[256] = {false};
+  code c;
+  string(r, &ignored); /* source */
+  size(r), size(r);    /* lines */
+  skip(r, 3);          /* parameters, vararg, stack size */
+  skip_code(r, &c);
+  read_upvalues(r, outer, env ? NULL : mine);
+  if (r->bad) return;
+  scan(r, &c, env ? env : mine);
+  for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, env ? env : mine, NULL);
+  skip_debug(r);
+}
+
+bool globals_find(const unsigned char *dump, size_t length, const bool env[256], global_found found,
+                  void *arg) {
+  reader r = {.at = dump, .end = dump + length, .found = found, .arg = arg};
+  if (length <= HEAD_SIZE || memcmp(dump, head, sizeof head - 1) != 0) return false;
+  skip(&r, HEAD_SIZE + 1); /* and the number of upvalues */
+  function(&r, env, env);
+  return !r.bad;
+}

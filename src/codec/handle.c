@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** handle: the userdata by which a Lua state holds a shared object.
+**
+** One state has one handle to an object at most, found by the object's address
+** in a table with weak values; so handles compare equal, and what a strand has
+** of the object (the permits of a semaphore) is counted in one hold.
+**
+** An entry may be stale: its handle was closed, and the address is another
+** object's now.  So an entry counts only if its handle is to this object.  Lua
+** takes a handle out of the table before it runs its finalizer.
+**
+** Handle types are told apart by comparing the metatable's address with the one
+** registered for the type: no string, no search.
+*/
+#include "codec/inside.h"
+
+/* Type name in messages; module that registers the handle's metatable. */
+static const struct {
+  const char *name, *module;
+} types[CR_TYPES] = {
+    [CR_LOCK] = {"lock", "conrun.lock"},
+    [CR_CONDITION] = {"condition", "conrun.condition"},
+    [CR_SEMAPHORE] = {"semaphore", "conrun.semaphore"},
+    [CR_EVENT] = {"event", "conrun.event"},
+    [CR_BARRIER] = {"barrier", "conrun.barrier"},
+    [CR_QUEUE] = {"queue", "conrun.queue"},
+    [CR_PIPE] = {"pipe", "conrun.pipe"},
+    [CR_FUTURE] = {"future", "conrun.future"},
+    [CR_VALUE] = {"value", "conrun.shared"},
+    [CR_ARRAY] = {"array", "conrun.shared"},
+    [CR_LIST] = {"list", "conrun.shared"},
+    [CR_DICT] = {"dict", "conrun.shared"},
+    [CR_WORKER] = {"worker", "conrun.worker"},
+    [CR_POOL] = {"pool", "conrun.pool"},
+    [CR_CODE] = {"code", NULL},
+    [CR_BUFFER] = {"buffer", "conrun.shared"},
+};
+
+/* --------------------------------------------------------------------- types */
+
+/* Also the handle's __close if its module says so: it may run twice. */
+static int collect(lua_State *L) {
+  cr_handle *h = lua_touserdata(L, 1);
+  cr_hold *hold = h ? h->hold : NULL;
+  if (hold) {
+    h->object = NULL;
+    h->hold = NULL;
+    cr_object_drop(hold);
+  }
+  return 0;
+}
+
+void cr_handle_type(lua_State *L, enum cr_type_id type) {
+  if (luaL_getmetafield(L, -1, "__name") == LUA_TNIL) {
+    lua_pushstring(L, types[type].name);
+    lua_setfield(L, -2, "__name");
+  } else {
+    lua_pop(L, 1);
+  }
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  cr_lua->meta[type] = lua_topointer(L, -1);
+  if (cr_lua->meta_ref[type] != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, cr_lua->meta_ref[type]);
+  cr_lua->meta_ref[type] = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* The module registers the type; code objects have no methods and no module. */
+static void load_type(lua_State *L, enum cr_type_id type) {
+  if (!types[type].module) {
+    lua_newtable(L);
+    cr_handle_type(L, type);
+    return;
+  }
+  lua_getglobal(L, "require");
+  lua_pushstring(L, types[type].module);
+  lua_call(L, 1, 0);
+  if (!cr_lua->meta[type])
+    luaL_error(L, "module '%s' does not know handles of type '%s'", types[type].module,
+               types[type].name);
+}
+
+/* -------------------------------------------------------------------- making */
+
+cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type) {
+  cr_check(type > 0 && type < CR_TYPES);
+  luaL_checkstack(L, 6, NULL);
+  if (!cr_lua->meta[type]) load_type(L, type);
+  cr_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (cr_handle){NULL, NULL};
+  lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->meta_ref[type]);
+  lua_setmetatable(L, -2);
+  return h;
+}
+
+/* Enters the handle at the top of the stack. */
+static void enter(lua_State *L, const cr_object *o) {
+  state_table(L, &cr_lua->handles, "v");
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, o);
+  lua_pop(L, 1);
+}
+
+void cr_handle_fill(lua_State *L, cr_handle *h, void *object_in_hand) {
+  if (!object_in_hand) raise_memory(L);
+  h->hold = cr_object_born(object_in_hand);
+  h->object = object_in_hand;
+  luaL_checkstack(L, 4, NULL);
+  if (lua_touserdata(L, -1) == h) enter(L, h->object);
+}
+
+/* Pushes the handle that this state has already; otherwise nothing. */
+static bool push_existing(lua_State *L, const cr_object *o) {
+  if (cr_lua->handles == LUA_NOREF) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->handles);
+  lua_rawgetp(L, -1, o);
+  lua_remove(L, -2);
+  const cr_handle *h = lua_touserdata(L, -1);
+  if (h && h->object == o) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+void cr_handle_push(lua_State *L, cr_object *o) {
+  luaL_checkstack(L, 6, NULL);
+  if (push_existing(L, o)) return;
+  cr_handle *h = cr_handle_new(L, (enum cr_type_id)o->type);
+  h->hold = cr_object_hold(o);
+  if (!h->hold) raise_memory(L);
+  h->object = o;
+  enter(L, o);
+}
+
+/* A hold names its object above the bits that say what it is (arena.h). */
+static cr_object *held_object(const cr_hold *hold) {
+  return (cr_object *)(uintptr_t)(atomic_load(&hold->what) & ~UINT64_C(15));
+}
+
+/* The holding is given to the handle as soon as there is one: no error after
+** that can lose it. */
+static int adopt(lua_State *L) {
+  cr_hold **hold = lua_touserdata(L, 1);
+  cr_object *o = lua_touserdata(L, 2);
+  if (push_existing(L, o)) return 1;
+  cr_handle *h = cr_handle_new(L, (enum cr_type_id)o->type);
+  h->hold = *hold;
+  h->object = o;
+  *hold = NULL;
+  enter(L, o);
+  return 1;
+}
+
+void cr_handle_push_held(lua_State *L, cr_hold *hold) {
+  cr_object *o = held_object(hold);
+  int status = LUA_ERRMEM;
+  if (lua_checkstack(L, 8)) {
+    lua_pushcfunction(L, adopt);
+    lua_pushlightuserdata(L, &hold);
+    lua_pushlightuserdata(L, o);
+    status = lua_pcall(L, 2, 1, 0);
+  } else {
+    lua_pop(L, 1); /* of the caller's: the error takes its place */
+    lua_pushliteral(L, "stack overflow");
+  }
+  if (hold) cr_object_drop(hold);
+  if (status != LUA_OK) lua_error(L);
+}
+
+/* ------------------------------------------------------------------ checking */
+
+/* The metatable's address of a full userdata at `index`, or NULL. */
+static const void *metatable(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
+  const void *meta = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return meta;
+}
+
+cr_handle *cr_handle_test(lua_State *L, int index, int type) {
+  const void *meta = metatable(L, index);
+  if (!meta) return NULL;
+  if (type) return meta == cr_lua->meta[type] ? lua_touserdata(L, index) : NULL;
+  for (int i = 1; i < CR_TYPES; i++)
+    if (meta == cr_lua->meta[i]) return lua_touserdata(L, index);
+  return NULL;
+}
+
+cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type) {
+  cr_handle *h = cr_handle_test(L, index, (int)type);
+  if (!h) luaL_typeerror(L, index, types[type].name);
+  if (!h->object) luaL_argerror(L, index, lua_pushfstring(L, "the %s is closed", types[type].name));
+  return h;
+}
+
+void *cr_handle_check(lua_State *L, int index, enum cr_type_id type) {
+  return cr_handle_check_open(L, index, type)->object;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** inside: what the files of codec/ know of each other.
+**
+** The bytes of a message:
+**
+**   u8 flags (FLAG_*), u32 number of values, then the values
+**
+** A value is a tag byte and what the tag says; numbers are little-endian, as the
+** machine has them, since a message never leaves the machine.
+**
+**   WIRE_SMALL + n             an integer 0..127
+**   WIRE_TEXT + n, bytes       a string of 0..63 bytes
+**   WIRE_INT8 .. 64, integer   the narrowest that holds it
+**   WIRE_STRING8 .. 64, length, bytes
+**   WIRE_TABLE, u32 list, u32 pairs, list values, pairs of key and value
+**   WIRE_OBJECT                as a table, then its metatable
+**   WIRE_AGAIN, u32 number     a table, function or rebuilt value sent before
+**   WIRE_HANDLE, u32 number    of the object that the message mentions
+**   WIRE_NAME, u8 keys, (u16 length, bytes) for the module and for each key
+**   WIRE_FUNCTION              see function.c
+**   WIRE_TRANSFER, u32 n, constructor, arguments   see transfer.c
+**
+** Tables, functions and rebuilt values are numbered in the order in which they
+** begin.  Nesting takes no C stack on either side: a composite value that is
+** not finished is a frame, and its Lua values stay on the Lua stack from the
+** frame's base on.
+**
+** Two ways to encode.  A plain encode never calls Lua code, allocates no Lua
+** memory and so cannot raise: it works in the state's own room and needs no
+** protection.  Where it meets a function, a handle, a metatable or anything
+** that cannot be sent it gives up, and everything is encoded again by a
+** protected encode, which may raise anywhere and owns what it works with.
+*/
+#ifndef CR_CODEC_INSIDE_H
+#define CR_CODEC_INSIDE_H
+
+#include <string.h>
+
+#include "codec/codec.h"
+
+enum wire {
+  WIRE_NIL,
+  WIRE_FALSE,
+  WIRE_TRUE,
+  WIRE_INT8,
+  WIRE_INT16,
+  WIRE_INT32,
+  WIRE_INT64,
+  WIRE_FLOAT,
+  WIRE_STRING8,
+  WIRE_STRING32,
+  WIRE_STRING64,
+  WIRE_TABLE, /* from here on: not scalars */
+  WIRE_OBJECT,
+  WIRE_AGAIN,
+  WIRE_HANDLE,
+  WIRE_NAME,
+  WIRE_FUNCTION,
+  WIRE_TRANSFER,
+  WIRE_TEXT = 0x40, /* + length */
+  WIRE_SMALL = 0x80 /* + integer */
+};
+#define TEXT_MAX 63u
+#define SMALL_MAX 127
+
+#define HEADER 5u      /* bytes before the first value */
+#define FLAG_PLAIN 1u  /* made by a plain encode: scalars and tables without metatables */
+#define FLAG_AGAIN 2u  /* something is sent again: the decoder must number values */
+#define FLAG_STREAM 4u /* numbers start anew at each value of the message */
+
+/* How a function's upvalue travels. */
+enum upvalue {
+  UPVALUE_GLOBALS, /* the receiver's globals */
+  UPVALUE_SHARED,  /* u32 number of a function, u8 index of its upvalue */
+  UPVALUE_OWN      /* the value follows */
+};
+
+/* ------------------------------------------------------------------- seen.c */
+
+/* A map from addresses to numbers, emptied in one step: a slot counts only if
+** its round is the map's. */
+typedef struct seen_slot {
+  const void *address;
+  uint32_t round;
+  uint32_t number; /* of the value, or of the function that has the upvalue */
+  uint8_t index;   /* of the upvalue */
+  bool pending;    /* its __transfer values are still being sent */
+} seen_slot;
+
+typedef struct seen {
+  seen_slot *slot;
+  uint32_t bits;  /* 1 << bits slots, if slot is not NULL */
+  uint32_t count; /* slots of this round */
+  uint32_t round; /* never 0 in use */
+} seen;
+
+void seen_clear(seen *s);
+seen_slot *seen_find(const seen *s, const void *address);      /* NULL: not there */
+seen_slot *seen_add(seen *s, const void *address, uint32_t n); /* NULL: no memory */
+void seen_free(seen *s);
+
+/* ------------------------------------------------------------------- frames */
+
+enum frame_kind {
+  FRAME_TABLE,
+  FRAME_FUNCTION,
+  FRAME_TRANSFER
+};
+
+/* What a frame waits for: the child that is being encoded or decoded. */
+enum frame_stage {
+  STAGE_NEXT, /* none yet */
+  STAGE_KEY,
+  STAGE_VALUE,
+  STAGE_METATABLE,
+  STAGE_UPVALUES,
+  STAGE_GLOBALS
+};
+
+typedef struct frame {
+  uint8_t kind;         /* enum frame_kind */
+  uint8_t stage;        /* enum frame_stage */
+  bool listing;         /* encoding a table: keys were 1, 2, 3 ... so far */
+  bool meta;            /* the table's metatable follows */
+  int base;             /* stack index of the value itself */
+  uint32_t number;      /* of the value */
+  uint32_t i, n;        /* children done, children in all */
+  uint32_t list, pairs; /* counts of a table */
+  size_t patch;         /* encoding a table: where its counts are written */
+} frame;
+
+/* ------------------------------------------------------------------ encoder */
+
+/* Where an encode works; a plain one in the state's, a protected one in its own. */
+typedef struct workspace {
+  unsigned char *bytes;
+  size_t room;
+  seen seen;
+  frame *frames;
+  size_t depth, frames_room;
+} workspace;
+
+typedef struct encoder {
+  lua_State *L;
+  workspace *work;
+  size_t length;       /* bytes written */
+  cr_message *message; /* in hand, mentions the handles sent; NULL while none was */
+  const char *noun;    /* what is sent, for errors; NULL: "value" */
+  uint32_t position;   /* of the value in hand among those sent, from 1 */
+  uint32_t objects;    /* numbers given out */
+  bool plain;
+  bool again;         /* something was sent again */
+  bool took;          /* a function took something along */
+  bool names_checked; /* the names of this state are as fresh as this encode */
+  bool names_late;    /* they were collected for want of one */
+  int anchor;         /* stack slot: what __transfer returned, kept alive; protected only */
+  int taken;          /* stack slot: set of the globals already sent; protected only */
+} encoder;
+
+enum outcome {
+  EMITTED, /* the value at the top of the stack is written */
+  OPENED,  /* it has children: a frame was opened */
+  GIVEN_UP /* only when plain: nothing was raised */
+};
+
+/* emit.c */
+enum outcome encoder_emit(encoder *e);      /* [-0, +0, e] */
+enum outcome encoder_run(encoder *e);       /* one whole value: EMITTED or GIVEN_UP */
+enum outcome encoder_no_memory(encoder *e); /* raises unless plain */
+enum outcome encoder_number(encoder *e, const void *address, uint32_t *number);
+frame *encoder_open(encoder *e, enum frame_kind kind, uint32_t number); /* NULL: gives up */
+bool encoder_grow(encoder *e, size_t more);                             /* false: gives up */
+
+/* encode.c */
+void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool *took);
+bool encode_in_place(lua_State *L, int index, cr_value *v); /* false: it does not fit */
+bool encode_finish(encoder *e, uint32_t count, unsigned flags, cr_value *v);
+_Noreturn void raise_memory(lua_State *L);
+bool encode_plain(encoder *e, int first, int n);    /* false: gave up */
+int encode_protected(encoder *e, int first, int n); /* as lua_pcall */
+void workspace_free(workspace *w);
+
+static inline bool encoder_room(encoder *e, size_t more) {
+  return e->work->room - e->length >= more || encoder_grow(e, more);
+}
+
+/* These write where room was ensured. */
+static inline void put_byte(encoder *e, unsigned byte) {
+  e->work->bytes[e->length++] = (unsigned char)byte;
+}
+static inline void put_bytes(encoder *e, const void *bytes, size_t n) {
+  if (n) memcpy(e->work->bytes + e->length, bytes, n);
+  e->length += n;
+}
+static inline void put_u32(encoder *e, uint32_t n) { put_bytes(e, &n, sizeof n); }
+static inline void put_length(encoder *e, size_t n) {
+  if (n <= TEXT_MAX) {
+    put_byte(e, WIRE_TEXT + (unsigned)n);
+  } else if (n <= UINT8_MAX) {
+    put_byte(e, WIRE_STRING8);
+    put_bytes(e, &n, 1);
+  } else if (n <= UINT32_MAX) {
+    put_byte(e, WIRE_STRING32);
+    put_bytes(e, &n, 4);
+  } else {
+    put_byte(e, WIRE_STRING64);
+    put_bytes(e, &n, 8);
+  }
+}
+#define STRING_HEAD 9u /* the most that put_string writes before the bytes */
+static inline void put_string(encoder *e, const char *s, size_t n) {
+  put_length(e, n);
+  put_bytes(e, s, n);
+}
+
+/* path.c: raises "cannot send a coroutine (argument 1, field 'a.b')"; gives up
+** when plain. */
+enum outcome refuse(encoder *e, const char *what);
+enum outcome refuse_value(encoder *e); /* names the value at the top of the stack */
+
+/* ------------------------------------------------------------------ decoder */
+
+#define FRAMES_INLINE 64
+
+typedef struct decoder {
+  lua_State *L;
+  const unsigned char *at, *end;
+  const cr_message *message; /* its mentions; NULL: none */
+  uint32_t flags, count;     /* of the header */
+  uint32_t objects;          /* numbers given out */
+  int slots;                 /* two stack slots: numbered values, more frames; 0: none */
+  frame *frames;
+  size_t depth, frames_room;
+  frame inlined[FRAMES_INLINE];
+} decoder;
+
+_Noreturn void corrupt(lua_State *L);
+void decoder_start(decoder *d, lua_State *L, const unsigned char *bytes, size_t length,
+                   const cr_message *m);
+void decoder_resume(decoder *d, lua_State *L, const unsigned char *at, const unsigned char *end,
+                    const cr_message *m); /* behind the header; flags and count are the caller's */
+void decoder_slots(decoder *d);           /* [-0, +2, m] */
+void decoder_run(decoder *d);             /* [-0, +1, e] one value */
+bool decoder_next(decoder *d); /* pushes the next value; false at the end [-0, +(0|1), e] */
+void decoder_end(decoder *d);  /* nothing may be left over */
+frame *decoder_open(decoder *d, enum frame_kind kind);
+uint32_t decoder_number(decoder *d);                  /* the next number */
+void decoder_keep(decoder *d, uint32_t number);       /* the value on top has it */
+void decoder_push_again(decoder *d, uint32_t number); /* [-0, +1, e] */
+bool decoder_scalar(decoder *d);                      /* [-0, +(0|1), e] */
+
+/* Takes n bytes of the input, or raises. */
+static inline const unsigned char *take(decoder *d, size_t n) {
+  if ((size_t)(d->end - d->at) < n) corrupt(d->L);
+  const unsigned char *at = d->at;
+  d->at += n;
+  return at;
+}
+static inline unsigned take_u8(decoder *d) { return *take(d, 1); }
+static inline uint16_t take_u16(decoder *d) {
+  uint16_t n;
+  memcpy(&n, take(d, sizeof n), sizeof n);
+  return n;
+}
+static inline uint32_t take_u32(decoder *d) {
+  uint32_t n;
+  memcpy(&n, take(d, sizeof n), sizeof n);
+  return n;
+}
+static inline uint64_t take_u64(decoder *d) {
+  uint64_t n;
+  memcpy(&n, take(d, sizeof n), sizeof n);
+  return n;
+}
+
+/* --------------------------------------------------- functions and __transfer */
+
+enum outcome function_emit(encoder *e);
+enum outcome function_step(encoder *e, frame *f);
+void function_begin(decoder *d);
+bool function_next(decoder *d, frame *f); /* true: finished; false: a child comes */
+void function_take(decoder *d, frame *f); /* the child is on the top of the stack */
+
+enum outcome transfer_emit(encoder *e); /* the object, above it its __transfer */
+enum outcome transfer_step(encoder *e, frame *f);
+void transfer_begin(decoder *d);
+bool transfer_next(decoder *d, frame *f);
+void transfer_take(frame *f);
+
+/* globals.c: calls `found` for each global that the dumped function, or one
+** inside it, reads; env[i]: upvalue i of the function holds the globals.  False
+** if the dump is not as this Lua writes it. */
+typedef void (*global_found)(void *arg, const char *bytes, size_t length);
+bool globals_find(const unsigned char *dump, size_t length, const bool env[256], global_found found,
+                  void *arg);
+
+/* names.c */
+bool names_ready(void);
+bool names_has(const void *address); /* of a table or function */
+bool names_emit(encoder *e);         /* writes the name of the value on top, if it has one */
+bool names_emit_late(encoder *e);
+void names_push(decoder *d);                                    /* [-0, +1, e] */
+bool names_standard(lua_State *L, const char *name, int value); /* a standard global, untouched */
+size_t names_write(unsigned char *out, const char *module, const char *key);
+
+/* ------------------------------------------------------------------- state.c */
+
+/* The state's part that upper floors need not see. */
+struct cr_codec {
+  workspace work;  /* of plain encodes */
+  seen names;      /* address -> index in the registry's table of names */
+  uint64_t loaded; /* fingerprint of package.loaded when the names were collected */
+  bool named;
+};
+
+/* Pushes the table that *ref names in the registry, made at the first use; `mode`
+** is its __mode, or NULL.  [-0, +1, m] */
+void state_table(lua_State *L, int *ref, const char *mode);
+
+#endif

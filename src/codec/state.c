@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** state: what one Lua state keeps for this floor.
+**
+** A strand is one thread with one Lua state, so a thread-local pointer finds it.
+** A new state gets almost nothing: tables in the registry, names and workspaces
+** are made at their first use, since many workers never use most of them.
+**
+** Closing comes after lua_close, because finalizers of handles run in that and
+** still look here.
+*/
+#include <stdlib.h>
+
+#include "codec/inside.h"
+
+_Thread_local cr_state *cr_lua;
+
+void cr_state_open(lua_State *L) {
+  struct {
+    cr_state state;
+    struct cr_codec codec;
+  } *both = calloc(1, sizeof *both);
+  if (!both) raise_memory(L);
+  cr_state *s = &both->state;
+  s->codec = &both->codec;
+  s->handles = s->names = s->findable = s->codes = s->decoded = s->recent = LUA_NOREF;
+  for (int i = 0; i < CR_TYPES; i++) s->meta_ref[i] = LUA_NOREF;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  s->L = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  cr_lua = s;
+}
+
+void cr_state_close(void) {
+  if (!cr_lua) return;
+  workspace_free(&cr_lua->codec->work);
+  seen_free(&cr_lua->codec->names);
+  free(cr_lua); /* the codec's part is in the same block, behind it */
+  cr_lua = NULL;
+}
+
+void state_table(lua_State *L, int *ref, const char *mode) {
+  if (*ref != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, *ref);
+    return;
+  }
+  lua_newtable(L);
+  if (mode) {
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+  }
+  lua_pushvalue(L, -1);
+  *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
