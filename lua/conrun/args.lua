@@ -1,0 +1,115 @@
+-- SPDX-License-Identifier: MIT
+--
+-- args: the command line of a script.
+--
+-- The scripts all take a few options and must refuse what they do not know with
+-- one clear line and exit code 1.  A script describes its options by their
+-- default values, and the kind of each default says what the option takes:
+--
+--   fast = false             a flag:         --fast
+--   count = 10               an integer > 0: --count=20
+--   sizes = "2,4,8"          any text:       --sizes=1,2
+--   kind = {"process", ...}  one of these:   --kind=thread, the first is the default
+--
+-- `--no-lock` sets the field `no_lock`.  What is no option is positional, and
+-- refused unless the script says how many it takes.  Short options and
+-- `--name value` are left out: one spelling is enough.
+
+local args = {}
+
+local function name_of(script)
+  return (script or "script"):match "[^/]*$"
+end
+
+--- Ends the program with one line on stderr and exit code 1.
+---@param format string
+---@param ... any
+function args.fail(format, ...)
+  io.stderr:write(name_of(arg and arg[0]), ": ", format:format(...), "\n")
+  os.exit(1, true)
+end
+
+local function option_list(spec)
+  local names = { "--help" }
+  for field in pairs(spec) do
+    names[#names + 1] = "--" .. field:gsub("_", "-")
+  end
+  table.sort(names)
+  return table.concat(names, " ")
+end
+
+--- An integer of at least `least` from a text, or the end of the program.
+---@param what string names the argument in the message
+---@param text string?
+---@param least? integer default 1
+---@return integer
+function args.integer(what, text, least)
+  least = least or 1
+  local value = math.tointeger(tonumber(text or ""))
+  if not value or value < least then
+    args.fail("%s needs a whole number of at least %d, got '%s'", what, least, text or "")
+  end
+  return value --[[@as integer]]
+end
+
+local function choose(what, text, choices)
+  for _, choice in ipairs(choices) do
+    if choice == text then
+      return choice
+    end
+  end
+  args.fail("%s needs one of %s, got '%s'", what, table.concat(choices, ", "), text or "")
+end
+
+local function read_option(default, what, text)
+  if type(default) == "boolean" then
+    if text then
+      args.fail("%s takes no value", what)
+    end
+    return true
+  elseif type(default) == "number" then
+    return args.integer(what, text)
+  elseif type(default) == "table" then
+    return choose(what, text, default)
+  elseif not text then
+    args.fail("%s needs a value: %s=...", what, what)
+  end
+  return text
+end
+
+local function defaults(spec)
+  local options = {}
+  for field, default in pairs(spec) do
+    options[field] = type(default) == "table" and default[1] or default
+  end
+  return options
+end
+
+--- Reads a script's command line.
+---@param list string[] the script's `arg`
+---@param usage string printed for --help, which ends the program
+---@param spec table<string, boolean|integer|string|string[]> options by default value
+---@param positional? integer how many other arguments are allowed, default 0
+---@return table options values by field, and the positional arguments from [1] on
+function args.read(list, usage, spec, positional)
+  local options = defaults(spec)
+  for _, word in ipairs(list) do
+    local name, value = word:match "^%-%-([%w-]+)=?(.*)$"
+    local field = name and name:gsub("%-", "_")
+    if name == "help" then
+      io.write(usage, usage:sub(-1) == "\n" and "" or "\n")
+      os.exit(0, true)
+    elseif field and spec[field] ~= nil then
+      options[field] = read_option(spec[field], "--" .. name, word:find "=" and value or nil)
+    elseif name or word:sub(1, 1) == "-" and not tonumber(word) then
+      args.fail("unknown option '%s'; it knows %s", word, option_list(spec))
+    elseif #options >= (positional or 0) then
+      args.fail("unexpected argument '%s'; try --help", word)
+    else
+      options[#options + 1] = word
+    end
+  end
+  return options
+end
+
+return args

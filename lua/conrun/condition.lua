@@ -1,0 +1,50 @@
+-- SPDX-License-Identifier: MIT
+--
+-- condition: finishes conrun.core.condition by `wait_for`.
+
+local core = require "conrun.core"
+local condition = require "conrun.core.condition"
+
+---@class conrun.Condition
+---@field acquire fun(self, timeout?: number): boolean, string?
+---@field release fun(self)
+---@field locked fun(self): boolean
+---@field hold fun(self, timeout?: number): any a guard for <close>
+---@field with fun(self, fn: function, ...): any
+---@field wait fun(self, timeout?: number): boolean, string?
+---@field notify fun(self, n?: integer)
+---@field notify_all fun(self)
+local methods = condition.methods
+
+local function check(predicate, timeout)
+  local meta = getmetatable(predicate)
+  if type(predicate) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    error("bad argument #1 to 'wait_for' (function expected, got " .. type(predicate) .. ")", 3)
+  end
+  if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
+    error("bad argument #2 to 'wait_for' (a timeout is in seconds and not negative; 0 only tries)", 3)
+  end
+end
+
+--- Waits until `predicate()` is true and returns its value; when the time is
+--- over, returns its last, false value.  The lock is held whenever it is called.
+---@param predicate fun(): any
+---@param timeout? number
+function methods:wait_for(predicate, timeout)
+  check(predicate, timeout)
+  -- The lock must be held, also when there turns out to be nothing to wait for.
+  if not pcall(self.notify, self, 0) then
+    error("cannot wait: acquire the condition's lock first", 2)
+  end
+  local deadline = timeout and core.clock() + timeout
+  local value = predicate()
+  while not value do
+    local left = deadline and deadline - core.clock()
+    if left and left <= 0 then return value end
+    self:wait(left)
+    value = predicate()
+  end
+  return value
+end
+
+return condition

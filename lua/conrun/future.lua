@@ -1,0 +1,161 @@
+-- future: results that come later.
+--
+-- One future is C (conrun.core.future); here is what concerns several: wait, all
+-- and as_completed.  None of them polls.  The C function `gather` moves futures
+-- that are final from one list to another, and sleeps until there is one.
+--
+-- Timeouts are turned into a deadline once, at the start of a call, so waiting
+-- in several steps takes no longer than was asked.
+
+local check = require "conrun.check"
+local core = require "conrun.core.future"
+local errors = require "conrun.errors"
+
+---@class conrun.Future
+---@field state "pending"|"running"|"done"|"failed"|"cancelled"
+---@field result fun(self: conrun.Future, timeout?: number): any ...
+---@field error fun(self: conrun.Future, timeout?: number): table?
+---@field done fun(self: conrun.Future): boolean
+---@field running fun(self: conrun.Future): boolean
+---@field cancelled fun(self: conrun.Future): boolean
+---@field cancel fun(self: conrun.Future, options?: { running?: boolean }): boolean
+---@field on_done fun(self: conrun.Future, callback: fun(future: conrun.Future))
+---@field set_result fun(self: conrun.Future, ...)
+local methods = core.methods
+
+local future = {
+  --- A future that any strand may settle.
+  ---@type fun(): conrun.Future
+  new = core.new,
+}
+
+local function is_error_object(e)
+  return type(e) == "table" and getmetatable(e) == errors.metatable
+end
+
+--- Settles the future as failed.  What is no error object becomes the `value`
+--- of one.
+---@param e any
+function methods:set_error(e)
+  if not is_error_object(e) then
+    e = errors.new { kind = "task", message = tostring(e), value = e }
+  end
+  core.settle_error(self, e)
+end
+
+-- The list without its duplicates, in a table of our own, and its length.
+local function distinct(list, name)
+  if type(list) ~= "table" then
+    check.fail(1, name, "list of futures", list, 4)
+  end
+  local futures, seen, n = {}, {}, 0
+  for i = 1, #list do
+    local f = list[i]
+    if not core.is_future(f) then
+      check.fail(1, name, ("future in element [%d]"):format(i), f, 4)
+    end
+    if not seen[f] then
+      seen[f], n = true, n + 1
+      futures[n] = f
+    end
+  end
+  return futures, n
+end
+
+local function move(from, count, to)
+  return table.move(from, 1, count, #to + 1, to)
+end
+
+-- A cancelled future counts as no error, since somebody wanted that.
+local function any_failed(ready, count)
+  for i = 1, count do
+    if ready[i].state == "failed" then
+      return true
+    end
+  end
+  return false
+end
+
+-- Each policy says whether to go on waiting after `count` more became final.
+local go_on = {
+  all = function() return true end,
+  first = function() return false end,
+  error = function(ready, count) return not any_failed(ready, count) end,
+}
+
+local wait_options = { timeout = true, when = true }
+
+--- Waits for several futures.  The timeout is no error: what is not final by
+--- then is in the second list.
+---@param list conrun.Future[]
+---@param options? { timeout?: number, when?: "all"|"first"|"error" } default "all"
+---@return conrun.Future[] done in order of completion
+---@return conrun.Future[] pending in the order given
+function future.wait(list, options)
+  local pending, n = distinct(list, "wait")
+  options = check.options(options, wait_options, 2, "wait")
+  local more = go_on[options.when or "all"]
+  if not more then
+    error(("bad option 'when' ('all', 'first' or 'error' expected, got '%s')"):format(options.when), 2)
+  end
+  local deadline = check.deadline(options.timeout, "option 'timeout'")
+  local done, ready = {}, {}
+  repeat
+    local count
+    n, count = core.gather(pending, n, ready, deadline)
+    move(ready, count, done)
+  until n == 0 or count == 0 or not more(ready, count)
+  return done, move(pending, n, {})
+end
+
+local function raise_timeout(n)
+  local message = ("%d of the futures were not final within the timeout"):format(n)
+  error(errors.new { kind = "timeout", message = message }, 0)
+end
+
+--- Iterates over the futures as they become final; raises an error of kind
+--- "timeout" if one is not by then.
+---@param list conrun.Future[]
+---@param timeout? number for the whole iteration, from now
+---@return fun(): conrun.Future?
+function future.as_completed(list, timeout)
+  local pending, n = distinct(list, "as_completed")
+  local deadline = check.deadline(timeout, "argument #2 to 'as_completed'")
+  local ready, count, given = {}, 0, 0
+  return function()
+    if given == count then
+      if n == 0 then
+        return nil
+      end
+      n, count = core.gather(pending, n, ready, deadline)
+      given = 0
+      if count == 0 then
+        raise_timeout(n)
+      end
+    end
+    given = given + 1
+    return ready[given]
+  end
+end
+
+--- Waits for all and returns their results (the first value of each), or raises
+--- the first error in the order of the list, after all are final.
+---@param list conrun.Future[]
+---@param timeout? number
+---@return any[]
+function future.all(list, timeout)
+  local _, n = distinct(list, "all")
+  local deadline = check.deadline(timeout, "argument #2 to 'all'")
+  for i = 1, #list do
+    if not core.await(list[i], deadline) then
+      raise_timeout(n)
+    end
+  end
+  local results = {}
+  for i = 1, #list do
+    results[i] = (list[i]:result())
+  end
+  return results
+end
+
+return future

@@ -1,0 +1,91 @@
+-- SPDX-License-Identifier: MIT
+--
+-- log: whole lines from any strand, with time, level and the strand's name.
+--
+--   12:30:01.250 warn  [worker 3] 7 items left
+--
+-- A line is one write to a file that is opened for appending, so lines of
+-- different strands do not mix and need no lock.  Level and target belong to the
+-- strand that sets them; a worker that is to log elsewhere sets them in its
+-- function, or a pool in its initializer.
+
+local core = require "conrun.core"
+
+local log = {}
+
+local ranks = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
+local current = "info"
+local write
+
+-- One write of the system for a line: the file has no buffer to be flushed in
+-- pieces.
+local function appender(file)
+  file:setvbuf "no"
+  return function(line) file:write(line) end
+end
+
+local function fail(position, name, expected, got, level)
+  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(position, name, expected,
+    type(got) == "string" and "'" .. got .. "'" or type(got)), level)
+end
+
+--- The level below which nothing is written; sets it if one is given.
+---@param name? "debug"|"info"|"warn"|"error"|"off"
+---@return string
+function log.level(name)
+  if name ~= nil then
+    if not ranks[name] then
+      fail(1, "level", "'debug', 'info', 'warn', 'error' or 'off'", name, 3)
+    end
+    current = name
+  end
+  return current
+end
+
+--- Where lines go from now on.
+---@param target "stderr"|string|fun(line: string) a path is appended to; a function gets each line without its end
+function log.to(target)
+  if target == "stderr" then
+    write = appender(io.stderr)
+  elseif type(target) == "string" then
+    local file, message = io.open(target, "a")
+    if not file then
+      error("cannot log to " .. message, 2)
+    end
+    write = appender(file)
+  elseif type(target) == "function" then
+    write = function(line) target(line:sub(1, -2)) end
+  else
+    fail(1, "to", "'stderr', path or function", target, 3)
+  end
+end
+
+log.to "stderr"
+
+local function stamp()
+  local now = core.time()
+  return os.date("%H:%M:%S", now // 1 | 0) .. (".%03d"):format(now % 1 * 1000 // 1 | 0)
+end
+
+-- Without further arguments the text is taken as it is: it may have a % of its own.
+local function put(level, text, ...)
+  if ranks[level] < ranks[current] then return end
+  if select("#", ...) > 0 then
+    text = text:format(...)
+  end
+  write(("%s %-5s [%s] %s\n"):format(stamp(), level, core.strand_name(), tostring(text)))
+end
+
+---@param format string
+function log.debug(format, ...) put("debug", format, ...) end
+
+---@param format string
+function log.info(format, ...) put("info", format, ...) end
+
+---@param format string
+function log.warn(format, ...) put("warn", format, ...) end
+
+---@param format string
+function log.error(format, ...) put("error", format, ...) end
+
+return log

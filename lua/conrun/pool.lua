@@ -1,0 +1,386 @@
+-- pool: workers that apply functions to arguments.
+--
+-- The road of a call, downwards once; `map` and `submit` take the same one:
+--
+--   1 lua/conrun/pool.lua   map      cut the list into chunks, put the results in order
+--   2 src/lib/poollib.c     submit   check the arguments, call down (maplib.c for chunks)
+--   3 src/pool/task.c       post     encode function and arguments, make the future, join the line
+--   - - - - - - - - - - - - - - - - the line: another thread or another process - - - - - - -
+--   4 src/pool/loop.c       serve    a worker takes a task, until the pool says stop
+--   5 src/pool/task.c       run      decode, call, encode; the future is done or failed
+--   - - - - - - - - - - - - - - - - the gate in sync/future.c wakes who waits for it - - - -
+--   6 src/lib/futurelib.c   result   decode the values, or raise with the worker's traceback
+--
+-- Here is the policy: sizes of chunks, order, how far to read ahead, and what to
+-- do with errors.  A chunk is a task.  The mapping (src/lib/maplib.c) keeps the
+-- chunks that are on their way; it is closed with the call that made it, and so
+-- cancels what an error, a break or a timeout leaves behind.
+--
+-- Refused: a list without a length, and chunks that depend on measured times,
+-- which would make two runs of one program differ.
+
+local check = require "conrun.check"
+local core = require "conrun.core.pool"
+local errors = require "conrun.errors"
+local future = require "conrun.future"
+local progress = require "conrun.progress"
+local strand_name = require("conrun.core").strand_name
+
+-- Chunks per worker of a map: enough to even out tasks of unequal length.
+local chunks_per_worker = 4
+
+-- Chunks of one map in the line at a time: bounds what a long list with small
+-- chunks puts into memory at once.
+local most_chunks = 4096
+
+---@class conrun.Pool
+---@field submit fun(self: conrun.Pool, fn: function, ...): conrun.Future
+---@field apply_async fun(self: conrun.Pool, fn: function, ...): conrun.Future
+---@field close fun(self: conrun.Pool)
+---@field terminate fun(self: conrun.Pool)
+---@field join fun(self: conrun.Pool, timeout?: number): boolean, string?
+---@field stats fun(self: conrun.Pool): table
+local methods = core.methods
+
+local pool = {}
+
+---@class conrun.PoolOptions
+---@field workers? integer default: as many as processors
+---@field kind? "thread"|"process" default "thread"
+---@field name? string
+---@field initializer? function every worker calls it first
+---@field initargs? any[] its arguments
+---@field max_tasks_per_worker? integer then the worker is replaced
+---@field retries? integer how often a task whose worker died is tried again
+---@field memory_limit? integer bytes of Lua memory of each worker
+
+--- A pool; its workers are started when there is work for them.
+---@type fun(options?: conrun.PoolOptions): conrun.Pool
+pool.new = core.new
+
+local function new_of_kind(kind, n, options)
+  local all = { workers = n, kind = kind }
+  for name, value in pairs(options or {}) do
+    all[name] = value
+  end
+  return core.new(all)
+end
+
+--- A pool of `n` threads.
+---@param n? integer
+---@param options? conrun.PoolOptions
+---@return conrun.Pool
+function pool.threads(n, options)
+  return new_of_kind("thread", n, options)
+end
+
+--- A pool of `n` processes.
+---@param n? integer
+---@param options? conrun.PoolOptions
+---@return conrun.Pool
+function pool.processes(n, options)
+  return new_of_kind("process", n, options)
+end
+
+---------------------------------------------------------------- calls: arguments
+
+---@class conrun.MapOptions
+---@field chunksize? integer items in one task
+---@field buffersize? integer items that are posted ahead of the results
+---@field collect_errors? boolean an item's error becomes its result, instead of being raised
+---@field progress? boolean|string show on stderr how far it is, with a label
+---@field timeout? number seconds for the whole call
+
+local map_options =
+  { chunksize = true, buffersize = true, collect_errors = true, progress = true, timeout = true }
+local async_options = { chunksize = true, collect_errors = true }
+
+-- Runs in the worker.  The value goes along unless it can never be sent.
+local function describe_error(e)
+  if type(e) == "table" and getmetatable(e) == errors.metatable then
+    return e
+  end
+  local sendable = type(e) ~= "userdata" and type(e) ~= "thread" and type(e) ~= "function"
+  return errors.new {
+    kind = "task",
+    message = tostring(e),
+    value = sendable and e or nil,
+    traceback = debug.traceback(nil, 2),
+    strand = strand_name(),
+  }
+end
+
+-- The function with its error as result.
+local function collecting(fn)
+  return function(...)
+    local _, value = xpcall(fn, describe_error, ...)
+    return value
+  end
+end
+
+-- Things that have a length and can be indexed: lists, ranges, shared lists.
+local function is_list(xs)
+  local meta = getmetatable(xs)
+  return type(xs) == "table" and not (meta and meta.__call and not meta.__len)
+    or type(meta) == "table" and meta.__len ~= nil and meta.__index ~= nil
+end
+
+-- Checks what every call of this family takes.  The user is two calls above.
+local function prepare(name, fn, xs, options, known)
+  check.callable(fn, 1, name, 4)
+  if type(xs) ~= "function" and not is_list(xs) then
+    check.fail(2, name, "list, range or iterator function", xs, 4)
+  end
+  options = check.options(options, known, 3, name, 4)
+  check.integer(options, "chunksize", 1, 4)
+  check.integer(options, "buffersize", 1, 4)
+  local deadline = check.deadline(options.timeout, "option 'timeout'", 4)
+  return options.collect_errors and collecting(fn) or fn, options, deadline
+end
+
+-- An iterator's items as a list: who needs all results needs all items too.
+local function to_list(xs)
+  if type(xs) ~= "function" then
+    return xs, #xs
+  end
+  local list, n = {}, 0
+  for x in xs do
+    n = n + 1
+    list[n] = x
+  end
+  return list, n
+end
+
+local function ceil_div(a, b)
+  return (a + b - 1) // b
+end
+
+local function default_size(self, total)
+  return math.max(1, ceil_div(total, chunks_per_worker * core.workers(self)))
+end
+
+----------------------------------------------------------------- map and starmap
+
+local function room_for(total, size, ahead)
+  local room = math.min(ceil_div(total, size), most_chunks)
+  return math.max(1, ahead and math.min(room, ahead // size) or room)
+end
+
+local function run(self, star, xs, fn, options, deadline)
+  local items, total = to_list(xs)
+  local size = options.chunksize or default_size(self, total)
+  local show = options.progress and progress.new(options.progress, total) or nil
+  local room = room_for(total, size, options.buffersize)
+  local mapping <close> = core.mapping(self, fn, star, room)
+  return core.run(mapping, items, total, size, deadline, options.collect_errors, show)
+end
+
+--- Applies `fn` to each item; the results in the order of the items.  Raises the
+--- first error in that order, after all chunks of the call have ended.
+---@param fn fun(x: any): any
+---@param xs any[]|fun(): any a list, a conrun.range, or an iterator function
+---@param options? conrun.MapOptions default chunksize: a quarter of a worker's share
+---@return any[] results a function that returns nothing leaves its place nil
+function methods:map(fn, xs, options)
+  return run(self, false, xs, prepare("map", fn, xs, options, map_options))
+end
+
+--- As map, but each item is a list of arguments.
+---@param fn fun(...): any
+---@param xs any[][]|fun(): any[]
+---@param options? conrun.MapOptions
+---@return any[]
+function methods:starmap(fn, xs, options)
+  return run(self, true, xs, prepare("starmap", fn, xs, options, map_options))
+end
+
+------------------------------------------------------------------------- async
+
+-- Posts all chunks; a list of their futures.
+local function post_all(self, star, fn, items, total, size)
+  local mapping <close> = core.mapping(self, fn, star, 1)
+  local chunks = {}
+  for first = 1, total, size do
+    chunks[#chunks + 1] = core.future(mapping, items, first, math.min(size, total - first + 1))
+  end
+  return chunks
+end
+
+-- Settles `result` from the chunks, which are all final.
+local function settle(result, chunks, total, size, collect)
+  local list = {}
+  for i, chunk in ipairs(chunks) do
+    if chunk.state ~= "done" and not collect then
+      return result:set_error(chunk:error())
+    end
+    local first = (i - 1) * size + 1
+    core.take(chunk, list, first, math.min(size, total - first + 1))
+  end
+  result:set_result(list)
+end
+
+-- A result that cannot be put together fails: it must not stay open for ever.
+-- The user may have cancelled it meanwhile.
+local function finish(result, ...)
+  local ok, e = pcall(settle, result, ...)
+  if not ok and not result:done() then
+    result:set_error(e)
+  end
+end
+
+-- The chunks' callbacks run in this strand, whenever it waits in conrun; the
+-- last one settles the future of the whole.
+local function run_async(self, star, xs, fn, options)
+  local items, total = to_list(xs)
+  local size = options.chunksize or default_size(self, total)
+  local chunks = post_all(self, star, fn, items, total, size)
+  local result, left = future.new(), #chunks
+  local function on_done()
+    left = left - 1
+    if left <= 0 then
+      finish(result, chunks, total, size, options.collect_errors)
+    end
+  end
+  for _, chunk in ipairs(chunks) do
+    chunk:on_done(on_done)
+  end
+  if total == 0 then
+    on_done()
+  end
+  return result
+end
+
+--- As map, but returns at once: a future of the list.  It is settled by this
+--- strand, whenever it waits in conrun or asks a future.
+---@param fn fun(x: any): any
+---@param xs any[]|fun(): any
+---@param options? { chunksize?: integer, collect_errors?: boolean }
+---@return conrun.Future
+function methods:map_async(fn, xs, options)
+  return run_async(self, false, xs, prepare("map_async", fn, xs, options, async_options))
+end
+
+--- As map_async, but each item is a list of arguments.
+---@param fn fun(...): any
+---@param xs any[][]|fun(): any[]
+---@param options? { chunksize?: integer, collect_errors?: boolean }
+---@return conrun.Future
+function methods:starmap_async(fn, xs, options)
+  return run_async(self, true, xs, prepare("starmap_async", fn, xs, options, async_options))
+end
+
+-------------------------------------------------------------------------- imap
+
+-- A function that takes up to `size` items off the source: something to index,
+-- the first position in it, how many.
+local function reader(xs, size)
+  if type(xs) ~= "function" then
+    local next, total = 1, #xs
+    return function()
+      local first = next
+      local count = math.min(size, total - first + 1)
+      next = first + count
+      return xs, first, count
+    end
+  end
+  local ended = false
+  return function()
+    local slice, n = {}, 0
+    while n < size and not ended do
+      local x = xs()
+      ended = x == nil
+      if not ended then
+        n = n + 1
+        slice[n] = x
+      end
+    end
+    return slice, 1, n
+  end
+end
+
+-- Keeps the mapping's ring full: a function that posts until there are `room`
+-- chunks on their way, and says whether any is.
+local function filler(mapping, read, room)
+  local number, more = 1, true
+  return function()
+    while more and core.pending(mapping) < room do
+      local items, first, count = read()
+      more = count > 0
+      if more then
+        core.post(mapping, items, first, count, number)
+        number = number + count
+      end
+    end
+    return core.pending(mapping) > 0
+  end
+end
+
+-- The iteration of imap: hands out the items of one chunk after the other, as
+-- `collect` gives them, while the others are on their way.
+local function stream(self, collect, xs, fn, options, deadline)
+  local ahead = options.buffersize or (options.chunksize or 1) * chunks_per_worker * core.workers(self)
+  local size = math.min(options.chunksize or 1, ahead)
+  local mapping = core.mapping(self, fn, false, ahead // size)
+  local fill = filler(mapping, reader(xs, size), ahead // size)
+  local show = options.progress and progress.new(options.progress) or nil
+  local values, start, count, given, done = {}, 0, 0, 0, 0
+  fill()
+  local function step()
+    if given == count then
+      given, count = 0, 0
+      if not fill() then
+        return nil
+      end
+      start, count = collect(mapping, values, deadline, options.collect_errors)
+      done = done + count
+      if show then
+        show(done)
+      end
+    end
+    given = given + 1
+    return start + given - 1, values[given]
+  end
+  return step, nil, nil, mapping
+end
+
+--- Iterates over `i, result` in the order of the items, while workers go on; an
+--- error is raised in its place.  Reads at most `buffersize` items ahead.
+---@param fn fun(x: any): any
+---@param xs any[]|fun(): any an iterator function is read only as far as needed
+---@param options? conrun.MapOptions default chunksize 1, buffersize 4 chunks for each worker
+---@return fun(): integer?, any
+function methods:imap(fn, xs, options)
+  return stream(self, core.collect, xs, prepare("imap", fn, xs, options, map_options))
+end
+
+--- As imap, but in the order in which results are ready; `i` is the item's number.
+---@param fn fun(x: any): any
+---@param xs any[]|fun(): any
+---@param options? conrun.MapOptions
+---@return fun(): integer?, any
+function methods:imap_unordered(fn, xs, options)
+  return stream(self, core.collect_any, xs, prepare("imap_unordered", fn, xs, options, map_options))
+end
+
+--------------------------------------------------------------------------- rest
+
+--- Runs one call in a worker and waits for it.
+---@param fn function
+---@return any ... what it returned
+function methods:apply(fn, ...)
+  return self:submit(fn, ...):result()
+end
+
+--- Lets no more tasks in and waits until those there are finished, or with
+--- `cancel` only those that have been started.
+---@param options? { cancel?: boolean }
+function methods:shutdown(options)
+  options = check.options(options, { cancel = true }, 1, "shutdown")
+  self:close()
+  if options.cancel then
+    core.cancel_queued(self)
+  end
+  self:join()
+end
+
+return pool

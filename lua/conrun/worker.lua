@@ -1,0 +1,64 @@
+-- worker: the handles that conrun.thread and conrun.process give out.
+--
+-- Internal: scripts use those two modules.  The codec requires this one when a
+-- worker's handle arrives in a strand that knows none yet.
+--
+-- What has state is in C (conrun.core.worker).  Here are the timers: a timer is
+-- a thread that waits for an event before it calls its function, and to cancel
+-- it is to set the event.  The strand that made the timer knows its event, other
+-- strands do not; they are told so.
+
+local check = require "conrun.check"
+local core = require "conrun.core.worker"
+
+---@class conrun.Worker
+---@field name string
+---@field id integer unique in the program
+---@field kind "thread"|"process"
+---@field daemon boolean it is ended, not waited for, when the program ends
+---@field pid integer? process it runs in
+---@field exitcode integer? of a process that is over: its code, or minus the signal
+---@field join fun(self: conrun.Worker, timeout?: number): boolean, string?
+---@field result fun(self: conrun.Worker, timeout?: number): any ...
+---@field alive fun(self: conrun.Worker): boolean
+---@field interrupt fun(self: conrun.Worker): boolean
+---@field terminate fun(self: conrun.Worker): boolean
+---@field kill fun(self: conrun.Worker): boolean
+local methods = core.methods
+
+-- Events of this strand's timers; an entry goes when its worker does.
+local timers = setmetatable({}, { __mode = "k" })
+
+-- Runs in the thread.  The event is set by cancel and by nobody else.
+local function expire(cancelled, seconds, fn, ...)
+  if not cancelled:wait(seconds) then
+    return fn(...)
+  end
+end
+
+--- Starts a thread that calls `fn(...)` after a time, unless it is cancelled.
+---@param seconds number
+---@param fn fun(...)
+---@return conrun.Worker
+function core.timer(seconds, fn, ...)
+  if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
+    check.fail(1, "timer", "seconds, not negative,", seconds)
+  end
+  check.callable(fn, 2, "timer")
+  local cancelled = require("conrun.event").new()
+  local timer = core.start_thread(expire, cancelled, seconds, fn, ...)
+  timers[timer] = cancelled
+  return timer
+end
+
+--- Keeps a timer from calling its function; one that has called it stays as it
+--- is.  It may be cancelled again.
+function methods:cancel()
+  local cancelled = timers[self]
+  if not cancelled then
+    error("bad call of 'cancel' (not a timer that this strand made)", 2)
+  end
+  cancelled:set()
+end
+
+return core

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** conditionlib: module "conrun.core.condition"; `wait_for` is added by
+** lua/conrun/condition.lua.
+**
+** A wait always ends with the lock held again, also when it ends by an error.
+** So a notice that comes while it waits is looked at in this order: leave the
+** waiters, handle the notice with neither lock nor place (callbacks may use
+** both), take the lock again, and only then raise.  A notification that came
+** at the same moment is passed on if the waiter raises; if only callbacks ran,
+** the wait returns as if notified, and the caller's predicate decides.
+*/
+#include "lib/lib.h"
+
+static cr_condition *check(lua_State *L) { return cr_handle_check(L, 1, CR_CONDITION); }
+static cr_lock *lock_of(lua_State *L) { return cr_condition_lock(check(L)); }
+
+static int condition_new(lua_State *L) {
+  cr_lock *lock = lua_isnoneornil(L, 1) ? NULL : cr_handle_check(L, 1, CR_LOCK);
+  lua_settop(L, 1);
+  if (!lock) { /* a lock of its own, which the condition then keeps */
+    cr_handle *own = cr_handle_new(L, CR_LOCK);
+    lock = cr_lock_new(true);
+    cr_handle_fill(L, own, lock);
+  }
+  cr_handle *h = cr_handle_new(L, CR_CONDITION);
+  cr_handle_fill(L, h, cr_condition_new(lock));
+  return 1;
+}
+
+/* ---------------------------------------------------------- as the lock does */
+
+static int m_acquire(lua_State *L) {
+  int r = cr_lock_take(L, lock_of(L), cr_check_timeout(L, 2));
+  if (r == ETIMEDOUT) return cr_outcome(L, false, r);
+  lua_pushboolean(L, true);
+  if (r == 0) return 1;
+  if (r != EOWNERDEAD) return cr_fail(L, r);
+  lua_pushliteral(L, "abandoned");
+  return 2;
+}
+
+static int m_release(lua_State *L) {
+  if (cr_lock_release(lock_of(L)) == EPERM)
+    return luaL_error(L, "cannot release a condition whose lock this strand does not hold");
+  return 0;
+}
+
+static int m_locked(lua_State *L) {
+  lua_pushboolean(L, cr_lock_held(lock_of(L)));
+  return 1;
+}
+
+static void let_go(cr_handle *h) { cr_lock_release(cr_condition_lock((cr_condition *)h->object)); }
+
+static int m_hold(lua_State *L) {
+  cr_lock *l = lock_of(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
+  int r = cr_lock_take(L, l, deadline);
+  if (r == ETIMEDOUT) return cr_outcome(L, true, r);
+  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
+  g->armed = true;
+  if (r == 0) return 1;
+  lua_pushliteral(L, "abandoned");
+  return 2;
+}
+
+static int m_with(lua_State *L) {
+  cr_lock *l = lock_of(L);
+  luaL_checkany(L, 2);
+  cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
+  lua_insert(L, 2);
+  int r = cr_lock_take(L, l, CR_FOREVER);
+  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
+  g->armed = true;
+  lua_toclose(L, 2);
+  return cr_guard_call(L);
+}
+
+/* --------------------------------------------------------- wait and notify */
+
+static int look_up(lua_State *L) {
+  cr_look_up(L);
+  return 0;
+}
+
+/* Relocking in pieces: it must succeed before anything may raise. */
+static int relock(cr_condition *c, uint32_t depth) {
+  uint32_t aside = 0;
+  int r;
+  while ((r = cr_condition_relock(c, depth)) == EINTR) aside |= cr_notices_take();
+  if (aside) cr_post(cr_me, aside);
+  return r;
+}
+
+/* A notice came: see above.  Returns as relock does. */
+static int interrupted(lua_State *L, cr_condition *c, uint32_t depth, bool *notified) {
+  *notified = cr_condition_leave(c);
+  lua_pushcfunction(L, look_up);
+  int status = lua_pcall(L, 0, 0, 0);
+  int r = relock(c, depth);
+  if (status != LUA_OK) {
+    if (*notified) cr_condition_notify(c, 1);
+    lua_error(L);
+  }
+  *notified = true;
+  return r;
+}
+
+static int m_wait(lua_State *L) {
+  cr_condition *c = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  luaL_checkstack(L, LUA_MINSTACK, NULL); /* nothing may raise between enter and relock */
+  cr_here(L);
+  uint32_t depth;
+  bool notified;
+  if (cr_condition_enter(c, &depth) == EPERM)
+    return luaL_error(L, "cannot wait: acquire the condition's lock first");
+  int r = cr_condition_park(c, deadline);
+  if (r == EINTR)
+    r = interrupted(L, c, depth, &notified);
+  else {
+    notified = cr_condition_leave(c);
+    r = relock(c, depth);
+  }
+  if (!notified) return cr_outcome(L, false, ETIMEDOUT);
+  lua_pushboolean(L, true);
+  if (r != EOWNERDEAD) return 1;
+  lua_pushliteral(L, "abandoned");
+  return 2;
+}
+
+static int notify(lua_State *L, uint32_t n) {
+  if (cr_condition_notify(check(L), n) == EPERM)
+    return luaL_error(L, "cannot notify: acquire the condition's lock first");
+  return 0;
+}
+
+static int m_notify(lua_State *L) {
+  lua_Integer n = luaL_optinteger(L, 2, 1);
+  luaL_argcheck(L, n >= 0, 2, "how many to wake must not be negative");
+  return notify(L, n > CR_STRANDS ? CR_STRANDS : (uint32_t)n);
+}
+
+static int m_notify_all(lua_State *L) { return notify(L, CR_STRANDS); }
+
+static int m_tostring(lua_State *L) {
+  cr_condition *c = check(L);
+  cr_strand *s = cr_lock_holder(cr_condition_lock(c));
+  const char *state = s ? lua_pushfstring(L, "lock held by '%s'", s->name) : "lock free";
+  cr_handle_text(L, &c->object, state);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"new", condition_new}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"acquire", m_acquire},
+                                   {"release", m_release},
+                                   {"locked", m_locked},
+                                   {"hold", m_hold},
+                                   {"with", m_with},
+                                   {"wait", m_wait},
+                                   {"notify", m_notify},
+                                   {"notify_all", m_notify_all},
+                                   {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
+
+int luaopen_conrun_core_condition(lua_State *L) {
+  luaL_newlib(L, functions);
+  cr_lib_type(L, CR_CONDITION, methods, meta);
+  return 1;
+}

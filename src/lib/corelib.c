@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** corelib: the small things that belong to no object; module "conrun.core",
+** from which lua/conrun/init.lua makes "conrun".
+*/
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/lib.h"
+
+static int core_sleep(lua_State *L) {
+  luaL_checknumber(L, 1); /* unlike a timeout, it cannot be left out */
+  cr_time until = cr_check_timeout(L, 1);
+  cr_here(L);
+  while (cr_sleep(until) == EINTR) cr_look_up(L);
+  return 0;
+}
+
+static int core_clock(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)cr_clock() / 1e9);
+  return 1;
+}
+
+/* The time of day, for log lines. */
+static int core_time(lua_State *L) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+  return 1;
+}
+
+static int core_cpu_count(lua_State *L) {
+  lua_pushinteger(L, cr_cpu_count());
+  return 1;
+}
+
+static const char *kind_name(uint32_t kind) {
+  static const char *const names[] = {"main", "thread", "process", "keeper"};
+  return names[kind];
+}
+
+/* The id of a worker is its object's number; the main strand's is 0. */
+static int core_current(lua_State *L) {
+  cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker);
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, cr_me->name);
+  lua_setfield(L, -2, "name");
+  lua_pushstring(L, kind_name(cr_me->kind));
+  lua_setfield(L, -2, "kind");
+  lua_pushinteger(L, w ? (lua_Integer)w->object.serial : 0);
+  lua_setfield(L, -2, "id");
+  lua_pushinteger(L, getpid());
+  lua_setfield(L, -2, "pid");
+  lua_pushboolean(L, w && w->daemon);
+  lua_setfield(L, -2, "daemon");
+  return 1;
+}
+
+static int core_strand_name(lua_State *L) {
+  lua_pushstring(L, cr_me->name);
+  return 1;
+}
+
+/* The metatable of error objects, under the name that C code and the host know;
+** conrun.errors fills it. */
+static int core_error_metatable(lua_State *L) {
+  luaL_newmetatable(L, "conrun.error");
+  return 1;
+}
+
+static const luaL_Reg core_functions[] = {
+    {"sleep", core_sleep},
+    {"clock", core_clock},
+    {"time", core_time},
+    {"cpu_count", core_cpu_count},
+    {"current", core_current},
+    {"strand_name", core_strand_name},
+    {"error_metatable", core_error_metatable},
+    {NULL, NULL},
+};
+
+int luaopen_conrun_core(lua_State *L) {
+  luaL_newlib(L, core_functions);
+  lua_pushliteral(L, CR_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

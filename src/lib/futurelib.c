@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** futurelib: conrun.core.future, what a strand can do with a future; the last
+** stage of the road drawn in pool/pool.h.  lua/conrun/future.lua adds what is
+** policy: wait, as_completed, all.
+**
+** Results stay in the future and are decoded at each `result`, so any number of
+** strands may ask any number of times, and each gets values of its own.
+**
+** Callbacks (on_done) belong to the strand that set them.  They are kept in its
+** registry, future handle -> list of functions, which also keeps the future
+** alive; whoever settles the future posts a notice, and the strand runs them the
+** next time it looks up: when it waits in conrun, or asks a future anything.
+**
+** Waiting for one of many (gather) is one pass over the list that moves the
+** final ones out.  If there is none, a second pass asks each to ring this
+** strand's bell, and looks again, before it sleeps.  A pass costs a load for
+** each future, but takes all that became final during the last one, so the
+** slower the passes are, the fewer they get.
+*/
+#include "lib/call.h"
+
+#define CALLBACKS "conrun.callbacks" /* registry: future handle -> list of functions */
+
+static cr_future *check(lua_State *L) { return cr_handle_check(L, 1, CR_FUTURE); }
+
+/* ------------------------------------------------------------------ waiting */
+
+/* A strand that only polls must come to its callbacks too. */
+static void look(lua_State *L) {
+  if (cr_notices() & CR_CALLBACKS) cr_look_up(L);
+}
+
+int cr_future_await(lua_State *L, cr_future *f, cr_time deadline) {
+  int r;
+  if (cr_future_done(f)) return 0;
+  look(L);
+  if (deadline == 0) return cr_future_done(f) ? 0 : ETIMEDOUT;
+  cr_here(L);
+  while ((r = cr_future_wait(f, deadline)) == EINTR) cr_look_up(L);
+  return r;
+}
+
+int cr_future_values(lua_State *L, const cr_future *f) { return cr_decode_borrowed(L, &f->result); }
+
+/* It says what became of the future, wherever somebody asks: no position. */
+static void push_outcome(lua_State *L, const char *kind, const char *message) {
+  cr_error_push(L, kind, message);
+  lua_pushstring(L, message);
+  lua_setfield(L, -2, "message");
+}
+
+void cr_future_error(lua_State *L, const cr_future *f) {
+  if (cr_future_state(f) == CR_CANCELLED)
+    push_outcome(L, "cancelled", "the task was cancelled");
+  else
+    cr_decode_borrowed(L, &f->result);
+}
+
+int cr_future_raise(lua_State *L, const cr_future *f) {
+  if (cr_future_done(f))
+    cr_future_error(L, f);
+  else
+    push_outcome(L, "timeout", "no result within the timeout");
+  return lua_error(L);
+}
+
+static int new_future(lua_State *L) {
+  cr_handle *h = cr_handle_new(L, CR_FUTURE);
+  cr_handle_fill(L, h, cr_future_new());
+  return 1;
+}
+
+/* result([timeout]) -> values, or raises */
+static int result(lua_State *L) {
+  cr_future *f = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  if (cr_future_await(L, f, deadline) != 0 || cr_future_state(f) != CR_DONE)
+    return cr_future_raise(L, f);
+  return cr_future_values(L, f);
+}
+
+/* error([timeout]) -> error object | nil; raises only for the timeout */
+static int get_error(lua_State *L) {
+  cr_future *f = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  if (cr_future_await(L, f, deadline) != 0) return cr_future_raise(L, f);
+  if (cr_future_state(f) == CR_DONE)
+    lua_pushnil(L);
+  else
+    cr_future_error(L, f);
+  return 1;
+}
+
+/* -------------------------------------------------------------------- state */
+
+static const char *const state_names[] = {[CR_PENDING] = "pending",
+                                          [CR_WORKING] = "running",
+                                          [CR_DONE] = "done",
+                                          [CR_FAILED] = "failed",
+                                          [CR_CANCELLED] = "cancelled"};
+
+static int done(lua_State *L) {
+  cr_future *f = check(L);
+  look(L);
+  lua_pushboolean(L, cr_future_done(f));
+  return 1;
+}
+
+static int running(lua_State *L) {
+  lua_pushboolean(L, cr_future_state(check(L)) == CR_WORKING);
+  return 1;
+}
+
+static int cancelled(lua_State *L) {
+  lua_pushboolean(L, cr_future_state(check(L)) == CR_CANCELLED);
+  return 1;
+}
+
+/* Asks the strand that computes it to stop.  Under the latch the future cannot
+** settle, nor can the runner's burial get past it, so the runner and its worker
+** are there; notifying takes no latch.  When the notice is seen the task may be
+** over: the worker's loop forgets an interruption that comes too late. */
+static bool stop_runner(cr_future *f) {
+  bool asked = false;
+  cr_latch_take(&f->object.latch);
+  if (cr_future_state(f) == CR_WORKING && f->runner != 0) {
+    cr_worker *w = cr_owned(&cr_strands[f->runner - 1].worker);
+    atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
+    asked = w && cr_worker_notify(w, CR_INTERRUPT) == 0;
+  }
+  cr_latch_drop(&f->object.latch);
+  return asked;
+}
+
+/* cancel([{running=true}]) -> is it cancelled, or was its task asked to stop? */
+static int cancel(lua_State *L) {
+  static const char *const known[] = {"running", NULL};
+  cr_future *f = check(L);
+  bool also_running = false;
+  if (!lua_isnoneornil(L, 2)) {
+    cr_check_options(L, 2, known);
+    also_running = cr_option_boolean(L, 2, "running", false);
+  }
+  int r = cr_future_cancel(f);
+  lua_pushboolean(L, r == 0 || (r == EBUSY && also_running && stop_runner(f)));
+  return 1;
+}
+
+/* Upvalue 1 is the method table. */
+static int index_future(lua_State *L) {
+  const cr_future *f = check(L);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  lua_pushliteral(L, "state");
+  if (!lua_rawequal(L, 2, -1)) return 0;
+  lua_pushstring(L, state_names[cr_future_state(f)]);
+  return 1;
+}
+
+static int text(lua_State *L) {
+  const cr_future *f = check(L);
+  cr_handle_text(L, &f->object, state_names[cr_future_state(f)]);
+  return 1;
+}
+
+/* ----------------------------------------------------------------- settling */
+
+/* Settles with the `n` values from stack index 2 on. */
+static int settle(lua_State *L, enum cr_future_state final, int n, const char *noun) {
+  cr_future *f = check(L);
+  cr_value v;
+  cr_encode(L, 2, n, noun, &v);
+  int r = cr_future_settle(f, final, &v);
+  if (r == 0) return 0;
+  cr_value_free(&v);
+  if (r != EALREADY) return cr_fail(L, r);
+  return luaL_error(L, "cannot settle a future twice: it is %s already",
+                    state_names[cr_future_state(f)]);
+}
+
+static int set_result(lua_State *L) { return settle(L, CR_DONE, lua_gettop(L) - 1, "result"); }
+
+/* settle_error(future, object): the error object is made by future.lua. */
+static int settle_error(lua_State *L) {
+  lua_settop(L, 2);
+  return settle(L, CR_FAILED, 1, "error");
+}
+
+/* ---------------------------------------------------------------- callbacks */
+
+/* Pushes the list of functions that wait for the future at index 1. */
+static void push_callbacks(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, CALLBACKS);
+  lua_pushvalue(L, 1);
+  if (lua_rawget(L, -2) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_remove(L, -2);
+}
+
+/* on_done(fn): fn(future) runs in this strand; at once if it is final already. */
+static int on_done(lua_State *L) {
+  cr_future *f = check(L);
+  cr_check_callable(L, 2);
+  lua_settop(L, 2);
+  push_callbacks(L);
+  lua_insert(L, 2);
+  lua_rawseti(L, 2, luaL_len(L, 2) + 1);
+  int r = cr_future_call_back(f);
+  if (r == EALREADY)
+    cr_future_callbacks(L);
+  else if (r)
+    return cr_fail(L, r);
+  return 0;
+}
+
+/* Moves the entries of final futures out of the table, as {future, list}, and
+** pushes them as a list: a callback may set others meanwhile.  [-0, +1, m] */
+static lua_Integer take_ready(lua_State *L) {
+  lua_Integer n = 0;
+  lua_newtable(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, CALLBACKS);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    cr_handle *h = cr_handle_test(L, -2, CR_FUTURE);
+    if (h && h->object && !cr_future_done((cr_future *)h->object)) continue;
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -5, ++n);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -5, ++n);
+    lua_pushvalue(L, -2);
+    lua_pushnil(L);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 1);
+  return n;
+}
+
+/* A callback's own error cannot go to anybody's caller: it is told on stderr. */
+static void call_back(lua_State *L) {
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  if (!cr_is_end(L, -1)) {
+    const char *message = luaL_tolstring(L, -1, NULL);
+    lua_writestringerror("conrun: error in a callback of on_done: %s\n", message);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+void cr_future_callbacks(lua_State *L) {
+  luaL_checkstack(L, 12, NULL);
+  lua_Integer n = take_ready(L);
+  int ready = lua_gettop(L);
+  for (lua_Integer i = 1; i <= n; i += 2) {
+    lua_rawgeti(L, ready, i + 1);
+    for (lua_Integer k = 1; lua_rawgeti(L, ready + 1, k) != LUA_TNIL; k++) {
+      lua_rawgeti(L, ready, i);
+      call_back(L);
+    }
+    lua_settop(L, ready);
+  }
+  lua_settop(L, ready - 1);
+}
+
+/* ------------------------------------------------------------- one of many */
+
+/* deadline([timeout]) -> the moment, as an integer for gather */
+static int deadline_of(lua_State *L) {
+  lua_pushinteger(L, cr_check_timeout(L, 1));
+  return 1;
+}
+
+static int is_future(lua_State *L) {
+  lua_pushboolean(L, cr_handle_test(L, 1, CR_FUTURE) != NULL);
+  return 1;
+}
+
+enum {
+  PENDING = 1,
+  COUNT,
+  READY,
+  UNTIL
+};
+
+/* Moves the final futures of PENDING to READY and closes the gaps; returns how
+** many it found.  *n is the number of those that are left. */
+static lua_Integer sweep(lua_State *L, lua_Integer *n, bool watch) {
+  lua_Integer kept = 0, found = 0;
+  for (lua_Integer i = 1; i <= *n; i++) {
+    lua_rawgeti(L, PENDING, i);
+    cr_handle *h = cr_handle_check_open(L, -1, CR_FUTURE);
+    if (watch) cr_object_watch(h->object);
+    bool final = cr_future_done((cr_future *)h->object);
+    if (final || ++kept < i)
+      lua_rawseti(L, final ? READY : PENDING, final ? ++found : kept);
+    else
+      lua_pop(L, 1);
+  }
+  *n = kept;
+  return found;
+}
+
+bool cr_bell_sleep(lua_State *L, uint32_t seen, cr_time deadline) {
+  cr_wait_begin(CR_ON_SELECT, NULL, NULL);
+  int r = cr_bell_wait(seen, deadline);
+  cr_wait_end(true);
+  if (r == EINTR) cr_look_up(L);
+  return r != ETIMEDOUT;
+}
+
+/* gather(pending, count, ready, until) -> count left, count ready
+** Waits until at least one of the pending futures is final; the second count is
+** 0 if none is by then. */
+static int gather(lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, COUNT);
+  cr_time until = luaL_checkinteger(L, UNTIL);
+  lua_settop(L, UNTIL);
+  look(L);
+  lua_Integer found = sweep(L, &n, false);
+  if (found == 0 && n > 0) cr_here(L);
+  for (bool more = until != 0; found == 0 && n > 0 && more;) {
+    uint32_t seen = cr_bell();
+    found = sweep(L, &n, true);
+    if (found == 0) more = cr_bell_sleep(L, seen, until);
+  }
+  lua_pushinteger(L, n);
+  lua_pushinteger(L, found);
+  return 2;
+}
+
+/* await(future, until) -> is it final? */
+static int await(lua_State *L) {
+  lua_pushboolean(L, cr_future_await(L, check(L), luaL_checkinteger(L, 2)) == 0);
+  return 1;
+}
+
+/* ------------------------------------------------------------------- module */
+
+static const luaL_Reg functions[] = {{"new", new_future}, {"is_future", is_future},
+                                     {"gather", gather},  {"deadline", deadline_of},
+                                     {"await", await},    {"settle_error", settle_error},
+                                     {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"result", result},   {"error", get_error},       {"done", done},
+    {"running", running}, {"cancelled", cancelled},   {"cancel", cancel},
+    {"on_done", on_done}, {"set_result", set_result}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__index", index_future}, {"__tostring", text}, {NULL, NULL}};
+
+int luaopen_conrun_core_future(lua_State *L) {
+  luaL_newlib(L, functions);
+  cr_lib_type(L, CR_FUTURE, methods, meta);
+  cr_lib_callbacks = cr_future_callbacks;
+  return 1;
+}

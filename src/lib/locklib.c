@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** locklib: module "conrun.lock", and how other bindings use a lock.
+**
+** A lock that is not recursive remembers the Lua line that took it, so that
+** taking it twice is answered with that line and not with a hang.  Noting the
+** line is the dearest part of an acquire; a recursive lock, which cannot be
+** taken twice by mistake, saves it.
+*/
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/lib.h"
+
+static cr_lock *check(lua_State *L) { return cr_handle_check(L, 1, CR_LOCK); }
+
+/* ------------------------------------------------------- used by all bindings */
+
+static int raise_deadlock(lua_State *L, const cr_lock *l) {
+  char message[2 * CR_WHERE_MAX + 128];
+  snprintf(message, sizeof message,
+           "deadlock: this strand holds the lock already%s%s, so it would wait for ever "
+           "(release it first, or use lock.recursive())",
+           l->where[0] ? ", taken at " : "", l->where);
+  return cr_error_raise(L, "deadlock", message);
+}
+
+/* The lock is held by the caller, who alone writes `where`; it is empty so far. */
+static void note(lua_State *L, cr_lock *l) {
+  lua_Debug ar;
+  if (!lua_getstack(L, 1, &ar)) return;
+  lua_getinfo(L, "Sl", &ar);
+  if (ar.currentline <= 0) return;
+  size_t n = strlen(ar.short_src);
+  char *end = l->where + n;
+  char digits[16], *d = digits;
+  for (int line = ar.currentline; line; line /= 10) *d++ = (char)('0' + line % 10);
+  if (n + 2 + (size_t)(d - digits) > sizeof l->where) return;
+  memcpy(l->where, ar.short_src, n);
+  *end++ = ':';
+  while (d > digits) *end++ = *--d;
+  *end = '\0';
+}
+
+int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
+  int r = cr_lock_acquire(l, 0);
+  if (r == ETIMEDOUT && deadline != 0) {
+    cr_here(L);
+    while ((r = cr_lock_acquire(l, deadline)) == EINTR) cr_look_up(L);
+    if (r == EDEADLK) return raise_deadlock(L, l);
+  }
+  if ((r == 0 || r == EOWNERDEAD) && !l->recursive) note(L, l);
+  return r;
+}
+
+int cr_lock_around(lua_State *L, cr_lock *l, int base, lua_CFunction f) {
+  bool mine = cr_lock_mine(l);
+  int r = mine ? 0 : cr_lock_take(L, l, CR_FOREVER);
+  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
+  lua_pushcfunction(L, f);
+  lua_insert(L, base + 1);
+  int status = lua_pcall(L, lua_gettop(L) - base - 1, LUA_MULTRET, 0);
+  if (!mine) cr_lock_release(l);
+  if (status != LUA_OK) lua_error(L);
+  return lua_gettop(L) - base;
+}
+
+/* The lock may be ours already: a change within the function of an `update`.
+** Only who has to wait puts what it carries into a box. */
+bool cr_lock_enter(lua_State *L, cr_lock *l, const cr_value v[], int n) {
+  int r = cr_lock_acquire(l, 0);
+  if (r == 0 || r == EOWNERDEAD) return true;
+  if (cr_lock_mine(l)) return false;
+  cr_value *box = cr_values_box(L, v, n);
+  cr_here(L);
+  while ((r = cr_lock_acquire(l, CR_FOREVER)) == EINTR) cr_look_up(L);
+  if (r != 0 && r != EOWNERDEAD) cr_fail(L, r);
+  for (int i = 0; i < n; i++) box[i].kind = CR_V_NONE;
+  return true;
+}
+
+/* --------------------------------------------------------- module functions */
+
+static int make(lua_State *L, bool recursive) {
+  if (!lua_isnone(L, 1)) luaL_argerror(L, 1, "a lock is made without arguments");
+  cr_handle *h = cr_handle_new(L, CR_LOCK);
+  cr_handle_fill(L, h, cr_lock_new(recursive));
+  return 1;
+}
+
+static int lock_new(lua_State *L) { return make(L, false); }
+static int lock_recursive(lua_State *L) { return make(L, true); }
+
+/* ------------------------------------------------------------------ methods */
+
+/* The results of an acquire whose first one (true, or a guard) is pushed already. */
+static int acquired(lua_State *L, int r) {
+  if (r == 0) return 1;
+  if (r != EOWNERDEAD) return cr_fail(L, r);
+  lua_pushliteral(L, "abandoned");
+  return 2;
+}
+
+static int m_acquire(lua_State *L) {
+  cr_lock *l = check(L);
+  int r = cr_lock_take(L, l, cr_check_timeout(L, 2));
+  if (r == ETIMEDOUT) return cr_outcome(L, false, r);
+  lua_pushboolean(L, true);
+  return acquired(L, r);
+}
+
+static int m_release(lua_State *L) {
+  if (cr_lock_release(check(L)) == EPERM)
+    return luaL_error(L, "cannot release a lock that this strand does not hold");
+  return 0;
+}
+
+static int m_locked(lua_State *L) {
+  lua_pushboolean(L, cr_lock_held(check(L)));
+  return 1;
+}
+
+/* EPERM means that it was released by hand already, which is allowed. */
+static void let_go(cr_handle *h) { cr_lock_release((cr_lock *)h->object); }
+
+static int m_hold(lua_State *L) {
+  cr_lock *l = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
+  int r = cr_lock_take(L, l, deadline);
+  if (r == ETIMEDOUT) return cr_outcome(L, true, r);
+  g->armed = true;
+  return acquired(L, r);
+}
+
+static int m_with(lua_State *L) {
+  cr_lock *l = check(L);
+  luaL_checkany(L, 2);
+  cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
+  lua_insert(L, 2);
+  int r = cr_lock_take(L, l, CR_FOREVER);
+  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
+  g->armed = true;
+  lua_toclose(L, 2);
+  return cr_guard_call(L);
+}
+
+static int m_tostring(lua_State *L) {
+  cr_lock *l = check(L);
+  cr_strand *s = cr_lock_holder(l);
+  const char *state = s ? lua_pushfstring(L, "held by '%s'", s->name) : "free";
+  cr_handle_text(L, &l->object, state);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"new", lock_new}, {"recursive", lock_recursive}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"acquire", m_acquire}, {"release", m_release},
+                                   {"locked", m_locked},   {"hold", m_hold},
+                                   {"with", m_with},       {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
+
+int luaopen_conrun_lock(lua_State *L) {
+  luaL_newlib(L, functions);
+  cr_lib_type(L, CR_LOCK, methods, meta);
+  return 1;
+}

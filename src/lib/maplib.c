@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** maplib: whole lists through a pool; part of conrun.core.pool.
+**
+** A mapping is one call of map or imap on its way: a ring of the chunks that
+** were posted and not collected, oldest first.
+**
+**   post       encodes a slice of the items as one task, whose worker applies
+**              the function to each; a new chunk at the end of the ring
+**   collect    takes the oldest chunk, waits for it, decodes its results
+**   collect_any  the same with whichever is final first
+**   run        the loop of both for a whole list, for map
+**
+** Chunks are futures, but no Lua handle is made for them and no table for an
+** item: the ring has the holdings, and values go from the list into the message
+** and from the message into the list.  That is what makes small tasks cheap.
+**
+** Leaving a mapping (its <close>, or __gc) cancels what still waits in the
+** pool's line and drops the holdings.
+*/
+#include <string.h>
+
+#include "lib/call.h"
+
+#define MAPPING "conrun.mapping"
+
+typedef struct chunk {
+  cr_future *future; /* NULL: it was collected */
+  cr_hold *hold;
+  lua_Integer first, count; /* items, from 1 */
+} chunk;
+
+typedef struct mapping {
+  cr_pool *pool; /* kept alive by user value 1 */
+  cr_code *code; /* kept alive by user value 2 */
+  enum cr_task_mode mode;
+  size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
+  chunk ring[];
+} mapping;
+
+static mapping *check(lua_State *L) { return luaL_checkudata(L, 1, MAPPING); }
+
+static chunk *chunk_at(mapping *m, size_t i) { return &m->ring[(m->head + i) % m->room]; }
+
+/* mapping(pool, fn, star, room) -> mapping, for at most `room` chunks */
+static int new_mapping(lua_State *L) {
+  enum {
+    POOL = 1,
+    FN,
+    STAR,
+    ROOM
+  };
+  cr_pool *pool = cr_handle_check(L, POOL, CR_POOL);
+  size_t room = (size_t)luaL_checkinteger(L, ROOM);
+  cr_code *code = cr_code_push(L, FN, "function");
+  mapping *m = lua_newuserdatauv(L, sizeof *m + room * sizeof m->ring[0], 2);
+  *m = (mapping){.pool = pool,
+                 .code = code,
+                 .mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST,
+                 .room = room};
+  lua_pushvalue(L, POOL);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 2);
+  luaL_setmetatable(L, MAPPING);
+  return 1;
+}
+
+/* The holding goes before anything else can happen to the chunk. */
+static void drop_chunk(chunk *c) {
+  cr_hold *hold = c->hold;
+  c->future = NULL;
+  c->hold = NULL;
+  cr_object_drop(hold);
+}
+
+static void drop_oldest(mapping *m) {
+  drop_chunk(chunk_at(m, 0));
+  m->head = (m->head + 1) % m->room;
+  m->count--;
+}
+
+/* __close and __gc; never waits. */
+static int leave(lua_State *L) {
+  mapping *m = check(L);
+  while (m->count > 0) {
+    cr_future_cancel(chunk_at(m, 0)->future);
+    drop_oldest(m);
+  }
+  return 0;
+}
+
+/* --------------------------------------------------------------------- post */
+
+/* How to read the items at a stack index: a list without a metatable by raw
+** access, a conrun.range by arithmetic, anything else with its metamethods. */
+typedef struct source {
+  int index;
+  enum {
+    PLAIN,
+    RANGE,
+    INDEXED
+  } kind;
+  lua_Integer first, step; /* of a range */
+} source;
+
+static lua_Integer raw_integer(lua_State *L, int index, const char *field) {
+  lua_pushstring(L, field);
+  lua_rawget(L, index);
+  lua_Integer n = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return n;
+}
+
+static source open_source(lua_State *L, int index) {
+  source s = {.index = index, .kind = INDEXED};
+  if (!lua_istable(L, index)) return s;
+  if (!lua_getmetatable(L, index)) {
+    s.kind = PLAIN;
+    return s;
+  }
+  lua_getfield(L, -1, "__name");
+  if (lua_isstring(L, -1) && strcmp(lua_tostring(L, -1), "conrun.range") == 0) {
+    s.kind = RANGE;
+    s.first = raw_integer(L, index, "first");
+    s.step = raw_integer(L, index, "step");
+  }
+  lua_pop(L, 2);
+  return s;
+}
+
+/* Ranges do not overflow: their last integer was computed when they were made. */
+static void push_item(lua_State *L, const source *s, lua_Integer i) {
+  switch (s->kind) {
+  case PLAIN: lua_rawgeti(L, s->index, i); break;
+  case RANGE: lua_pushinteger(L, s->first + (i - 1) * s->step); break;
+  default: lua_geti(L, s->index, i); break;
+  }
+}
+
+/* One small value goes in place, without a message. */
+static void encode_one(lua_State *L, const source *s, lua_Integer i, cr_value *v) {
+  push_item(L, s, i);
+  cr_encode(L, lua_gettop(L), 1, "item", v);
+  lua_pop(L, 1);
+}
+
+static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_Integer count,
+                         cr_value *v) {
+  cr_writer *w = cr_writer_new(L, "item");
+  for (lua_Integer i = first; i < first + count; i++) {
+    push_item(L, s, i);
+    cr_writer_add(L, w, -1);
+    lua_pop(L, 1);
+  }
+  cr_writer_finish(L, w, v);
+  lua_pop(L, 1);
+}
+
+static cr_future *post_slice(lua_State *L, mapping *m, const source *s, lua_Integer first,
+                             lua_Integer count, cr_hold **hold) {
+  cr_value v;
+  if (count == 1)
+    encode_one(L, s, first, &v);
+  else
+    encode_slice(L, s, first, count, &v);
+  return cr_pool_add(L, m->pool, m->code, &v, m->mode, hold);
+}
+
+/* Nothing can raise between the post and its place in the ring. */
+static void post_chunk(lua_State *L, mapping *m, const source *s, lua_Integer first,
+                       lua_Integer count) {
+  cr_hold *hold;
+  cr_future *f = post_slice(L, m, s, first, count, &hold);
+  *chunk_at(m, m->count) = (chunk){f, hold, first, count};
+  m->count++;
+}
+
+/* post(mapping, items, first, count, number): a chunk of items[first ...]; it is
+** item `number` of the call that comes first in it. */
+static int post(lua_State *L) {
+  mapping *m = check(L);
+  cr_check(m->count < m->room);
+  source s = open_source(L, 2);
+  post_chunk(L, m, &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4));
+  chunk_at(m, m->count - 1)->first = luaL_checkinteger(L, 5);
+  return 0;
+}
+
+/* future(mapping, items, first, count) -> a handle to the chunk's future, which
+** is not put into the ring: for map_async. */
+static int post_future(lua_State *L) {
+  cr_hold *hold;
+  source s = open_source(L, 2);
+  post_slice(L, check(L), &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4), &hold);
+  cr_handle_push_held(L, hold);
+  return 1;
+}
+
+/* ------------------------------------------------------------------ collect */
+
+/* Decodes `count` results into the list, from position `at` on.  A function that
+** returned nothing leaves its position nil. */
+static void decode_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
+                        lua_Integer count) {
+  if (f->result.kind != CR_V_MESSAGE) {
+    cr_decode_borrowed(L, &f->result);
+    lua_rawseti(L, list, at);
+    return;
+  }
+  cr_reader *r = cr_reader_new(L, &f->result);
+  for (lua_Integer i = 0; i < count && cr_reader_next(L, r); i++) lua_rawseti(L, list, at + i);
+  lua_pop(L, 1);
+}
+
+/* A failed chunk has one error; whoever collects errors gets it for each item. */
+static void error_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
+                       lua_Integer count) {
+  cr_future_error(L, f);
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, list, at + i);
+  }
+  lua_pop(L, 1);
+}
+
+/* The chunk is final.  Puts its results into the list, or its error. */
+static void take_results(lua_State *L, const chunk *c, int list, lua_Integer at) {
+  if (cr_future_state(c->future) == CR_DONE)
+    decode_into(L, c->future, list, at, c->count);
+  else
+    error_into(L, c->future, list, at, c->count);
+}
+
+/* Hands out the oldest chunk, which is final: its results into the list at 2,
+** from 1 on; pushes its first item and count.  It leaves the ring also when it
+** raises, so that an iteration can go on behind the error. */
+static int hand_out(lua_State *L, mapping *m) {
+  const chunk c = *chunk_at(m, 0);
+  bool failed = cr_future_state(c.future) != CR_DONE && !lua_toboolean(L, 4);
+  if (failed)
+    cr_future_error(L, c.future);
+  else
+    take_results(L, &c, 2, 1);
+  drop_oldest(m);
+  if (failed) return lua_error(L);
+  lua_pushinteger(L, c.first);
+  lua_pushinteger(L, c.count);
+  return 2;
+}
+
+/* collect(mapping, list, until, errors) -> first item, count
+** Waits for the oldest chunk; raises its error or "timeout". */
+static int collect(lua_State *L) {
+  mapping *m = check(L);
+  lua_settop(L, 4);
+  if (cr_future_await(L, chunk_at(m, 0)->future, luaL_checkinteger(L, 3)) != 0)
+    return cr_future_raise(L, chunk_at(m, 0)->future);
+  return hand_out(L, m);
+}
+
+/* The first chunk of the ring that is final, or m->count. */
+static size_t find_final(mapping *m, bool watch) {
+  size_t i = 0;
+  for (; i < m->count; i++) {
+    cr_future *f = chunk_at(m, i)->future;
+    if (watch) cr_object_watch(&f->object);
+    if (cr_future_done(f)) break;
+  }
+  return i;
+}
+
+/* Waits until one is final and brings it to the front; the others stay in no
+** particular order, which nobody asks for. */
+static bool front_final(lua_State *L, mapping *m, cr_time until) {
+  size_t i = find_final(m, false);
+  if (i == m->count) cr_here(L);
+  for (bool more = true; i == m->count && more;) {
+    uint32_t seen = cr_bell();
+    i = find_final(m, true);
+    if (i < m->count) break;
+    more = cr_bell_sleep(L, seen, until);
+  }
+  if (i == m->count) return false;
+  chunk final = *chunk_at(m, i);
+  *chunk_at(m, i) = *chunk_at(m, 0);
+  *chunk_at(m, 0) = final;
+  return true;
+}
+
+/* collect_any(mapping, list, until, errors): as collect, whichever is first. */
+static int collect_any(lua_State *L) {
+  mapping *m = check(L);
+  cr_time until = luaL_checkinteger(L, 3);
+  lua_settop(L, 4);
+  if (!front_final(L, m, until)) return cr_future_raise(L, chunk_at(m, 0)->future);
+  return hand_out(L, m);
+}
+
+/* ---------------------------------------------------------------------- run */
+
+enum {
+  RUN_MAPPING = 1,
+  RUN_ITEMS,
+  RUN_TOTAL,
+  RUN_SIZE,
+  RUN_UNTIL,
+  RUN_ERRORS,
+  RUN_PROGRESS
+};
+enum {
+  RUN_RESULTS = RUN_PROGRESS + 1,
+  RUN_ERROR
+};
+
+/* Posts as long as there are items and the ring has room. */
+static lua_Integer fill(lua_State *L, mapping *m, lua_Integer next) {
+  lua_Integer total = lua_tointeger(L, RUN_TOTAL), size = lua_tointeger(L, RUN_SIZE);
+  if (next > total) return next;
+  source s = open_source(L, RUN_ITEMS);
+  while (m->count < m->room && next <= total) {
+    lua_Integer count = total - next + 1 < size ? total - next + 1 : size;
+    post_chunk(L, m, &s, next, count);
+    next += count;
+  }
+  return next;
+}
+
+/* Waits for the oldest chunk.  It is asked for the middle one first, because
+** every wait costs a wake-up by the worker and a switch to here: when the middle
+** one is done, most of those before it are too.  The order of waiting does not
+** matter, since a map needs them all. */
+static void await_oldest(lua_State *L, mapping *m, cr_time until) {
+  cr_future *oldest = chunk_at(m, 0)->future;
+  if (cr_future_done(oldest)) return;
+  if (m->count > 2 && lua_isnil(L, RUN_PROGRESS))
+    cr_future_await(L, chunk_at(m, m->count / 2)->future, until);
+  if (cr_future_await(L, oldest, until) != 0) cr_future_raise(L, oldest);
+}
+
+/* The first error in the order of the items is kept, the rest is only waited
+** for. */
+static void take_oldest(lua_State *L, mapping *m) {
+  const chunk *c = chunk_at(m, 0);
+  bool failed = cr_future_state(c->future) != CR_DONE && !lua_toboolean(L, RUN_ERRORS);
+  if (failed && lua_isnil(L, RUN_ERROR)) {
+    cr_future_error(L, c->future);
+    lua_replace(L, RUN_ERROR);
+  } else if (!failed && lua_isnil(L, RUN_ERROR)) {
+    take_results(L, c, RUN_RESULTS, c->first);
+  }
+}
+
+static void tell_progress(lua_State *L, const mapping *m) {
+  const chunk *c = &m->ring[m->head];
+  if (lua_isnil(L, RUN_PROGRESS)) return;
+  lua_pushvalue(L, RUN_PROGRESS);
+  lua_pushinteger(L, c->first + c->count - 1);
+  lua_call(L, 1, 0);
+}
+
+/* run(mapping, items, total, size, until, errors, progress) -> list
+** Maps all items in chunks of `size`.  All tasks end before an error is raised;
+** a timeout or an interruption leaves at once, and closing the mapping cancels
+** what is left. */
+static int run(lua_State *L) {
+  mapping *m = check(L);
+  lua_settop(L, RUN_PROGRESS);
+  cr_time until = luaL_checkinteger(L, RUN_UNTIL);
+  lua_Integer total = luaL_checkinteger(L, RUN_TOTAL);
+  lua_createtable(L, total < INT32_MAX ? (int)total : 0, 0);
+  lua_pushnil(L);
+  lua_Integer next = fill(L, m, 1);
+  while (m->count > 0) {
+    await_oldest(L, m, until);
+    take_oldest(L, m);
+    tell_progress(L, m);
+    drop_oldest(m);
+    next = fill(L, m, next);
+  }
+  if (!lua_isnil(L, RUN_ERROR)) return lua_error(L);
+  lua_settop(L, RUN_RESULTS);
+  return 1;
+}
+
+/* take(future, list, at, count): the results of a final chunk, or its error in
+** each place, for map_async. */
+static int take(lua_State *L) {
+  cr_future *f = cr_handle_check(L, 1, CR_FUTURE);
+  chunk c = {.future = f, .count = luaL_checkinteger(L, 4)};
+  take_results(L, &c, 2, luaL_checkinteger(L, 3));
+  return 0;
+}
+
+/* pending(mapping) -> how many chunks are in the ring */
+static int pending(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->count);
+  return 1;
+}
+
+/* ------------------------------------------------------------------- module */
+
+static const luaL_Reg functions[] = {
+    {"mapping", new_mapping}, {"post", post},       {"future", post_future},
+    {"collect", collect},     {"run", run},         {"collect_any", collect_any},
+    {"take", take},           {"pending", pending}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__close", leave}, {"__gc", leave}, {NULL, NULL}};
+
+void cr_map_open(lua_State *L) {
+  luaL_newmetatable(L, MAPPING);
+  luaL_setfuncs(L, meta, 0);
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** notice: what a strand does when it is asked to look up.
+**
+** A wait that returns EINTR means that somebody posted a notice.  The binding
+** calls cr_look_up, which raises, or runs callbacks and returns so that the
+** wait goes on with the same deadline.  Nothing is held below the wall then, so
+** raising is safe.
+**
+** The end.  CR_END means that the pool or the program is over.  It becomes an
+** error, so that the Lua code unwinds and its <close> variables are closed.
+** Code that catches the error and goes on to wait must not outlive the program
+** for ever: the notice is posted again whenever it is raised, so each further
+** wait that would sleep raises too, until the strand's entry function has seen
+** the error and takes the notice.
+*/
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/lib.h"
+
+#define END_KEY "conrun.end"
+
+/* The one error object that means the end; kept in the registry, so that it is
+** known again after it went through user code. */
+static void push_end(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, END_KEY) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  cr_error_push(L, "cancelled", "this strand was asked to end");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, END_KEY);
+}
+
+bool cr_is_end(lua_State *L, int index) {
+  if (!lua_istable(L, index)) return false;
+  index = lua_absindex(L, index);
+  lua_getfield(L, LUA_REGISTRYINDEX, END_KEY);
+  bool same = lua_rawequal(L, index, -1);
+  lua_pop(L, 1);
+  return same;
+}
+
+/* What is not dealt with now is posted again before anything raises. */
+void cr_look_up(lua_State *L) {
+  uint32_t notices = cr_notices_take();
+  if (notices & CR_END) {
+    cr_post(cr_me, CR_END);
+    push_end(L);
+    lua_error(L);
+  }
+  if (notices & CR_INTERRUPT) {
+    if (notices & CR_CALLBACKS) cr_post(cr_me, CR_CALLBACKS);
+    luaL_error(L, "interrupted!");
+  }
+  void (*run)(lua_State *) = cr_lib_callbacks;
+  if ((notices & CR_CALLBACKS) && run) run(L);
+}
+
+/* Functions of conrun's own Lua parts are passed over: the user's line counts. */
+static bool is_users(const lua_Debug *ar) {
+  return ar->currentline > 0 && strncmp(ar->source, "=[conrun", 8) != 0;
+}
+
+void cr_here(lua_State *L) {
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (!is_users(&ar)) continue;
+    snprintf(cr_me->where, sizeof cr_me->where, "%s:%d", ar.short_src, ar.currentline);
+    return;
+  }
+  cr_me->where[0] = '\0';
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** oslib: os.exit, which ends a strand instead of the program.
+**
+** In the main strand os.exit ends the program, workers and all (cr_lib_exit, by
+** host/).  In a worker it ends that worker only:
+**
+**   a process   leaves at once with the code, as os.exit of plain Lua does; the
+**               keeper buries it and fails the task or call it was in
+**   a thread    cannot leave from the middle of its C stack, so it unwinds by
+**               the error that ends strands; that error cannot be caught for
+**               good, because the notice stays until the worker's loop takes it
+**
+** The code is kept in worker->leaving, where burial and the task loop find it.
+*/
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/call.h"
+
+static int exit_status(lua_State *L) {
+  if (lua_isboolean(L, 1)) return lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
+  return (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+}
+
+/* What it holds needs no care here: the keeper drops it as of any dead process. */
+_Noreturn static void leave_process(lua_State *L, int status, bool close) {
+  if (close) lua_close(L);
+  fflush(NULL);
+  _exit(status);
+}
+
+static int leave_thread(lua_State *L) {
+  cr_post(cr_me, CR_END);
+  cr_look_up(L);
+  return luaL_error(L, "the thread did not end");
+}
+
+static int os_exit(lua_State *L) {
+  int status = exit_status(L);
+  bool close = lua_toboolean(L, 2);
+  cr_worker *w = cr_self();
+  if (!w) {
+    if (cr_lib_exit) cr_lib_exit(L, status, close);
+    exit(status);
+  }
+  atomic_store(&w->leaving, (status & 0xff) + 1);
+  if (w->kind == CR_PROCESS) leave_process(L, status, close);
+  return leave_thread(L);
+}
+
+void cr_os_open(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, LUA_OSLIBNAME) == LUA_TTABLE) {
+    lua_pushcfunction(L, os_exit);
+    lua_setfield(L, -2, "exit");
+  }
+  lua_pop(L, 2);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** poollib: conrun.core.pool, pools as Lua sees them; stages 2 and 6 of the road
+** drawn in pool/pool.h.  Whole lists go through maplib.c, and how they are cut
+** and put in order again is told in lua/conrun/pool.lua.
+**
+** A method checks its arguments, encodes, and calls down; pool/ does the rest.
+** Encoding is the last step that can raise: from then on nothing does until the
+** task is the pool's, so a value in hand is never lost.
+**
+** What is refused by the pool (closed, broken) raises an error object of that
+** kind: a task that nobody will run must not be overlooked.
+*/
+#include <string.h>
+
+#include "lib/call.h"
+
+static cr_pool *check(lua_State *L) { return cr_handle_check(L, 1, CR_POOL); }
+
+static const char *kind_name(const cr_pool *p, bool many) {
+  if (p->kind == CR_PROCESS) return many ? "processes" : "process";
+  return many ? "threads" : "thread";
+}
+
+/* ---------------------------------------------------------------------- new */
+
+static enum cr_strand_kind read_kind(lua_State *L, int index) {
+  const char *kind = cr_option_string(L, index, "kind");
+  if (!kind || strcmp(kind, "thread") == 0) return CR_THREAD;
+  if (strcmp(kind, "process") == 0) return CR_PROCESS;
+  return luaL_error(L, "bad option 'kind' ('thread' or 'process' expected, got '%s')", kind);
+}
+
+static uint64_t read_workers(lua_State *L, int index) {
+  lua_Integer n = cr_option_integer(L, index, "workers", 1, cr_cpu_count());
+  if (n >= CR_STRANDS)
+    luaL_error(L, "bad option 'workers' (at most %d can run, got %I)", CR_STRANDS - 1, n);
+  return (uint64_t)n;
+}
+
+static void read_options(lua_State *L, int index, cr_pool_options *o) {
+  static const char *const known[] = {"workers",     "kind",         "name",
+                                      "initializer", "initargs",     "max_tasks_per_worker",
+                                      "retries",     "memory_limit", NULL};
+  if (index) cr_check_options(L, index, known);
+  o->kind = read_kind(L, index);
+  o->workers = read_workers(L, index);
+  o->name = cr_option_string(L, index, "name");
+  o->tasks_per_worker = (uint64_t)cr_option_integer(L, index, "max_tasks_per_worker", 1, 0);
+  o->retries = (uint64_t)cr_option_integer(L, index, "retries", 0, 0);
+  o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
+  if (o->name && strlen(o->name) >= CR_NAME_MAX)
+    luaL_error(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
+}
+
+/* Pushes the elements of options.initargs. */
+static void push_initargs(lua_State *L, int index) {
+  if (lua_getfield(L, index, "initargs") == LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  int list = lua_gettop(L);
+  if (!lua_istable(L, list))
+    luaL_error(L, "bad option 'initargs' (list of arguments expected, got %s)",
+               luaL_typename(L, list));
+  lua_Integer n =
+      lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1) : luaL_len(L, list);
+  lua_pop(L, 1);
+  luaL_checkstack(L, n > INT16_MAX ? INT16_MAX : (int)n + 10, "too many initargs");
+  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
+  lua_remove(L, list);
+}
+
+/* Pushes what each worker calls first, with its arguments: the initializer, or
+** only the function that applies this state's settings.  0: nothing to call. */
+static int push_initializer(lua_State *L, int index) {
+  int fn = lua_gettop(L) + 1;
+  if (index && lua_getfield(L, index, "initializer") != LUA_TNIL) {
+    if (!cr_callable(L, fn))
+      luaL_error(L, "bad option 'initializer' (function expected, got %s)", luaL_typename(L, fn));
+    push_initargs(L, index);
+    return fn;
+  }
+  lua_settop(L, fn - 1);
+  if (index && lua_getfield(L, index, "initargs") != LUA_TNIL)
+    luaL_error(L, "bad option 'initargs' (there is no 'initializer')");
+  lua_settop(L, fn - 1);
+  return cr_setup_push(L) ? fn : 0;
+}
+
+/* new([options]) -> pool */
+static int new_pool(lua_State *L) {
+  enum {
+    OPTIONS = 1,
+    POOL
+  };
+  int index = lua_isnoneornil(L, 1) ? 0 : OPTIONS;
+  cr_pool_options o = {0};
+  lua_settop(L, 1);
+  read_options(L, index, &o);
+  cr_handle *h = cr_handle_new(L, CR_POOL);
+  int fn = push_initializer(L, index);
+  cr_call call = {0};
+  if (fn) call = cr_call_encode(L, fn, "initargs");
+  lua_pushvalue(L, POOL);
+  cr_handle_fill(L, h, cr_pool_new(&o));
+  cr_pool *p = (cr_pool *)h->object;
+  if (fn) {
+    cr_object_share(&call.code->object, &p->initializer);
+    cr_value_adopt(&p->initargs, call.arguments);
+    call.arguments->kind = CR_V_NONE;
+  }
+  return 1;
+}
+
+/* -------------------------------------------------------------------- tasks */
+
+int cr_pool_refuse(lua_State *L, cr_pool *p, int error) {
+  const char *name = p->name;
+  switch (error) {
+  case ESHUTDOWN:
+    return cr_error_raise(L, "closed",
+                          lua_pushfstring(L, "cannot schedule a task: pool '%s' is closed", name));
+  case EPIPE:
+    if (cr_value_count(&p->broken) == 0) return cr_error_raise(L, "broken", "the pool is broken");
+    cr_decode_borrowed(L, &p->broken);
+    return lua_error(L);
+  case EAGAIN:
+    return luaL_error(L, "cannot start a worker of pool '%s': no more %s can run", name,
+                      kind_name(p, true));
+  default: return cr_fail(L, error);
+  }
+}
+
+cr_future *cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, const cr_value *v,
+                       enum cr_task_mode mode, cr_hold **hold) {
+  cr_future *f = cr_future_new();
+  int r = f ? cr_pool_post(p, code, v, mode, f, hold) : ENOMEM;
+  if (r == 0) return f;
+  cr_value_free(v);
+  if (f) cr_free(f);
+  cr_pool_refuse(L, p, r);
+  return NULL;
+}
+
+/* submit(fn, ...) -> future */
+static int submit(lua_State *L) {
+  cr_pool *p = check(L);
+  int n = lua_gettop(L) - 2;
+  cr_value v;
+  cr_hold *hold;
+  cr_check_callable(L, 2);
+  luaL_checkstack(L, 10, NULL);
+  cr_code *code = cr_code_push(L, 2, "function");
+  cr_encode(L, 3, n, "argument", &v);
+  cr_pool_add(L, p, code, &v, CR_CALL_ARGUMENTS, &hold);
+  cr_handle_push_held(L, hold);
+  return 1;
+}
+
+/* ---------------------------------------------------------------------- end */
+
+static int close_pool(lua_State *L) {
+  cr_pool_close(check(L));
+  return 0;
+}
+
+static int terminate(lua_State *L) {
+  cr_pool_terminate(check(L));
+  return 0;
+}
+
+/* join([timeout]) -> true | false, "timeout" */
+static int join(lua_State *L) {
+  cr_pool *p = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  int r;
+  if (deadline != 0) cr_here(L);
+  while ((r = cr_pool_join(p, deadline)) == EINTR) cr_look_up(L);
+  if (r == EBUSY)
+    return luaL_error(L, "cannot join pool '%s': it is open; call :close() first", p->name);
+  if (r) return cr_outcome(L, false, r);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* cancel_queued(pool): for shutdown{cancel=true}. */
+static int cancel_queued(lua_State *L) {
+  cr_pool_cancel(check(L));
+  return 0;
+}
+
+/* __close(pool, error): the end of its scope.  Normally all tasks are finished;
+** an error, also one that comes while waiting, ends the pool at once. */
+static int leave(lua_State *L) {
+  cr_pool *p = check(L);
+  if (lua_isnoneornil(L, 2))
+    cr_pool_close(p);
+  else
+    cr_pool_terminate(p);
+  lua_pushcfunction(L, join);
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
+  cr_pool_terminate(p);
+  return lua_error(L);
+}
+
+/* -------------------------------------------------------------------- state */
+
+static const char *const state_names[] = {[CR_POOL_OPEN] = "open",
+                                          [CR_POOL_CLOSED] = "closed",
+                                          [CR_POOL_TERMINATED] = "terminated",
+                                          [CR_POOL_BROKEN] = "broken"};
+
+static const char *state_of(const cr_pool *p) { return state_names[atomic_load(&p->state)]; }
+
+static void put(lua_State *L, const char *name, uint64_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, -2, name);
+}
+
+static void put_text(lua_State *L, const char *name, const char *s) {
+  lua_pushstring(L, s);
+  lua_setfield(L, -2, name);
+}
+
+static int stats(lua_State *L) {
+  cr_pool *p = check(L);
+  lua_createtable(L, 0, 8);
+  put_text(L, "name", p->name);
+  put_text(L, "kind", kind_name(p, false));
+  put_text(L, "state", state_of(p));
+  put(L, "workers", p->workers_max);
+  put(L, "started", atomic_load(&p->workers));
+  put(L, "running", atomic_load(&p->running));
+  put(L, "queued", atomic_load(&p->queued));
+  put(L, "completed", atomic_load(&p->completed));
+  return 1;
+}
+
+/* workers(pool) -> how many there may be, for the size of chunks */
+static int workers(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->workers_max);
+  return 1;
+}
+
+static int text(lua_State *L) {
+  cr_pool *p = check(L);
+  lua_Integer n = (lua_Integer)p->workers_max, busy = (lua_Integer)atomic_load(&p->running);
+  lua_Integer queued = (lua_Integer)atomic_load(&p->queued);
+  lua_pushfstring(L, "pool '%s' (%I %s: %I busy, %I %s queued", p->name, n, kind_name(p, n != 1),
+                  busy, queued, queued == 1 ? "task" : "tasks");
+  if (atomic_load(&p->state) == CR_POOL_OPEN)
+    lua_pushliteral(L, ")");
+  else
+    lua_pushfstring(L, ", %s)", state_of(p));
+  lua_concat(L, 2);
+  return 1;
+}
+
+/* ------------------------------------------------------------------- module */
+
+static const luaL_Reg functions[] = {
+    {"new", new_pool}, {"workers", workers}, {"cancel_queued", cancel_queued}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},
+    {"join", join},     {"stats", stats},        {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__close", leave}, {"__tostring", text}, {NULL, NULL}};
+
+int luaopen_conrun_core_pool(lua_State *L) {
+  luaL_newlib(L, functions);
+  cr_lib_type(L, CR_POOL, methods, meta);
+  cr_map_open(L);
+  return 1;
+}

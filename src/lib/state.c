@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** state: how a Lua state of conrun comes to be.
+**
+** Every strand has a Lua state of its own, made here: the standard libraries,
+** what codec/ keeps for a state, and conrun's modules.  The modules cost a
+** state nothing until they are required: one searcher, put in front of those
+** that look at the file system, knows them all, C modules and the Lua modules
+** that are compiled into the binary.
+**
+** A memory limit is an allocator that counts.  It refuses growth beyond the
+** limit, upon which Lua collects garbage, tries again, and raises its ordinary
+** "not enough memory".  Shrinking and freeing never fail, as Lua demands.
+**
+** What this file refuses: to look for conrun's modules in files.  The program
+** is one binary and must behave the same wherever it is copied.
+*/
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/lib.h"
+
+void (*cr_lib_exit)(lua_State *L, int status, bool close);
+void (*_Atomic cr_lib_callbacks)(lua_State *L);
+
+/* ------------------------------------------------------------- memory limit */
+
+/* The allocator's account of one state; own of the strand that runs it. */
+typedef struct account {
+  size_t used; /* bytes that Lua has now */
+  size_t most; /* bytes that it may have */
+} account;
+
+static bool fits(const account *a, size_t more) {
+  return a->used <= a->most && more <= a->most - a->used;
+}
+
+static void *allocate(void *ud, void *block, size_t osize, size_t nsize) {
+  account *a = ud;
+  size_t old = block ? osize : 0; /* without a block, osize is the kind of what comes */
+  if (nsize == 0) {
+    free(block);
+    a->used -= old;
+    return NULL;
+  }
+  if (nsize > old && !fits(a, nsize - old)) return NULL;
+  void *moved = realloc(block, nsize);
+  if (moved) a->used += nsize - old;
+  return moved;
+}
+
+/* The account starts with what the state has already, so that a state warmed
+** beforehand can be limited later.  luaL_newstate's allocator is realloc and
+** free, as ours is, so blocks of before are freed rightly. */
+int cr_lib_limit(lua_State *L, uint64_t memory) {
+  account *a = malloc(sizeof *a);
+  if (!a) return ENOMEM;
+  a->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+  a->most = memory;
+  lua_setallocf(L, allocate, a);
+  return 0;
+}
+
+void cr_lib_close_state(lua_State *L) {
+  void *ud;
+  bool limited = lua_getallocf(L, &ud) == allocate;
+  lua_close(L);
+  cr_state_close();
+  if (limited) free(ud);
+}
+
+/* ----------------------------------------------------------------- modules */
+
+static const luaL_Reg c_modules[] = {
+    {"conrun.core", luaopen_conrun_core},
+    {"conrun.core.barrier", luaopen_conrun_core_barrier},
+    {"conrun.core.condition", luaopen_conrun_core_condition},
+    {"conrun.core.future", luaopen_conrun_core_future},
+    {"conrun.core.pool", luaopen_conrun_core_pool},
+    {"conrun.core.shared", luaopen_conrun_core_shared},
+    {"conrun.core.worker", luaopen_conrun_core_worker},
+    {"conrun.event", luaopen_conrun_event},
+    {"conrun.lock", luaopen_conrun_lock},
+    {"conrun.pipe", luaopen_conrun_pipe},
+    {"conrun.queue", luaopen_conrun_queue},
+    {"conrun.select", luaopen_conrun_select},
+    {"conrun.semaphore", luaopen_conrun_semaphore},
+    {NULL, NULL},
+};
+
+static bool push_c(lua_State *L, const char *name) {
+  for (const luaL_Reg *m = c_modules; m->name; m++) {
+    if (strcmp(m->name, name) == 0) {
+      lua_pushcfunction(L, m->func);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* The chunk name makes tracebacks say [conrun.pool]:12, which no file can have. */
+static bool push_lua(lua_State *L, const char *name) {
+  for (const cr_embedded *m = cr_embedded_modules; m->name; m++) {
+    if (strcmp(m->name, name) != 0) continue;
+    const char *chunk = lua_pushfstring(L, "=[%s]", name);
+    if (luaL_loadbufferx(L, m->source, m->size, chunk, NULL) != LUA_OK) lua_error(L);
+    lua_remove(L, -2);
+    return true;
+  }
+  return false;
+}
+
+static int search(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  if (strncmp(name, "conrun", 6) != 0) return 0;
+  if (!push_c(L, name) && !push_lua(L, name)) {
+    if (name[6] != '.') return 0;
+    lua_pushfstring(L, "no module '%s' in this conrun", name);
+    return 1;
+  }
+  lua_pushliteral(L, ":conrun:");
+  return 2;
+}
+
+/* Behind package.preload, which belongs to the user, and before the files. */
+static void add_searcher(lua_State *L) {
+  lua_getglobal(L, LUA_LOADLIBNAME);
+  lua_getfield(L, -1, "searchers");
+  for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) {
+    lua_geti(L, -1, i);
+    lua_seti(L, -2, i + 1);
+  }
+  lua_pushcfunction(L, search);
+  lua_seti(L, -2, 2);
+  lua_pop(L, 2);
+}
+
+void cr_lib_open(lua_State *L) {
+  add_searcher(L);
+  cr_print_open(L);
+  cr_os_open(L);
+}
+
+/* -------------------------------------------------------------------- birth */
+
+/* Nothing made so far is garbage, so the collector rests meanwhile; afterwards
+** it is the generational one, as in the stand-alone lua. */
+static int prepare(lua_State *L) {
+  lua_gc(L, LUA_GCSTOP);
+  luaL_openlibs(L);
+  cr_state_open(L);
+  cr_lib_open(L);
+  lua_gc(L, LUA_GCRESTART);
+  lua_gc(L, LUA_GCGEN, 0, 0);
+  return 0;
+}
+
+lua_State *cr_lib_new_state(uint64_t memory) {
+  lua_State *L = luaL_newstate();
+  if (!L) return NULL;
+  if (memory && cr_lib_limit(L, memory) != 0) {
+    lua_close(L);
+    return NULL;
+  }
+  lua_pushcfunction(L, prepare);
+  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return L;
+  cr_lib_close_state(L);
+  return NULL;
+}
+
+void cr_lib_register(void) {
+  cr_sync_register();
+  cr_codec_register();
+  cr_value_register();
+  cr_worker_register();
+  cr_pool_register();
+  cr_entry_register();
+}

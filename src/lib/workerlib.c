@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** workerlib: conrun.core.worker, the handles of workers and how they are
+** started.  lua/conrun/thread.lua and process.lua give it its two faces.
+**
+** A worker has one method table for both kinds; a method that only a process
+** can have says so when a thread is asked.  Fields (`name`, `pid` ...) are read
+** from the worker object at each access, so they are never out of date.
+**
+** Birth from Lua: options, function and arguments are checked and encoded while
+** everything is owned by values on the Lua stack; only then the objects are put
+** together, in code that cannot raise, and the worker is started.  If that
+** fails, the handle is garbage as any other.
+*/
+#include <signal.h>
+#include <string.h>
+
+#include "lib/call.h"
+
+static const char *kind_name(const cr_worker *w) {
+  return w->kind == CR_PROCESS ? "process" : "thread";
+}
+
+static cr_worker *check(lua_State *L) { return cr_handle_check(L, 1, CR_WORKER); }
+
+/* -------------------------------------------------------------------- start */
+
+/* A worker of a daemon is one too, unless told otherwise. */
+static bool born_daemon(void) {
+  const cr_worker *w = cr_self();
+  return w && w->daemon;
+}
+
+static void read_options(lua_State *L, int index, cr_worker_options *o) {
+  static const char *const known[] = {"name", "daemon", "memory_limit", NULL};
+  if (index) cr_check_options(L, index, known);
+  o->name = cr_option_string(L, index, "name");
+  o->daemon = cr_option_boolean(L, index, "daemon", born_daemon());
+  o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
+  if (o->name && strlen(o->name) >= CR_NAME_MAX)
+    luaL_error(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
+}
+
+/* Makes the future of the call and gives it to the worker.  The parts stay the
+** caller's if this fails. */
+static int put_call(cr_worker *w, const cr_call *call) {
+  cr_future *f = cr_future_new();
+  if (!f) return ENOMEM;
+  cr_hold *hold = cr_object_born(f);
+  cr_object_share(&call->code->object, &f->code);
+  cr_value_adopt(&f->arguments, call->arguments);
+  call->arguments->kind = CR_V_NONE;
+  cr_object_give(hold, &w->call);
+  return 0;
+}
+
+static int fail_start(lua_State *L, const cr_worker *w, int error) {
+  if (error != EAGAIN) return cr_fail(L, error);
+  return luaL_error(L, "cannot start %s '%s': no more %s can run", kind_name(w), w->name,
+                    w->kind == CR_PROCESS ? "processes" : "threads");
+}
+
+/* start([options,] fn, ...) -> worker */
+static int start(lua_State *L, enum cr_strand_kind kind) {
+  enum {
+    WORKER = 1
+  };
+  int options = lua_istable(L, 1) && !cr_callable(L, 1), fn = options + 1;
+  cr_worker_options o = {.kind = kind};
+  read_options(L, options, &o);
+  cr_check_callable(L, fn);
+  cr_handle *h = cr_handle_new(L, CR_WORKER);
+  lua_insert(L, WORKER);
+  cr_call call = cr_call_encode(L, fn + 1, "argument");
+  lua_pushvalue(L, WORKER);
+  cr_handle_fill(L, h, cr_worker_new(&o));
+  cr_worker *w = (cr_worker *)h->object;
+  int error = put_call(w, &call);
+  if (error == 0) error = cr_worker_start(w);
+  if (error) return fail_start(L, w, error);
+  return 1;
+}
+
+static int start_thread(lua_State *L) { return start(L, CR_THREAD); }
+static int start_process(lua_State *L) { return start(L, CR_PROCESS); }
+
+/* ------------------------------------------------------------------ methods */
+
+static int join(lua_State *L) {
+  cr_worker *w = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  int r;
+  if (!cr_worker_over(w)) cr_here(L);
+  while ((r = cr_worker_join(w, deadline)) == EINTR) cr_look_up(L);
+  if (r == EDEADLK) return cr_error_raise(L, "deadlock", "a worker cannot join itself");
+  if (r) return cr_outcome(L, false, r);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* result([timeout]) -> what the function returned, or raises.  A thread that
+** called os.exit has returned nothing. */
+static int result(lua_State *L) {
+  cr_worker *w = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  cr_future *call = cr_owned(&w->call);
+  if (!call) return luaL_error(L, "'%s' is a worker of a pool: it has no result", w->name);
+  if (w == cr_self()) return cr_error_raise(L, "deadlock", "a worker cannot wait for itself");
+  int r = cr_future_await(L, call, deadline);
+  if (r == 0 && w->kind == CR_THREAD && atomic_load(&w->leaving)) return 0;
+  if (r != 0 || cr_future_state(call) != CR_DONE) return cr_future_raise(L, call);
+  return cr_future_values(L, call);
+}
+
+static int alive(lua_State *L) {
+  lua_pushboolean(L, !cr_worker_over(check(L)));
+  return 1;
+}
+
+/* One that is over already is no error: it is what the caller wanted. */
+static int answer(lua_State *L, int error) {
+  if (error && error != ESRCH) return cr_fail(L, error);
+  lua_pushboolean(L, error == 0);
+  return 1;
+}
+
+static int interrupt(lua_State *L) { return answer(L, cr_worker_notify(check(L), CR_INTERRUPT)); }
+
+static int send_signal(lua_State *L, const char *method, int signal) {
+  cr_worker *w = check(L);
+  if (w->kind != CR_PROCESS)
+    return luaL_error(L, "bad call of '%s' ('%s' is a thread; only :interrupt() can stop it)",
+                      method, w->name);
+  return answer(L, cr_worker_kill(w, signal));
+}
+
+static int terminate(lua_State *L) { return send_signal(L, "terminate", SIGTERM); }
+static int kill_worker(lua_State *L) { return send_signal(L, "kill", SIGKILL); }
+
+/* ------------------------------------------------------------------- fields */
+
+static int get_name(lua_State *L, const cr_worker *w) {
+  lua_pushstring(L, w->name);
+  return 1;
+}
+
+static int get_id(lua_State *L, const cr_worker *w) {
+  lua_pushinteger(L, (lua_Integer)w->object.serial);
+  return 1;
+}
+
+static int get_kind(lua_State *L, const cr_worker *w) {
+  lua_pushstring(L, kind_name(w));
+  return 1;
+}
+
+static int get_daemon(lua_State *L, const cr_worker *w) {
+  lua_pushboolean(L, w->daemon != 0);
+  return 1;
+}
+
+static int get_pid(lua_State *L, const cr_worker *w) {
+  int pid = atomic_load(&w->pid);
+  if (pid <= 0) return 0;
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* nil while it runs, and for a thread, which has none. */
+static int get_exitcode(lua_State *L, const cr_worker *w) {
+  if (w->kind != CR_PROCESS || !cr_worker_over(w)) return 0;
+  lua_pushinteger(L, atomic_load(&w->status));
+  return 1;
+}
+
+static const struct field {
+  const char *name;
+  int (*get)(lua_State *L, const cr_worker *w);
+} fields[] = {{"name", get_name},     {"id", get_id},   {"kind", get_kind},
+              {"daemon", get_daemon}, {"pid", get_pid}, {"exitcode", get_exitcode}};
+
+/* Upvalue 1 is the method table. */
+static int index_worker(lua_State *L) {
+  const cr_worker *w = check(L);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING) return 1;
+  const char *key = lua_tostring(L, 2);
+  for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+    if (strcmp(fields[i].name, key) == 0) return fields[i].get(L, w);
+  return 0;
+}
+
+static int refuse_field(lua_State *L) {
+  return luaL_error(L, "cannot set field '%s' of a worker: options are given to start",
+                    luaL_tolstring(L, 2, NULL));
+}
+
+static const char *state_text(lua_State *L, const cr_worker *w) {
+  int status = atomic_load(&w->status);
+  if (!cr_worker_over(w)) return "running";
+  if (w->kind != CR_PROCESS) return "ended";
+  if (status < 0) return lua_pushfstring(L, "ended by signal %d", -status);
+  return lua_pushfstring(L, "ended, exit code %d", status);
+}
+
+static int text(lua_State *L) {
+  const cr_worker *w = check(L);
+  lua_pushfstring(L, "%s '%s' (%s)", kind_name(w), w->name, state_text(L, w));
+  return 1;
+}
+
+/* ------------------------------------------------------------------- module */
+
+static const luaL_Reg functions[] = {
+    {"start_thread", start_thread}, {"start_process", start_process}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"join", join},           {"result", result},    {"alive", alive}, {"interrupt", interrupt},
+    {"terminate", terminate}, {"kill", kill_worker}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {
+    {"__index", index_worker}, {"__newindex", refuse_field}, {"__tostring", text}, {NULL, NULL}};
+
+int luaopen_conrun_core_worker(lua_State *L) {
+  luaL_newlib(L, functions);
+  cr_lib_type(L, CR_WORKER, methods, meta);
+  cr_entry_open(L);
+  return 1;
+}
