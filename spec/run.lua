@@ -1,0 +1,212 @@
+-- SPDX-License-Identifier: MIT
+--
+-- run: every test of the tree, each file in a process of its own.
+--
+--   lua5.4 spec/run.lua [C test program | spec file | folder] ...
+--
+-- A name that ends in _spec.lua is run by busted inside the conrun that CONRUN
+-- names (build/conrun when it is not set); a folder stands for all spec files
+-- below it; anything else is a test program.  What a file prints is shown only if
+-- it fails.  The last line is "N passed, N failed".
+--
+-- Each file has a deadline (CONRUN_SPEC_DEADLINE scales it: 3 means three times
+-- as long); a file that passes it is killed with all it started.  Afterwards no
+-- process of the file may be alive: every one inherits a mark in its
+-- environment, by which it is found whatever group or session it moved to.  A
+-- process that stays counts as a failure of the file.
+--
+-- The runner is plain Lua, not conrun: it must stay sound when conrun is not.
+
+local DEADLINE = 60 * (tonumber(os.getenv "CONRUN_SPEC_DEADLINE") or 1)
+local GRACE = 5 -- seconds in which a killed program's workers must have noticed
+
+---Quotes a word for the shell.
+---@param word string
+---@return string
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+---What a shell command prints.
+---@param command string
+---@return string
+local function capture(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read "a"
+  pipe:close()
+  return text
+end
+
+---The whole file, or nil if it cannot be read.
+---@param path string
+---@return string?
+local function slurp(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+---@return string absolute path of the conrun under test
+local function conrun_path()
+  local path = os.getenv "CONRUN" or "build/conrun"
+  if path:sub(1, 1) ~= "/" then path = capture("pwd"):gsub("\n", "/") .. path end
+  return path
+end
+
+local CONRUN = conrun_path()
+
+-- ------------------------------------------------------------------ processes
+
+---The ids of live processes whose environment has the mark.  A zombie is no live
+---process: it only waits for somebody to read its exit code.
+---@param mark string
+---@return string[]
+local function marked(mark)
+  local found = {}
+  for pid in capture("echo /proc/[0-9]*"):gmatch "/proc/(%d+)" do
+    local environment = slurp("/proc/" .. pid .. "/environ")
+    if environment and environment:find(mark, 1, true) then
+      local state = (slurp("/proc/" .. pid .. "/stat") or ""):match "%) (%a)"
+      if state and state ~= "Z" and state ~= "X" then found[#found + 1] = pid end
+    end
+  end
+  return found
+end
+
+---Waits for the marked processes to go, kills those that do not, and returns a
+---line about them, or nil if all went by themselves.
+---@param mark string
+---@return string?
+local function bury(mark)
+  local limit = os.time() + GRACE
+  local left = marked(mark)
+  while #left > 0 and os.time() <= limit do
+    os.execute "sleep 0.05"
+    left = marked(mark)
+  end
+  if #left == 0 then return nil end
+  local lines = { "processes left behind:" }
+  for _, pid in ipairs(left) do
+    local command = (slurp("/proc/" .. pid .. "/cmdline") or ""):gsub("%z", " ")
+    lines[#lines + 1] = ("  %s %s"):format(pid, command)
+  end
+  os.execute("kill -9 " .. table.concat(left, " ") .. " 2>/dev/null")
+  return table.concat(lines, "\n")
+end
+
+---Environment that sends the reports of sanitizers to files beside the output:
+---those of workers too, whose exit codes nobody looks at.
+---@param output string
+---@return string
+local function sanitizer_logs(output)
+  local words = {}
+  for _, name in ipairs { "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" } do
+    local given = os.getenv(name)
+    words[#words + 1] = ("%s=%slog_path=%s"):format(name, given and given .. ":" or "", output)
+  end
+  return table.concat(words, " ")
+end
+
+local serial = 0
+
+---Runs a command with a deadline; returns its output, its exit code, and text
+---about what it did wrong besides: processes that it left, reports of sanitizers.
+---@param command string
+---@return string output, integer code, string? left
+local function run(command)
+  serial = serial + 1
+  local output = os.tmpname()
+  local mark = ("CONRUN_SPEC_RUN=%s.%d"):format(output:match "[^/]*$", serial)
+  local _, _, code = os.execute(("%s CONRUN=%s %s timeout --kill-after=5 %g %s >%s 2>&1 </dev/null"):format(
+    mark, quote(CONRUN), sanitizer_logs(output), DEADLINE, command, output))
+  local left = bury(mark)
+  local text = slurp(output) or ""
+  local report = capture(("cat %s.* 2>/dev/null; rm -f %s %s.*"):format(output, output, output))
+  if report ~= "" then left = report .. (left or "") end
+  return text, code, left
+end
+
+-- -------------------------------------------------------------------- results
+
+---The counts in what busted or a test program printed; nil if it did not come to
+---its last line.
+---@param text string
+---@return integer? passed, integer? failed
+local function counts(text)
+  local passed, failed, errors = text:match "(%d+) success%a* / (%d+) failure%a* / (%d+) error"
+  if not passed then
+    for p, f in text:gmatch "(%d+) passed, (%d+) failed" do
+      passed, failed, errors = p, f, 0
+    end
+  end
+  if not passed then return nil end
+  return math.tointeger(tonumber(passed)), tonumber(failed) + tonumber(errors) | 0
+end
+
+---What a file came to: counts, and the reason for a failure that no test told.
+---@param text string
+---@param code integer
+---@param left string?
+---@return integer passed, integer failed, string? reason
+local function judge(text, code, left)
+  local passed, failed = counts(text)
+  if code == 124 or code == 137 then
+    return passed or 0, (failed or 0) + 1, ("not done after %g seconds"):format(DEADLINE)
+  elseif not passed then
+    return 0, 1, ("ended with exit code %d before its last test"):format(code)
+  elseif code ~= 0 and failed == 0 then
+    return passed, 1, ("exit code %d after its last test"):format(code)
+  elseif left then
+    return passed, failed + 1, left
+  end
+  return passed, failed, nil
+end
+
+---@param name string
+---@return string
+local function command_of(name)
+  if not name:find "_spec%.lua$" then return quote(name) end
+  return ("%s spec/busted.lua --output=plainTerminal %s"):format(quote(CONRUN), quote(name))
+end
+
+---Runs one file and tells about it; returns the counts.
+---@param name string
+---@return integer passed, integer failed
+local function check(name)
+  local text, code, left = run(command_of(name))
+  local passed, failed, reason = judge(text, code, left)
+  local verdict = failed == 0 and "ok" or "FAILED"
+  print(("%-6s %4d passed %3d failed  %s"):format(verdict, passed, failed, name))
+  if failed > 0 then
+    print((text:gsub("\n*$", "")))
+    if reason then print(name .. ": " .. reason) end
+    print()
+  end
+  io.stdout:flush()
+  return passed, failed
+end
+
+---The arguments with folders replaced by the spec files below them.
+---@param names string[]
+---@return string[]
+local function expand(names)
+  local files = {}
+  for _, name in ipairs(names) do
+    local below = capture(("find %s -name '*_spec.lua' 2>/dev/null | LC_ALL=C sort"):format(quote(name)))
+    if below == "" then files[#files + 1] = name end
+    for file in below:gmatch "[^\n]+" do
+      files[#files + 1] = file
+    end
+  end
+  return files
+end
+
+local passed, failed = 0, 0
+for _, name in ipairs(expand(#arg > 0 and arg or { "spec" })) do
+  local p, f = check(name)
+  passed, failed = passed + p, failed + f
+end
+print(("%d passed, %d failed"):format(passed, failed))
+os.exit(failed == 0 and passed > 0)

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** main: the birth and the end of the program.
+**
+** Birth
+**   1 argv is judged; a wrong option ends here, before anything exists
+**   2 every floor registers its types and hooks
+**   3 the arena is mapped; the calling thread becomes the main strand
+**   4 the Lua state is opened
+**   5 the body runs: LUA_INIT, -e and -l, the script, the conversation
+**
+** End, by the return of the body
+**   1 the queued tasks of the pools are finished, non-daemon workers joined
+**   2 the workers that are left are asked to end
+**   3 the Lua state is closed
+**   4 the main strand buries itself: all it held is given back
+**   5 the zygote ends, and with it every worker process
+**   6 --audit walks the arena
+**
+** An uncaught error, an interruption and os.exit leave out step 1: who fails
+** does not wait for others, as a pool that is left by an error does not.  If the
+** process is killed anywhere here, the zygote sees its lifeline close and ends
+** the workers; the kernel frees the arena with the last of them.
+**
+** The same binary is executed as the zygote: --zygote is between us and us, and
+** no option for people.
+*/
+#include "host/host.h"
+
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct program {
+  int argc;
+  char **argv;
+  cr_options options;
+  lua_State *L;
+  bool good;   /* the body ran without an error */
+  bool ending; /* the end has begun: os.exit in a finalizer must not begin it again */
+} program;
+
+/* One per process; os.exit, which has no argument of ours, needs it. */
+static program self;
+
+static void say_version(void) {
+  puts(LUA_COPYRIGHT);
+  fflush(stdout);
+}
+
+/* --------------------------------------------------------------------- body */
+
+static bool has_script(const program *p) { return p->options.script < p->argc; }
+
+static int run_script(lua_State *L, const program *p) {
+  int i = p->options.script;
+  const char *name = p->argv[i];
+  /* A lone "-" is standard input, but after "--" it is a file of that name. */
+  if (strcmp(name, "-") == 0 && strcmp(p->argv[i - 1], "--") != 0) name = NULL;
+  return cr_script_run(L, name, true);
+}
+
+/* Nothing was named to run: a person at a terminal, or a program on stdin.  An
+** error in the latter is reported but leaves the exit code 0, as Lua has it; a
+** program named "-" has the exit code that one expects. */
+static void run_input(lua_State *L) {
+  if (isatty(STDIN_FILENO)) {
+    say_version();
+    cr_repl_run(L);
+  } else {
+    cr_script_run(L, NULL, false);
+  }
+}
+
+/* What comes after the pieces of code. */
+static int run_rest(lua_State *L, const program *p) {
+  const cr_options *o = &p->options;
+  int status = has_script(p) ? run_script(L, p) : LUA_OK;
+  if (status != LUA_OK) return status;
+  if (o->interactive)
+    cr_repl_run(L);
+  else if (!has_script(p) && !o->executes && !o->version)
+    run_input(L);
+  return LUA_OK;
+}
+
+static int body(lua_State *L) {
+  program *p = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  cr_script_arguments(L, &p->options, p->argc, p->argv);
+  lua_gc(L, LUA_GCGEN, 0, 0);
+  p->good = (p->options.plain || cr_script_environment(L) == LUA_OK) &&
+            cr_script_pieces(L, &p->options, p->argv) == LUA_OK && run_rest(L, p) == LUA_OK;
+  return 0;
+}
+
+/* ------------------------------------------------------------------- birth */
+
+/* LUA_PATH and LUA_CPATH are read while the libraries open; -E hides them from
+** just that.  Nothing else runs in this process yet. */
+static lua_State *open_plain_state(void) {
+  static const char *const names[] = {"LUA_PATH", "LUA_CPATH", "LUA_PATH_5_4", "LUA_CPATH_5_4"};
+  enum {
+    COUNT = sizeof names / sizeof names[0]
+  };
+  char *saved[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    const char *value = getenv(names[i]);
+    saved[i] = value != NULL ? strdup(value) : NULL;
+    unsetenv(names[i]);
+  }
+  lua_State *L = cr_lib_new_state(0);
+  for (int i = 0; i < COUNT; i++) {
+    if (saved[i] != NULL) setenv(names[i], saved[i], 1);
+    free(saved[i]);
+  }
+  return L;
+}
+
+static bool open_state(program *p) {
+  int error = cr_arena_create(&(cr_arena_options){0});
+  if (error != 0) {
+    fprintf(stderr, "%s: cannot map shared memory: %s\n", cr_report_prefix(), strerror(error));
+    return false;
+  }
+  p->L = p->options.plain ? open_plain_state() : cr_lib_new_state(0);
+  if (p->L == NULL) cr_report_line("cannot create the Lua state: not enough memory");
+  return p->L != NULL;
+}
+
+/* --------------------------------------------------------------------- end */
+
+/* Waits for what the script has left running. */
+static int finish(lua_State *L) {
+  while (cr_pools_finish(CR_FOREVER) == EINTR) cr_look_up(L);
+  while (cr_roster_join(CR_FOREVER) == EINTR) cr_look_up(L);
+  return 0;
+}
+
+/* Steps 2 to 6; returns the exit code. */
+static int end(program *p, int code, bool close) {
+  p->ending = true;
+  cr_roster_end();
+  if (close) {
+    lua_close(p->L);
+    cr_state_close();
+  }
+  cr_bury_self(code);
+  cr_zygote_end();
+  if (p->options.audit && cr_host_audit() != 0 && code == 0) code = 1;
+  return code;
+}
+
+/* os.exit in the main strand. */
+static void leave(lua_State *L, int code, bool close) {
+  (void)L;
+  if (!self.ending) code = end(&self, code, close);
+  exit(code);
+}
+
+/* ------------------------------------------------------------------- program */
+
+static int run(program *p) {
+  cr_lib_register();
+  cr_lib_exit = leave;
+  if (!open_state(p)) return EXIT_FAILURE;
+  lua_pushcfunction(p->L, body);
+  lua_pushlightuserdata(p->L, p);
+  cr_report_status(p->L, lua_pcall(p->L, 1, 0, 0));
+  if (p->good) {
+    lua_pushcfunction(p->L, finish);
+    p->good = cr_report_status(p->L, cr_script_call(p->L, 0, 0)) == LUA_OK;
+  }
+  return end(p, p->good ? EXIT_SUCCESS : EXIT_FAILURE, true);
+}
+
+/* Options that say something about the program instead of running one. */
+static bool explain(const cr_options *o) {
+  if (o->help) cr_options_help(stdout);
+  if (o->about) printf("conrun %s (%s)\n", CR_VERSION, LUA_RELEASE);
+  return o->help || o->about;
+}
+
+/* Executed by the program itself, to become the parent of worker processes. */
+static void become_zygote(int argc, char **argv) {
+  static const char option[] = "--zygote=";
+  if (argc < 2 || strncmp(argv[1], option, sizeof option - 1) != 0) return;
+  cr_lib_register();
+  cr_zygote_main(argv[1] + sizeof option - 1);
+}
+
+int main(int argc, char **argv) {
+  become_zygote(argc, argv);
+  self.argc = argc;
+  self.argv = argv;
+  if (argc > 0 && argv[0][0] != '\0') cr_report_name(argv[0]);
+  int bad = cr_options_read(&self.options, argc, argv);
+  if (bad != 0) {
+    cr_options_refuse(argv[bad]);
+    return EXIT_FAILURE;
+  }
+  if (explain(&self.options)) return EXIT_SUCCESS;
+  if (self.options.version) say_version();
+  return run(&self);
+}
