@@ -62,12 +62,23 @@ void *cr_arena_base(void);
 size_t cr_arena_size(void);
 static inline bool cr_arena_exists(void) { return cr_strands != NULL; }
 
+enum cr_on_deadlock {
+  CR_DEADLOCK_ERROR,  /* report it, and raise in one of the strands */
+  CR_DEADLOCK_REPORT, /* only report it */
+  CR_DEADLOCK_OFF
+};
+
 /* Words in the arena's first page that upper floors share program-wide. */
 typedef struct cr_root {
-  _Atomic uint64_t serial;    /* last object number given out */
-  _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
-  _Atomic(void *) output;     /* the lock (sync/) that keeps printed lines whole */
-  _Atomic uint64_t deaths;    /* strands buried that had not ended by themselves */
+  _Atomic uint64_t serial;      /* last object number given out */
+  _Atomic uint32_t processes;   /* not 0 once a worker process was started: print flushes */
+  _Atomic(void *) output;       /* the lock (sync/) that keeps printed lines whole */
+  _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
+  _Atomic uint32_t checker;     /* index + 1 of the strand that looks for deadlocks now */
+  _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
+  cr_gate dump_gate;            /* changes with it */
+  char deadlock[256];           /* the cycle in one line, for the strand that raises it */
+  _Atomic uint64_t deaths;      /* strands buried that had not ended by themselves */
   _Atomic int32_t main_pid;
   _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed, -1 while it is made */
   cr_gate keeper_gate;        /* changes with it */
@@ -299,6 +310,10 @@ static inline void cr_value_free(const cr_value *v) {
 
 /* First step of every burial: redo log, page and cache operations, latches. */
 void cr_recover(cr_strand *dead);
+
+/* Does the strand hold the object?  It may run meanwhile: the answer is about some
+** moment during the call. */
+bool cr_strand_holds(cr_strand *s, const cr_object *o);
 
 /* Last step but one: abandons and drops every object the strand held, frees
 ** every block in its hands, returns its cache.  Can itself be interrupted and

@@ -9,6 +9,19 @@
 */
 #include "arena/inside.h"
 
+/* Blocks of more holds may be freed while we look; what is then read is some other
+** word, and at worst the answer is yes for no reason. */
+bool cr_strand_holds(cr_strand *s, const cr_object *o) {
+  uint64_t what = (uint64_t)(uintptr_t)o;
+  for (int i = 0; i < CR_HOLDS_INLINE; i++)
+    if (atomic_load(&s->first[i].what) == what) return true;
+  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&s->more);
+  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
+    for (uint64_t i = 0; i < more->count; i++)
+      if (atomic_load(&more->hold[i].what) == what) return true;
+  return false;
+}
+
 void cr_recover(cr_strand *dead) {
   cr_redo_finish(dead);
   pages_recover(dead);

@@ -123,7 +123,9 @@ enum cr_what {
 enum cr_notice {
   CR_INTERRUPT = 1u << 0, /* raise "interrupted!" at the next chance */
   CR_CALLBACKS = 1u << 1, /* callbacks of this strand are ready to run */
-  CR_END = 1u << 2        /* unwind and end: the pool or program is over */
+  CR_END = 1u << 2,       /* unwind and end: the pool or program is over */
+  CR_DUMP = 1u << 3,      /* print your Lua stack and go on */
+  CR_DEADLOCK = 1u << 4   /* raise: nobody can wake you (worker/deadlock.c) */
 };
 
 typedef struct cr_latch {
@@ -187,6 +189,9 @@ typedef struct cr_strand {
   _Atomic uint32_t waits_what;   /* enum cr_what */
   _Atomic uint32_t waits_ticket; /* condition: enum in sync/ */
   _Atomic(cr_gate *) waking;     /* own; a gate it has cleared but not yet woken */
+  _Atomic uint32_t asleep;       /* own; 1 while in the kernel, with the two words: */
+  _Atomic uint32_t seen, seen_bell;
+  uint32_t looks; /* own; how often this wait was looked at by cr_wait_check */
   _Atomic int64_t waits_since;
   _Atomic int64_t waits_until;
   char where[CR_WHERE_MAX]; /* own; "script.lua:12" of the last wait */
@@ -214,6 +219,8 @@ typedef struct cr_strand {
     _Atomic uint64_t page;
     uint64_t word, mask;
   } refill;
+
+  uint32_t spins; /* own; how long it looks around before it sleeps */
 
   /* Upper floors' words; own. */
   _Atomic uint64_t worker; /* its worker object (worker/), counted; 0 for main */
@@ -307,6 +314,11 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate);
 */
 void cr_wait_end(bool served);
 
+/* A wait without a deadline is interrupted now and then, first after a tenth of a
+** second and then ever more rarely, and this is called: is there anybody left who
+** could end it?  Set by worker/; NULL: nobody asks. */
+extern void (*cr_wait_check)(void);
+
 uint32_t cr_gate_arm(cr_gate *g);
 int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline);
 
@@ -322,6 +334,20 @@ void cr_gate_wake(cr_gate *g, int n);
 /* For a word that is its own gate (a lock's): wakes sleepers without changing
 ** the word; the caller has changed it and cleared bit 0 by itself. */
 void cr_gate_nudge(cr_gate *g, int n);
+
+/*
+** A look around before falling asleep.  Where another processor is free, what a
+** strand waits for is often done within a microsecond or two, and two system
+** calls are saved.  How long it is worth to look is learnt by each strand from
+** its last waits; on one processor it is never.
+**
+**   for (unsigned n = cr_spin_start(); cr_spin(&n);)
+**     if (there) break;
+**   cr_spin_learn(n > 0);
+*/
+unsigned cr_spin_start(void);
+bool cr_spin(unsigned *n);
+void cr_spin_learn(bool worth_it);
 
 /* Waits on the strand's own bell: for sleep, conditions and select.  Take
 ** `seen` with cr_bell before testing the predicate. */

@@ -22,13 +22,40 @@
 #include "base/futex.h"
 
 #define ARMED 1u
+#define FIRST_LOOK 100000000 /* ns; every further look comes after twice the time */
+#define MOST_LOOKS 8         /* then they come at the same pace */
+
+void (*cr_wait_check)(void);
 
 void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   cr_strand *me = cr_me;
   atomic_store_explicit(&me->waits_what, what, memory_order_relaxed);
   atomic_store_explicit(&me->waits_since, cr_clock(), memory_order_relaxed);
   atomic_store_explicit(&me->waits_at, gate, memory_order_relaxed);
+  me->looks = 0;
   atomic_store(&me->waits_for, object);
+}
+
+/* Sleeps on one word and the bell, or on the bell alone.  What the strand sleeps
+** for is in its record while it does, so that others can tell a sleeper from one
+** that has been woken and has not got a processor yet. */
+static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) {
+  cr_strand *me = cr_me;
+  bool looked_at = deadline == CR_FOREVER && cr_wait_check;
+  cr_time until = looked_at ? cr_clock() + ((cr_time)FIRST_LOOK << me->looks) : deadline;
+  atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
+  atomic_store_explicit(&me->seen, seen, memory_order_relaxed);
+  atomic_store_explicit(&me->seen_bell, bell, memory_order_relaxed);
+  atomic_store_explicit(&me->asleep, 1, memory_order_release);
+  int r = g ? cr_futex_wait2(&g->word, seen, &me->bell, bell, until)
+            : cr_futex_wait(&me->bell, bell, until);
+  if (r == ETIMEDOUT && looked_at) {
+    if (me->looks < MOST_LOOKS) me->looks++;
+    cr_wait_check();
+    r = 0;
+  }
+  atomic_store_explicit(&me->asleep, 0, memory_order_release);
+  return r;
 }
 
 void cr_wait_end(bool served) {
@@ -52,8 +79,7 @@ int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline) {
   uint32_t bell = atomic_load(&me->bell);
   if (atomic_load(&me->notices)) return EINTR;
   if (deadline == 0) return ETIMEDOUT;
-  atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
-  return cr_futex_wait2(&g->word, seen, &me->bell, bell, deadline);
+  return sleep_on(g, seen, bell, deadline);
 }
 
 int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline) {
@@ -89,8 +115,7 @@ uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }
 int cr_bell_wait(uint32_t seen, cr_time deadline) {
   if (atomic_load(&cr_me->notices)) return EINTR;
   if (deadline == 0) return ETIMEDOUT;
-  atomic_store_explicit(&cr_me->waits_until, deadline, memory_order_relaxed);
-  return cr_futex_wait(&cr_me->bell, seen, deadline);
+  return sleep_on(NULL, 0, seen, deadline);
 }
 
 void cr_ring(cr_strand *s) {

@@ -238,6 +238,11 @@ static enum outcome emit_userdata(encoder *e) {
   return refuse_value(e);
 }
 
+/* Some modules have a light userdata as a constant: cjson.null. */
+static enum outcome emit_light(encoder *e) {
+  return !e->plain && names_emit(e) ? EMITTED : refuse_value(e);
+}
+
 enum outcome encoder_emit(encoder *e) {
   switch (lua_type(e->L, -1)) {
   case LUA_TNIL: return emit_tag(e, WIRE_NIL);
@@ -247,6 +252,7 @@ enum outcome encoder_emit(encoder *e) {
   case LUA_TTABLE: return emit_table(e);
   case LUA_TFUNCTION: return emit_function(e);
   case LUA_TUSERDATA: return emit_userdata(e);
+  case LUA_TLIGHTUSERDATA: return emit_light(e);
   default: return refuse_value(e);
   }
 }

@@ -113,13 +113,16 @@ static void encode_string(lua_State *L, int index, cr_value *v) {
   size_t n;
   const char *s = lua_tolstring(L, index, &n);
   cr_message *m = cr_message_new(HEADER + STRING_HEAD + n);
-  if (!m) raise_memory(L);
-  workspace w = {.bytes = m->bytes, .room = HEADER + STRING_HEAD + n};
-  encoder e = {.L = L, .work = &w, .length = HEADER, .plain = true};
-  put_header(m->bytes, FLAG_PLAIN, 1);
-  put_string(&e, s, n);
-  m->length = e.length;
-  set_message(v, m);
+  if (m) {
+    workspace w = {.bytes = m->bytes, .room = HEADER + STRING_HEAD + n};
+    encoder e = {.L = L, .work = &w, .length = HEADER, .plain = true};
+    put_header(m->bytes, FLAG_PLAIN, 1);
+    put_string(&e, s, n);
+    m->length = e.length;
+    set_message(v, m);
+  } else {
+    raise_memory(L);
+  }
 }
 
 /* ----------------------------------------------------------------- two ways */

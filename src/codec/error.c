@@ -13,7 +13,7 @@
 #define FIELD "metatable"
 
 static size_t field_size(const char *key, const char *value) {
-  return value ? 2 * STRING_HEAD + strlen(key) + strlen(value) : 0;
+  return value ? (size_t)2 * STRING_HEAD + strlen(key) + strlen(value) : 0;
 }
 
 static uint32_t put_field(encoder *e, const char *key, const char *value) {

@@ -280,7 +280,7 @@ void function_begin(decoder *d) {
 
 static void join(decoder *d, const frame *f) {
   uint32_t number = take_u32(d);
-  int index = take_u8(d);
+  int index = (int)take_u8(d);
   decoder_push_again(d, number);
   if (!lua_isfunction(d->L, -1) || lua_iscfunction(d->L, -1) || !lua_upvalueid(d->L, -1, index))
     corrupt(d->L);

@@ -169,7 +169,7 @@ static void read_upvalues(reader *r, const bool *outer, bool *env) {
   for (size_t i = 0; i < n && !r->bad; i++) {
     unsigned in_stack = byte(r), index = byte(r);
     byte(r); /* kind */
-    if (i < 256 && env) env[i] = !in_stack && outer[index & 0xff];
+    if (i < 256) env[i] = !in_stack && outer[index & 0xff];
   }
 }
 
@@ -182,20 +182,22 @@ static void skip_debug(reader *r) {
 }
 
 /* The code comes before the upvalues that say what it means, so it is scanned
-** after them.  `env` is given for the outermost function; an inner one finds its
-** own from that of the `outer`.  Lua's parser lets functions nest 200 deep. */
-static void function(reader *r, const bool *outer, const bool *env) {
+** after them.  Those of the outermost function are given; an inner one finds its
+** own from them.  Lua's parser lets functions nest 200 deep. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
+static void function(reader *r, const bool *outer, bool outermost) {
   size_t ignored;
   bool mine[256] = {false};
+  const bool *env = outermost ? outer : mine;
   code c;
   string(r, &ignored); /* source */
   size(r), size(r);    /* lines */
   skip(r, 3);          /* parameters, vararg, stack size */
   skip_code(r, &c);
-  read_upvalues(r, outer, env ? NULL : mine);
+  read_upvalues(r, outer, mine);
   if (r->bad) return;
-  scan(r, &c, env ? env : mine);
-  for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, env ? env : mine, NULL);
+  scan(r, &c, env);
+  for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, env, false);
   skip_debug(r);
 }
 
@@ -204,6 +206,6 @@ bool globals_find(const unsigned char *dump, size_t length, const bool env[256],
   reader r = {.at = dump, .end = dump + length, .found = found, .arg = arg};
   if (length <= HEAD_SIZE || memcmp(dump, head, sizeof head - 1) != 0) return false;
   skip(&r, HEAD_SIZE + 1); /* and the number of upvalues */
-  function(&r, env, env);
+  function(&r, env, true);
   return !r.bad;
 }

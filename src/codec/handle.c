@@ -187,11 +187,13 @@ cr_handle *cr_handle_test(lua_State *L, int index, int type) {
 
 cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type) {
   cr_handle *h = cr_handle_test(L, index, (int)type);
+  if (h && h->object) return h;
   if (!h) luaL_typeerror(L, index, types[type].name);
-  if (!h->object) luaL_argerror(L, index, lua_pushfstring(L, "the %s is closed", types[type].name));
-  return h;
+  luaL_argerror(L, index, lua_pushfstring(L, "the %s is closed", types[type].name));
+  return NULL;
 }
 
 void *cr_handle_check(lua_State *L, int index, enum cr_type_id type) {
-  return cr_handle_check_open(L, index, type)->object;
+  cr_handle *h = cr_handle_check_open(L, index, type);
+  return h ? h->object : NULL;
 }

@@ -297,7 +297,7 @@ bool globals_find(const unsigned char *dump, size_t length, const bool env[256],
 
 /* names.c */
 bool names_ready(void);
-bool names_has(const void *address); /* of a table or function */
+bool names_has(const void *address); /* of a table, function or light userdata */
 bool names_emit(encoder *e);         /* writes the name of the value on top, if it has one */
 bool names_emit_late(encoder *e);
 void names_push(decoder *d);                                    /* [-0, +1, e] */

@@ -105,7 +105,7 @@ typedef struct collector {
 
 static bool nameable(lua_State *L, int i) {
   int type = lua_type(L, i);
-  return type == LUA_TFUNCTION || type == LUA_TTABLE;
+  return type == LUA_TFUNCTION || type == LUA_TTABLE || type == LUA_TLIGHTUSERDATA;
 }
 
 /* The value at `value` gets the name that is on the top of the stack, unless it
@@ -345,12 +345,13 @@ bool names_emit(encoder *e) {
   size_t n;
   if (!slot) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->names);
-  lua_rawgeti(L, -1, slot->number);
+  lua_rawgeti(L, -1, -(lua_Integer)slot->number);
+  bool same = lua_rawequal(L, -1, -3); /* a light userdata can have any address */
+  lua_rawgeti(L, -2, slot->number);
   const char *name = lua_tolstring(L, -1, &n);
-  encoder_room(e, n);
-  put_bytes(e, name, n);
-  lua_pop(L, 2);
-  return true;
+  if (same && encoder_room(e, n)) put_bytes(e, name, n);
+  lua_pop(L, 3);
+  return same;
 }
 
 /* For a C function that has no name, before it is refused: a module may have got

@@ -13,7 +13,7 @@
 
 #include "codec/inside.h"
 
-#define ENDS 8 /* frames shown at each end of a long way */
+#define ENDS ((size_t)8) /* frames shown at each end of a long way */
 
 typedef struct text {
   char at[1536];
@@ -25,6 +25,7 @@ typedef struct text {
 static __attribute__((format(printf, 2, 3))) void add(text *t, const char *format, ...) {
   va_list args;
   va_start(args, format);
+  /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was started above */
   int n = vsnprintf(t->at + t->length, sizeof t->at - t->length, format, args);
   va_end(args);
   if (n > 0) t->length += (size_t)n;

@@ -3,11 +3,12 @@
 ** main: the birth and the end of the program.
 **
 ** Birth
-**   1 argv is judged; a wrong option ends here, before anything exists
-**   2 every floor registers its types and hooks
-**   3 the arena is mapped; the calling thread becomes the main strand
-**   4 the Lua state is opened
-**   5 the body runs: LUA_INIT, -e and -l, the script, the conversation
+**   1 the places of standard input, output and error are taken
+**   2 argv is judged; a wrong option ends here, before anything exists
+**   3 every floor registers its types and hooks
+**   4 the arena is mapped; the calling thread becomes the main strand
+**   5 the Lua state is opened
+**   6 the body runs: LUA_INIT, -e and -l, the script, the conversation
 **
 ** End, by the return of the body
 **   1 the queued tasks of the pools are finished, non-daemon workers joined
@@ -27,6 +28,7 @@
 */
 #include "host/host.h"
 
+#include <fcntl.h>
 #include <lualib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,7 +192,18 @@ static void become_zygote(int argc, char **argv) {
   cr_zygote_main(argv[1] + sizeof option - 1);
 }
 
+/* A program may be started with a standard file closed.  The arena's file would
+** then get its number, and what is printed would land in shared memory.  So the
+** place is taken by a file that refuses as a closed one does: it cannot be
+** written (or read), and the programs that we execute find it closed. */
+static void take_places(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) == -1)
+      (void)!open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 int main(int argc, char **argv) {
+  take_places();
   become_zygote(argc, argv);
   self.argc = argc;
   self.argv = argv;

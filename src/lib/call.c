@@ -70,6 +70,32 @@ const char *cr_option_string(lua_State *L, int index, const char *name) {
   return s;
 }
 
+/* --------------------------------------------------------------------- news */
+
+void cr_news_push(lua_State *L, const char *kind, const char *message) {
+  cr_error_push(L, kind, message);
+  lua_pushstring(L, message);
+  lua_setfield(L, -2, "message");
+}
+
+int cr_news_raise(lua_State *L, const char *kind, const char *message) {
+  cr_news_push(L, kind, message);
+  return lua_error(L);
+}
+
+/* ------------------------------------------------------------------ modules */
+
+bool cr_module_push(lua_State *L, const char *name) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, name) == LUA_TTABLE) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+void cr_module_keep(lua_State *L, const char *name) {
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, name);
+}
+
 /* ------------------------------------------------------------------ a call */
 
 /* One redo log: the message is the caller's hold before and the field's after,

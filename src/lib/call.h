@@ -34,6 +34,17 @@ lua_Integer cr_option_integer(lua_State *L, int index, const char *name, lua_Int
 bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent);
 const char *cr_option_string(lua_State *L, int index, const char *name);
 
+/* Pushes, or raises, an error object that says what became of something, wherever
+** somebody asks: its message gets no position.  [-0, +1, m] */
+void cr_news_push(lua_State *L, const char *kind, const char *message);
+int cr_news_raise(lua_State *L, const char *kind, const char *message);
+
+/* A module that keeps its table in the registry: opened again, because somebody
+** emptied package.loaded, it must be the same one, or the handles that there are
+** would belong to no type.  [-0, +(0|1), m] and [-0, +0, m] */
+bool cr_module_push(lua_State *L, const char *name);
+void cr_module_keep(lua_State *L, const char *name); /* the table on top */
+
 /* Moves a value that the caller has in its hands into the field of an object
 ** that no other strand knows yet. */
 void cr_value_adopt(cr_value *field, const cr_value *v);

@@ -29,6 +29,7 @@
 
 #include "lib/call.h"
 
+#define MODULE "conrun.core.worker"
 #define ON_ERROR "conrun.on_error" /* registry: the handler of conrun.on_error */
 
 /* The state that the zygote prepared; used up by the first worker of a forked
@@ -87,6 +88,13 @@ static int begin(lua_State *L) {
   return lua_gettop(L);
 }
 
+/* The codec sends `begin` by its name in package.loaded, which may have been
+** emptied meanwhile, or never had it. */
+static void make_findable(lua_State *L) {
+  luaL_requiref(L, MODULE, luaopen_conrun_core_worker, 0);
+  lua_pop(L, 1);
+}
+
 int cr_setup_push(lua_State *L) {
   pthread_once(&defaults_once, find_defaults);
   lua_pushcfunction(L, begin);
@@ -94,7 +102,10 @@ int cr_setup_push(lua_State *L) {
   bool changed = note_path(L, "path", default_path);
   changed |= note_path(L, "cpath", default_cpath);
   changed |= note_handler(L);
-  if (changed) return 2;
+  if (changed) {
+    make_findable(L);
+    return 2;
+  }
   lua_pop(L, 2);
   return 0;
 }

@@ -43,16 +43,9 @@ int cr_future_await(lua_State *L, cr_future *f, cr_time deadline) {
 
 int cr_future_values(lua_State *L, const cr_future *f) { return cr_decode_borrowed(L, &f->result); }
 
-/* It says what became of the future, wherever somebody asks: no position. */
-static void push_outcome(lua_State *L, const char *kind, const char *message) {
-  cr_error_push(L, kind, message);
-  lua_pushstring(L, message);
-  lua_setfield(L, -2, "message");
-}
-
 void cr_future_error(lua_State *L, const cr_future *f) {
   if (cr_future_state(f) == CR_CANCELLED)
-    push_outcome(L, "cancelled", "the task was cancelled");
+    cr_news_push(L, "cancelled", "the task was cancelled");
   else
     cr_decode_borrowed(L, &f->result);
 }
@@ -61,7 +54,7 @@ int cr_future_raise(lua_State *L, const cr_future *f) {
   if (cr_future_done(f))
     cr_future_error(L, f);
   else
-    push_outcome(L, "timeout", "no result within the timeout");
+    cr_news_push(L, "timeout", "no result within the timeout");
   return lua_error(L);
 }
 
@@ -353,8 +346,10 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {{"__index", index_future}, {"__tostring", text}, {NULL, NULL}};
 
 int luaopen_conrun_core_future(lua_State *L) {
+  if (cr_module_push(L, "conrun.core.future")) return 1;
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_FUTURE, methods, meta);
   cr_lib_callbacks = cr_future_callbacks;
+  cr_module_keep(L, "conrun.core.future");
   return 1;
 }

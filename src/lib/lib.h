@@ -62,6 +62,10 @@ cr_time cr_check_timeout(lua_State *L, int index);
 void cr_look_up(lua_State *L);
 void cr_here(lua_State *L);
 
+/* Prints the strand's Lua stack and the locks it holds: the answer to CR_DUMP.
+** [-0, +0, -] */
+void cr_dump(lua_State *L);
+
 /* Raises "bad argument", as luaL_argerror; in a metamethod (a[i] = x), where the
 ** user has written no arguments, the message alone.  [-0, +0, v] */
 int cr_refuse(lua_State *L, int index, const char *message);

@@ -170,7 +170,7 @@ static cr_future *post_slice(lua_State *L, mapping *m, const source *s, lua_Inte
 /* Nothing can raise between the post and its place in the ring. */
 static void post_chunk(lua_State *L, mapping *m, const source *s, lua_Integer first,
                        lua_Integer count) {
-  cr_hold *hold;
+  cr_hold *hold = NULL;
   cr_future *f = post_slice(L, m, s, first, count, &hold);
   *chunk_at(m, m->count) = (chunk){f, hold, first, count};
   m->count++;
@@ -190,7 +190,7 @@ static int post(lua_State *L) {
 /* future(mapping, items, first, count) -> a handle to the chunk's future, which
 ** is not put into the ring: for map_async. */
 static int post_future(lua_State *L) {
-  cr_hold *hold;
+  cr_hold *hold = NULL;
   source s = open_source(L, 2);
   post_slice(L, check(L), &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4), &hold);
   cr_handle_push_held(L, hold);

@@ -40,16 +40,23 @@ bool cr_is_end(lua_State *L, int index) {
   return same;
 }
 
+static int raise_deadlock(lua_State *L) {
+  return cr_error_raise(L, "deadlock",
+                        lua_pushfstring(L, "deadlock: %s", cr_arena_root()->deadlock));
+}
+
 /* What is not dealt with now is posted again before anything raises. */
 void cr_look_up(lua_State *L) {
   uint32_t notices = cr_notices_take();
+  if (notices & CR_DUMP) cr_dump(L);
   if (notices & CR_END) {
     cr_post(cr_me, CR_END);
     push_end(L);
     lua_error(L);
   }
-  if (notices & CR_INTERRUPT) {
+  if (notices & (CR_INTERRUPT | CR_DEADLOCK)) {
     if (notices & CR_CALLBACKS) cr_post(cr_me, CR_CALLBACKS);
+    if (notices & CR_DEADLOCK) raise_deadlock(L);
     luaL_error(L, "interrupted!");
   }
   void (*run)(lua_State *) = cr_lib_callbacks;

@@ -119,10 +119,10 @@ int cr_pool_refuse(lua_State *L, cr_pool *p, int error) {
   const char *name = p->name;
   switch (error) {
   case ESHUTDOWN:
-    return cr_error_raise(L, "closed",
-                          lua_pushfstring(L, "cannot schedule a task: pool '%s' is closed", name));
+    return cr_news_raise(L, "closed",
+                         lua_pushfstring(L, "cannot schedule a task: pool '%s' is closed", name));
   case EPIPE:
-    if (cr_value_count(&p->broken) == 0) return cr_error_raise(L, "broken", "the pool is broken");
+    if (cr_value_count(&p->broken) == 0) return cr_news_raise(L, "broken", "the pool is broken");
     cr_decode_borrowed(L, &p->broken);
     return lua_error(L);
   case EAGAIN:
@@ -148,7 +148,7 @@ static int submit(lua_State *L) {
   cr_pool *p = check(L);
   int n = lua_gettop(L) - 2;
   cr_value v;
-  cr_hold *hold;
+  cr_hold *hold = NULL;
   cr_check_callable(L, 2);
   luaL_checkstack(L, 10, NULL);
   cr_code *code = cr_code_push(L, 2, "function");
@@ -270,8 +270,10 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {{"__close", leave}, {"__tostring", text}, {NULL, NULL}};
 
 int luaopen_conrun_core_pool(lua_State *L) {
+  if (cr_module_push(L, "conrun.core.pool")) return 1;
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_POOL, methods, meta);
   cr_map_open(L);
+  cr_module_keep(L, "conrun.core.pool");
   return 1;
 }

@@ -116,10 +116,9 @@ static int value_new(lua_State *L) {
   lua_settop(L, lua_gettop(L) > 2 ? 2 : lua_gettop(L));
   cr_handle *h = cr_handle_new(L, CR_VALUE);
   cell *c = cr_object_new(CR_VALUE, sizeof *c);
-  if (c) {
-    c->element = e;
-    c->wanted = wanted;
-  }
+  if (!c) return cr_fail(L, ENOMEM);
+  c->element = e;
+  c->wanted = wanted;
   cr_handle_fill(L, h, c);
   lua_insert(L, 1);
   lua_remove(L, 2);

@@ -222,8 +222,10 @@ static const luaL_Reg meta[] = {
     {"__index", index_worker}, {"__newindex", refuse_field}, {"__tostring", text}, {NULL, NULL}};
 
 int luaopen_conrun_core_worker(lua_State *L) {
+  if (cr_module_push(L, "conrun.core.worker")) return 1;
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_WORKER, methods, meta);
   cr_entry_open(L);
+  cr_module_keep(L, "conrun.core.worker");
   return 1;
 }

@@ -16,6 +16,32 @@
 
 void (*cr_pool_look_up)(lua_State *L);
 
+/* The initializer's error object becomes that of the pool: of kind "broken", with
+** the same message, value and traceback.  Arguments: result, where to. */
+static int rename_error(lua_State *L) {
+  const cr_value *result = lua_touserdata(L, 1);
+  cr_value *v = lua_touserdata(L, 2);
+  if (cr_decode_borrowed(L, result) < 1 || !lua_istable(L, 3)) return 0;
+  lua_pushliteral(L, "the initializer failed: ");
+  lua_getfield(L, 3, "message");
+  lua_concat(L, 2);
+  lua_setfield(L, 3, "message");
+  lua_pushliteral(L, "broken");
+  lua_setfield(L, 3, "kind");
+  cr_encode(L, 3, 1, "error", v);
+  return 0;
+}
+
+static void fail_pool(lua_State *L, cr_pool *p, cr_future *f) {
+  cr_value v = {.head = CR_V_NONE};
+  lua_pushcfunction(L, rename_error);
+  lua_pushlightuserdata(L, &f->result);
+  lua_pushlightuserdata(L, &v);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
+  break_pool(p, "the initializer failed", v.kind == CR_V_NONE ? NULL : &v);
+  cr_value_free(&v);
+}
+
 /* Runs the initializer as a task of its own, whose future nobody else knows. */
 static int call_initializer(lua_State *L, cr_pool *p) {
   cr_future *f = cr_future_new();
@@ -30,7 +56,7 @@ static int call_initializer(lua_State *L, cr_pool *p) {
     cr_value_published(&arguments);
     cr_future_start(f);
     cr_task_run(L, f);
-    if (cr_future_state(f) != CR_DONE) break_pool(p, "the initializer failed", &f->result);
+    if (cr_future_state(f) != CR_DONE) fail_pool(L, p, f);
   }
   cr_object_drop(hold);
   return r;

@@ -250,8 +250,19 @@ static int try_take(cr_pool *p, cr_hold *hold) {
   return r;
 }
 
+static int look_around(cr_pool *p, cr_hold *hold) {
+  int r = EAGAIN;
+  unsigned n = cr_spin_start();
+  bool any = n > 0;
+  while (r == EAGAIN && cr_spin(&n))
+    if (atomic_load_explicit(&p->queued, memory_order_relaxed) > 0) r = try_take(p, hold);
+  if (any) cr_spin_learn(r != EAGAIN);
+  return r;
+}
+
 static int wait_for_task(cr_pool *p, cr_hold *hold) {
-  int r;
+  int r = look_around(p, hold);
+  if (r != EAGAIN) return r;
   cr_wait_begin(CR_ON_TASK, p, &p->work);
   for (;;) {
     uint32_t seen = cr_gate_arm(&p->work);

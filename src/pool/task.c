@@ -49,8 +49,13 @@ static void push_errors_metatable(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* Was the task told to stop, by cancel{running=true} or with its pool? */
+static bool stopped(const task *t) {
+  return (cr_notices() & CR_END) || (atomic_load(&t->future->flags) & CR_FUTURE_STOP);
+}
+
 static const char *kind_of(const task *t) {
-  if (cr_notices() & CR_END) return "cancelled";
+  if (stopped(t)) return "cancelled";
   return t->stage == CALLING ? "task" : "transfer";
 }
 
@@ -177,7 +182,7 @@ static int map(lua_State *L, task *t) {
     for (int i = MAP_TASK; i <= MAP_TOP; i++) lua_pushvalue(L, i);
     if (lua_pcall(L, MAP_TOP, 0, MAP_HANDLER) != LUA_OK) {
       keep_error(L, t);
-      if (t->stage == DECODING || (cr_notices() & CR_END)) break;
+      if (t->stage == DECODING || stopped(t)) break;
     }
   } while (t->more);
   if (t->error.kind == CR_V_NONE) {
@@ -194,8 +199,15 @@ static int run(lua_State *L) {
 
 /* -------------------------------------------------------------------- settling */
 
-static void settle(const task *t) {
+/* A task that obeyed when it was asked to stop is cancelled; one that finished all
+** the same has its result. */
+static void settle(task *t) {
   bool failed = t->result.kind == CR_V_NONE;
+  if (failed && (atomic_load(&t->future->flags) & CR_FUTURE_STOP)) {
+    cr_future_settle(t->future, CR_CANCELLED, NULL);
+    cr_value_free(&t->error);
+    return;
+  }
   const cr_value *v = failed ? &t->error : &t->result;
   if (cr_future_settle(t->future, failed ? CR_FAILED : CR_DONE, v) != 0) cr_value_free(v);
   if (!failed) cr_value_free(&t->error);

@@ -121,6 +121,15 @@ int cr_condition_notify(cr_condition *c, uint32_t n) {
   return 0;
 }
 
+/* The dead strand may have told some and not rung their bells. */
+static void ring_notified(const cr_condition *c) {
+  uint32_t top = cr_strands_top();
+  for (uint32_t i = 0; i < top; i++) {
+    cr_strand *s = &cr_strands[i];
+    if (atomic_load(&s->waits_for) == c && atomic_load(&s->waits_ticket) & NOTIFIED) cr_ring(s);
+  }
+}
+
 /* The lock may be one that the strand knew only through the condition.
 ** A notification that went to the dead strand goes to another.  If the burial
 ** is begun again between the two steps, one strand too many looks up, which a
@@ -128,6 +137,7 @@ int cr_condition_notify(cr_condition *c, uint32_t n) {
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
   cr_condition *c = (cr_condition *)o;
   cr_lock_abandon(&cr_condition_lock(c)->object, dead, aux);
+  ring_notified(c);
   if (atomic_load(&dead->waits_for) != o) return;
   if (atomic_load(&dead->waits_ticket) & NOTIFIED) notify(c, 1);
   atomic_store(&dead->waits_ticket, 0);

@@ -5,7 +5,7 @@
 ** The word counts its changes, and is odd while the flag is set: any change that
 ** a waiter sees means that the flag was set since it came, even if it has been
 ** cleared again before the waiter ran.  Every change is one compare-and-swap,
-** so no latch is needed and nothing is left by a dead strand.
+** so no latch is needed and a dead strand leaves only a wake-up to make good.
 */
 #include "sync/sync.h"
 
@@ -45,4 +45,11 @@ int cr_event_wait(cr_event *e, cr_time deadline) {
   return cr_wait(CR_ON_EVENT, e, &e->changed, deadline, attempt, &q);
 }
 
-const cr_type cr_event_type = {.name = "event"};
+/* The dead strand may have set it and not told anybody. */
+static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+  (void)dead, (void)aux;
+  cr_gate_wake(&((cr_event *)o)->changed, CR_ALL);
+  cr_object_changed(o);
+}
+
+const cr_type cr_event_type = {.name = "event", .abandon = abandon};

@@ -467,16 +467,26 @@ static void empty(cr_queue *q) {
   } while (k > 0);
 }
 
-void cr_queue_close(cr_queue *q, bool now) {
-  close_ends(q, now ? DROPPED : CLOSED);
+static void wake_everybody(cr_queue *q) {
   cr_gate_wake(&q->filled, CR_ALL);
   cr_gate_wake(&q->emptied, CR_ALL);
   cr_gate_wake(&q->finished, CR_ALL);
   cr_object_changed(&q->object);
+}
+
+void cr_queue_close(cr_queue *q, bool now) {
+  close_ends(q, now ? DROPPED : CLOSED);
+  wake_everybody(q);
   if (now) empty(q);
 }
 
 /* ----------------------------------------------------------------- end of life */
+
+/* The dead strand may have changed something and not told anybody. */
+static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+  (void)dead, (void)aux;
+  wake_everybody((cr_queue *)o);
+}
 
 /* The values of one segment that are still inside.  Whoever repeats this finds
 ** the freed ones empty. */
@@ -526,4 +536,5 @@ static void visit(cr_object *o, cr_visit *v) {
   for (segment *s = at(&q->spare); s; s = at(&s->next)) v->block(v, s);
 }
 
-const cr_type cr_queue_type = {.name = "queue", .destroy = destroy, .visit = visit};
+const cr_type cr_queue_type = {
+    .name = "queue", .destroy = destroy, .abandon = abandon, .visit = visit};

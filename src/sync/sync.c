@@ -8,10 +8,21 @@
 */
 #include "sync/sync.h"
 
+/* EAGAIN: it has to sleep. */
+static int look_around(int (*attempt)(void *arg), void *arg) {
+  int r = EAGAIN;
+  unsigned n = cr_spin_start();
+  bool any = n > 0;
+  while (r == EAGAIN && cr_spin(&n)) r = attempt(arg);
+  if (any) cr_spin_learn(r != EAGAIN);
+  return r;
+}
+
 int cr_wait(enum cr_what what, void *object, cr_gate *gate, cr_time deadline,
             int (*attempt)(void *arg), void *arg) {
   if (deadline <= 0) return ETIMEDOUT;
-  int r;
+  int r = look_around(attempt, arg);
+  if (r != EAGAIN) return r;
   cr_wait_begin(what, object, gate);
   do {
     uint32_t seen = cr_gate_arm(gate);

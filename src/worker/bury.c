@@ -18,6 +18,7 @@
 /* 3 to 5. */
 static void bury(cr_strand *s, cr_worker *w, int status) {
   if (cr_worker_do.bury) cr_worker_do.bury(s, w, status);
+  deadlock_bury(s);
   cr_strand_pass_on(s);
   cr_holds_bury(s);
 }

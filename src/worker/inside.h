@@ -26,6 +26,11 @@ extern int zygote_socket; /* requests go in here; -1: none yet */
 ** during a burial).  NULL in every other process. */
 extern int (*zygote_fork)(cr_strand *s, cr_worker *w);
 
+/* deadlock.c: waits of this process are looked at from now on; and a checker that
+** died is not waited for. */
+void deadlock_watch(void);
+void deadlock_bury(const cr_strand *dead);
+
 /* bury.c: the first half for all strands of a process, before the second half for
 ** any: nobody waits for a latch of one that is still to come. */
 void recover_process(int pid);

@@ -33,6 +33,7 @@ static void visit(cr_object *o, cr_visit *v) {
 void cr_worker_register(void) {
   static const cr_type type = {.name = "worker", .destroy = destroy, .visit = visit};
   cr_type_register(CR_WORKER, &type);
+  deadlock_watch();
 }
 
 static void name(cr_worker *w, const char *given) {

@@ -102,6 +102,10 @@ int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, E
 ** executed as `--zygote=...`. */
 _Noreturn void cr_zygote_main(const char *how);
 
+/* Asks a strand to print its Lua stack (CR_DUMP); the binding that did it says so. */
+void cr_dump_ask(cr_strand *s);
+void cr_dump_done(void);
+
 /* Waits until every worker has ended that is no daemon: all of the program's for
 ** the main strand, those of its own process for another.  0, ETIMEDOUT, EINTR. */
 int cr_roster_join(cr_time deadline);
