@@ -1,11 +1,14 @@
+-- SPDX-License-Identifier: MIT
+--
 -- check: arguments of conrun's Lua functions.
 --
 -- Internal.  Each function raises an ordinary Lua error at the user's line.  The
 -- optional last argument `level` says where the user is, as `error` counts:
 -- 3 (default) when the user called the function that calls the check, 4 when
 -- there is a helper in between.  The C side has the same in check.c.
-
-local core = require "conrun.core.future"
+--
+-- No C module is required when this one is loaded: their handles are complete
+-- only with their Lua parts, which require this module.
 
 local check = {}
 
@@ -51,7 +54,7 @@ function check.deadline(timeout, what, level)
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
     raise(level or 3, "bad %s (seconds, not negative, expected, got %s)", what, describe(timeout))
   end
-  return core.deadline(timeout)
+  return require("conrun.core.future").deadline(timeout)
 end
 
 -- What the user may have meant: the known name with the longest common start.

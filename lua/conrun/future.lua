@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: MIT
+--
 -- future: results that come later.
 --
 -- One future is C (conrun.core.future); here is what concerns several: wait, all

@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: MIT
+--
 -- pool: workers that apply functions to arguments.
 --
 -- The road of a call, downwards once; `map` and `submit` take the same one:
@@ -344,7 +346,8 @@ local function stream(self, collect, xs, fn, options, deadline)
 end
 
 --- Iterates over `i, result` in the order of the items, while workers go on; an
---- error is raised in its place.  Reads at most `buffersize` items ahead.
+--- error is raised in its place (for a chunk of several items, in the place of the
+--- first of them).  Reads at most `buffersize` items ahead.
 ---@param fn fun(x: any): any
 ---@param xs any[]|fun(): any an iterator function is read only as far as needed
 ---@param options? conrun.MapOptions default chunksize 1, buffersize 4 chunks for each worker

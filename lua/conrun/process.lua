@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: MIT
+--
 -- process: workers that are processes.  They are used as threads are, and can be
 -- killed without harm to the rest; see conrun.thread for what is the same.
 

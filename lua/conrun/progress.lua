@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: MIT
+--
 -- progress: how far a map has come, on one line of stderr.
 --
 -- Internal; the option `progress` of pool:map and its kin.  The line is written

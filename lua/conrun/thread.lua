@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: MIT
+--
 -- thread: workers that are threads of this process, each with a Lua state of
 -- its own.  What they are given is copied; what they share is a shared object.
 

@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: MIT
+--
 -- worker: the handles that conrun.thread and conrun.process give out.
 --
 -- Internal: scripts use those two modules.  The codec requires this one when a

@@ -111,8 +111,24 @@ int cr_guard_call(lua_State *L) {
 
 /* ------------------------------------------------------------- handle types */
 
+/* Addresses are the registry's keys to the method tables of this state. */
+static const char method_keys[CR_TYPES];
+
+/* A module can be opened again, by a script that empties package.loaded; the handles
+** that are there keep their metatable, so it stays the one of the type.  Pushes its
+** methods, or nothing if the type is new.  [-0, +(0|1), m] */
+static bool push_methods(lua_State *L, enum cr_type_id type) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &method_keys[type]) == LUA_TTABLE) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
 void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods,
                  const luaL_Reg *meta) {
+  if (push_methods(L, type)) {
+    lua_setfield(L, -2, "methods");
+    return;
+  }
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
@@ -122,6 +138,8 @@ void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods,
   lua_setfield(L, -2, "__index");
   lua_pushvalue(L, -2);
   luaL_setfuncs(L, meta, 1);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &method_keys[type]);
   cr_handle_type(L, type);
   lua_pop(L, 1);
 }

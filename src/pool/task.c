@@ -54,7 +54,14 @@ static bool stopped(const task *t) {
   return (cr_notices() & CR_END) || (atomic_load(&t->future->flags) & CR_FUTURE_STOP);
 }
 
+/* The exit code + 1 that os.exit has asked for in this strand, a thread; 0: none. */
+static int leaving(void) {
+  cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker);
+  return w ? atomic_load(&w->leaving) : 0;
+}
+
 static const char *kind_of(const task *t) {
+  if (leaving()) return "worker_died";
   if (stopped(t)) return "cancelled";
   return t->stage == CALLING ? "task" : "transfer";
 }
@@ -67,7 +74,10 @@ static int make_error(lua_State *L) {
   lua_createtable(L, 0, 5);
   lua_pushstring(L, kind_of(t));
   lua_setfield(L, -2, "kind");
-  luaL_tolstring(L, 1, NULL);
+  if (leaving())
+    lua_pushfstring(L, "the task ended its worker with exit code %d", leaving() - 1);
+  else
+    luaL_tolstring(L, 1, NULL);
   lua_setfield(L, -2, "message");
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "value");

@@ -10,6 +10,8 @@
 
 #include "worker/inside.h"
 
+#define GRACE 0.1 /* seconds that daemons get to unwind */
+
 static bool is_other(const cr_strand *s) {
   enum cr_strand_state state = cr_strand_state(s);
   return s != cr_me && s->kind != CR_KEEPER && (state == CR_RUNNING || state == CR_BORN);
@@ -51,9 +53,24 @@ static int wait_for(bool daemons, cr_time deadline) {
   return r;
 }
 
-int cr_roster_join(cr_time deadline) { return wait_for(false, deadline); }
+static bool any_dying(void) {
+  uint32_t top = cr_strands_top();
+  for (uint32_t i = 0; i < top; i++)
+    if (cr_strand_state(&cr_strands[i]) == CR_DYING && is_mine(&cr_strands[i])) return true;
+  return false;
+}
 
-#define GRACE 0.1 /* seconds that daemons get to unwind */
+/* A burial is short, and nothing can end it early. */
+static void wait_for_dying(void) {
+  cr_gate *gate = cr_strands_gate();
+  for (;;) {
+    uint32_t seen = cr_gate_arm(gate);
+    if (!any_dying()) return;
+    cr_gate_wait_deaf(gate, seen, cr_after(GRACE));
+  }
+}
+
+int cr_roster_join(cr_time deadline) { return wait_for(false, deadline); }
 
 static void ask_to_end(cr_strand *s, void *arg) {
   (void)arg;
@@ -62,8 +79,10 @@ static void ask_to_end(cr_strand *s, void *arg) {
 }
 
 /* Threads that do not listen (in a long C function, say) end with the process,
-** processes with the zygote. */
+** processes with the zygote.  One that is burying itself is let finish. */
 void cr_roster_end(void) {
   cr_roster_each(ask_to_end, NULL);
-  wait_for(true, cr_after(GRACE));
+  cr_time deadline = cr_after(GRACE);
+  while (wait_for(true, deadline) == EINTR) cr_notices_take();
+  wait_for_dying();
 }

@@ -151,12 +151,17 @@ static _Noreturn void end(void) {
 /* ----------------------------------------------------------------------- main */
 
 static void signals_zygote(void) {
-  int ignored[] = {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE, SIGTSTP, SIGTTOU, SIGTTIN};
+  int ignored[] = {SIGINT, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTOU, SIGTTIN};
   for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) signal(ignored[i], SIG_IGN);
-  sigset_t chld;
+  sigset_t chld, blocked;
   sigemptyset(&chld);
   sigaddset(&chld, SIGCHLD);
-  sigprocmask(SIG_SETMASK, &chld, NULL);
+  /* Blocked, not ignored: a worker that is told to end before it has its own signals
+  ** in place meets the signal when it unblocks it. */
+  blocked = chld;
+  sigaddset(&blocked, SIGTERM);
+  sigaddset(&blocked, SIGHUP);
+  sigprocmask(SIG_SETMASK, &blocked, NULL);
   zygote.deaths = cr_fd_above(signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
   cr_check(zygote.deaths >= 0);
 }

@@ -1,0 +1,115 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun
+-- luacheck: ignore
+
+--- The module that gives all others. A part is loaded when its name is first read, so a program pays only for
+--- what it uses: `conrun.pool` is the same table as `require "conrun.pool"`.
+---
+--- Every part keeps to the same manners:
+---
+--- - A **strand** is one Lua state with the thread or process that runs it; the main script is a strand. A **worker**
+---   is a strand that another started. What strands share is a **shared object** (lock, queue, future, dict ...): each
+---   strand holds a handle to the same object, and handles can be sent to threads and processes alike.
+--- - A **timeout** is the last argument, in seconds. Absent or nil waits for ever, so does `math.huge`; 0 only tries; a
+---   negative number or NaN is an argument error.
+--- - **Outcomes are values**: what times out or is closed returns nil or false, and `"timeout"` or `"closed"`.
+---   **Misuse raises** an ordinary Lua error that names the argument.
+--- - **Errors of other strands** arrive as error objects, see `conrun.errors`.
+--- - Options come as a table; an option that is not known is an error that names it.
+--- - What goes to another strand is **copied**: nil, booleans, numbers, strings, tables (with cycles and shared
+---   references), functions with their upvalues and the globals they name, and modules by name. Shared objects go
+---   as handles. A coroutine, an open file or a foreign userdata raises an error that names its path.
+---
+--- A type can say how it is sent: a function `__transfer` in its metatable is called with the value and returns a
+--- function and arguments; the receiver calls that function with these arguments, and its result is the value there.
+---
+--- Three of Lua's own functions behave better in company: `print` writes whole lines that are never mixed with those of
+--- other strands; `os.exit` in a worker ends that worker only; `math.random` is seeded anew in every worker.
+---
+--- At the end of the main script pools that are still open finish their tasks, workers that are no daemons are
+--- joined, and daemons are ended.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.processes(2)
+--- print(table.concat(pool:map(math.abs, { -1, 2, -3 }), " ")) --> 1 2 3
+--- ```
+---@class conrun
+---@field version string the version of this conrun
+---@field thread conrun.thread
+---@field process conrun.process
+---@field lock conrun.lock
+---@field condition conrun.condition
+---@field semaphore conrun.semaphore
+---@field event conrun.event
+---@field barrier conrun.barrier
+---@field queue conrun.queue
+---@field pipe conrun.pipe
+---@field future conrun.future
+---@field pool conrun.pool
+---@field shared conrun.shared
+---@field select conrun.select
+---@field log conrun.log
+---@field errors conrun.errors
+local conrun = {}
+
+--- Lets the calling strand rest. Callbacks of `future:on_done` run meanwhile, and an interruption ends it with the
+--- error "interrupted!".
+---@param seconds number 0 or more
+function conrun.sleep(seconds) end
+
+--- The time on a clock that never goes back and is the same for all strands. Only differences mean anything.
+---
+--- ```lua
+--- local started = conrun.clock()
+--- conrun.sleep(0.01)
+--- print(conrun.clock() - started >= 0.01) --> true
+--- ```
+---@return number seconds
+function conrun.clock() end
+
+--- How many processors this process may use. It is the default size of a pool.
+---@return integer count
+function conrun.cpu_count() end
+
+--- What is known of the calling strand.
+---
+--- ```lua
+--- print(conrun.current().kind)                                  --> main
+--- local worker = conrun.thread.start({ name = "helper" }, function()
+---   return conrun.current().name
+--- end)
+--- print(worker:result())                                        --> helper
+--- ```
+---@return conrun.Strand strand
+function conrun.current() end
+
+---@class conrun.Strand
+---@field name string "main", "Thread-1", or what the options of `start` said
+---@field kind "main"|"thread"|"process"
+---@field id integer unique in the program; 0 for the main strand
+---@field pid integer of the process that it runs in
+---@field daemon boolean
+
+--- A row of integers that is never built; see `conrun.range.new`, which this is.
+---@param first integer
+---@param last integer
+---@param step? integer not 0; 1 unless given
+---@return conrun.Range range
+function conrun.range(first, last, step) end
+
+--- Sets who is told of an error that nobody caught in a worker. It is called in the worker that failed, at its end,
+--- with the error object and the worker's name; an error in the handler itself is written to stderr, and so is
+--- the original one. Without a handler the worker's error and its traceback go to stderr.
+---
+--- The handler belongs to the strand that sets it and is handed on to the workers which that strand starts from then
+--- on. A task of a pool is no worker: its error belongs to its future.
+---
+--- ```lua
+--- conrun.on_error(function(e, name) print(name, e.message:match "no luck") end)
+--- conrun.thread.start({ name = "gambler" }, function() error "no luck" end):join() --> gambler no luck
+--- ```
+---@param handler? fun(e: conrun.Error, name: string) nil: back to stderr
+---@return function? before the handler that was set before
+function conrun.on_error(handler) end
+
+return conrun

@@ -1,0 +1,51 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.errors
+-- luacheck: ignore
+
+--- Errors of other strands are objects. `tostring(e)` is the message; uncaught, the remote traceback is printed too.
+--- The kinds are:
+---
+--- - "task": a function raised an error; `value` is what it raised, `traceback` says where
+--- - "timeout": a result was not there in time
+--- - "cancelled": the future was cancelled, or its pool was terminated
+--- - "worker_died": the worker was killed or left by `os.exit`; the message has its pid and signal or exit code
+--- - "closed": the pool takes no more tasks
+--- - "broken": the pool's initializer failed, or no worker could be started
+--- - "deadlock": waiting would never have ended
+--- - "transfer": arguments or results could not be sent
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- local ok, e = pcall(pool.apply, pool, error, { code = 42 })
+--- print(conrun.errors.is(e, "task"), e.value.code, e.strand) --> true 42 pool-1-1
+--- ```
+---@class conrun.errors
+local errors = {}
+
+--- An error object. It is a table, and can be raised, kept, compared by its fields, and sent.
+---@class conrun.Error
+---@field kind string
+---@field message string
+---@field value any what was raised, if it can be sent
+---@field traceback string? of the strand in which it was raised
+---@field strand string? the name of that strand
+
+--- Is it an error object, of this kind if one is given?
+---@param e any
+---@param kind? string
+---@return boolean is
+function errors.is(e, kind) end
+
+---@class conrun.ErrorFields
+---@field kind string
+---@field message string
+---@field value? any
+---@field traceback? string
+---@field strand? string
+
+--- Makes an error object, which `error(e, 0)` raises. Other strands get it as it is, instead of one of kind "task".
+---@param fields conrun.ErrorFields
+---@return conrun.Error e
+function errors.new(fields) end
+
+return errors

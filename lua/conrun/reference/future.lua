@@ -1,0 +1,132 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.future
+-- luacheck: ignore
+
+--- Futures: results that come later. `pool:submit` makes one for each task; one that is made here may be settled by
+--- any strand that has it.
+---
+--- A future is **pending**, then **running**, and finally **done**, **failed** or **cancelled**; what is final stays
+--- so. Its values are kept in the future: any number of strands may ask for them, any number of times, and each gets
+--- copies of its own.
+---@class conrun.future
+local future = {}
+
+--- A future that waits to be settled by `set_result` or `set_error`.
+---
+--- ```lua
+--- local answer = conrun.future.new()
+--- local worker = conrun.thread.start(function() answer:set_result(6 * 7) end)
+--- print(answer:result()) --> 42
+--- worker:join()
+--- ```
+---@return conrun.Future future
+function future.new() end
+
+---@class conrun.WaitOptions
+---@field timeout? number seconds; when they are over, the lists are returned as they are
+---@field when? "all"|"first"|"error" default "all"; "error": until one failed, which a cancelled one has not
+
+--- Waits for several futures. Duplicates count once; an empty list returns at once.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local quick, never = pool:submit(math.abs, -1), conrun.future.new()
+--- local done, pending = conrun.future.wait({ never, quick }, { when = "first" })
+--- print(done[1] == quick, pending[1] == never) --> true true
+--- ```
+---@param list conrun.Future[]
+---@param options? conrun.WaitOptions
+---@return conrun.Future[] done those that are final, in the order in which they became so
+---@return conrun.Future[] pending the others, in the order of the list
+function future.wait(list, options) end
+
+--- Iterates over futures in the order in which they become final. Raises an error of kind "timeout" if not all are
+--- in time.
+---@param list conrun.Future[]
+---@param timeout? number for the whole iteration, from the call on
+---@return fun(): conrun.Future? iterator
+function future.as_completed(list, timeout) end
+
+--- Waits until all are final and returns the first value of each. Raises the first error in the order of the list, or
+--- one of kind "timeout".
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local futures = { pool:submit(math.max, 1, 2), pool:submit(math.min, 1, 2) }
+--- print(table.unpack(conrun.future.all(futures))) --> 2 1
+--- ```
+---@param list conrun.Future[]
+---@param timeout? number
+---@return any[] results
+function future.all(list, timeout) end
+
+--- The handle of a future. `conrun.select` takes futures: one is ready when it is final.
+---@class conrun.Future
+---@field state "pending"|"running"|"done"|"failed"|"cancelled"
+local Future = {}
+
+--- Waits for the values and returns them, or raises: the error object of a task that failed, or one of kind "cancelled"
+--- or "timeout".
+---@param timeout? number
+---@return any ... all the values that the function returned
+function Future:result(timeout) end
+
+--- Waits for the outcome and returns the error object; only a timeout is raised.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.processes(1)
+--- local future = pool:submit(os.exit, 3)
+--- print(future:error().kind) --> worker_died
+--- ```
+---@param timeout? number
+---@return conrun.Error? e nil if there was no error; kind "cancelled" for a cancelled future
+function Future:error(timeout) end
+
+--- Is it final: done, failed or cancelled?
+---@return boolean done
+function Future:done() end
+
+--- Is a worker computing it now?
+---@return boolean running
+function Future:running() end
+
+--- Was it cancelled?
+---@return boolean cancelled
+function Future:cancelled() end
+
+---@class conrun.CancelOptions
+---@field running? boolean a task that runs is asked to stop: its function is interrupted as by `worker:interrupt`
+
+--- Cancels what has not been started.
+---@param options? conrun.CancelOptions
+---@return boolean cancelled true if it is cancelled, now or before, or its running task was asked to stop
+function Future:cancel(options) end
+
+--- Calls `fn(future)` when the future is final; at once if it is already. Callbacks run in the strand that set them,
+--- whenever it waits in conrun or asks a future. An error in one is written to stderr.
+---
+--- ```lua
+--- local future = conrun.future.new()
+--- future:on_done(function(f) print("got " .. f:result()) end)
+--- conrun.thread.start(function() future:set_result "it" end):join()
+--- print(future:done()) --> got it
+---                      --> true
+--- ```
+---@param fn fun(future: conrun.Future)
+function Future:on_done(fn) end
+
+--- Settles the future with values. An error if it is final already; the first values stay.
+---@param ... any
+function Future:set_result(...) end
+
+--- Settles the future as failed. What is no error object becomes the `value` of one of kind "task".
+---
+--- ```lua
+--- local future = conrun.future.new()
+--- future:set_error { code = 5 }
+--- print(future:error().kind, future:error().value.code) --> task 5
+--- ```
+---@param e any
+function Future:set_error(e) end
+
+return future

@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.log
+-- luacheck: ignore
+
+--- A log: whole lines from any strand, each with the time, the level and the strand's name.
+---
+--- Level and target belong to the strand that sets them; every strand begins with "info" and stderr. A pool's workers
+--- can set theirs in the initializer.
+---
+--- ```lua
+--- conrun.log.to(function(line) print(line:match "%a+ +%[.*$") end)
+--- conrun.log.warn("%d items left", 7) --> warn  [main] 7 items left
+--- conrun.log.debug "not shown"
+--- ```
+---@class conrun.log
+local log = {}
+
+--- Reads or sets the level below which nothing is written.
+---@param name? "debug"|"info"|"warn"|"error"|"off"
+---@return string level that holds now
+function log.level(name) end
+
+--- Says where lines go from now on. An error if the file cannot be opened.
+---@param target "stderr"|string|fun(line: string) a path is appended to; a function gets each line without its end
+function log.to(target) end
+
+--- Writes a line of level "debug".
+---@param format string as for string.format; without further arguments it is taken as it is
+---@param ... any
+function log.debug(format, ...) end
+
+--- Writes a line of level "info".
+---@param format string
+---@param ... any
+function log.info(format, ...) end
+
+--- Writes a line of level "warn".
+---@param format string
+---@param ... any
+function log.warn(format, ...) end
+
+--- Writes a line of level "error".
+---@param format string
+---@param ... any
+function log.error(format, ...) end
+
+return log

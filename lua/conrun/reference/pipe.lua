@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.pipe
+-- luacheck: ignore
+
+--- Pipes: two ends that belong together; what one sends the other receives, in order, whole messages of any size.
+--- Sending never waits.
+---
+--- An end is closed when no strand holds it any more: by `close`, by `<close>`, by being collected as garbage,
+--- or by death. The other end then receives what was sent, and after that "closed".
+---@class conrun.pipe
+local pipe = {}
+
+---@class conrun.PipeOptions
+---@field duplex? boolean default true; false: `a` only receives what `b` sends
+
+--- A pipe with its two ends.
+---
+--- ```lua
+--- local here, there = conrun.pipe.new()
+--- local worker = conrun.process.start(function() there:send("hello " .. there:recv()) end)
+--- here:send "pipe"
+--- print(here:recv()) --> hello pipe
+--- worker:join()
+--- ```
+---@param options? conrun.PipeOptions
+---@return conrun.Pipe a
+---@return conrun.Pipe b
+function pipe.new(options) end
+
+--- One end of a pipe. `conrun.select` takes ends that receive: one is ready when a message is there or no more can
+--- come.
+---@class conrun.Pipe
+local Pipe = {}
+
+--- Sends a value. An error if this end only receives or was closed by this strand.
+---@param value any
+---@return boolean sent
+---@return string? why "closed" if nobody holds the other end
+function Pipe:send(value) end
+
+--- Receives the next value, waiting for it. An error if this end only sends or was closed by this strand.
+---@param timeout? number
+---@return any value nil also if there was none
+---@return string? why "timeout"; "closed" when nothing more can come
+function Pipe:recv(timeout) end
+
+--- Would `recv` return at once? Takes nothing away. Unlike elsewhere, no timeout means 0.
+---@param timeout? number waits so long for something to come
+---@return boolean ready also when the other end is closed
+function Pipe:poll(timeout) end
+
+--- Lets go of this strand's handle. Closing twice is no error; any other use of it then is.
+function Pipe:close() end
+
+return pipe

@@ -1,0 +1,207 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.pool
+-- luacheck: ignore
+
+--- Pools: workers that call functions for others, threads or processes. Workers are started when there is work for
+--- them, take their tasks themselves, and are used again.
+---
+--- A task may be any Lua function, or a C function of a loaded module such as `math.sqrt`; function and arguments are
+--- copied, and the globals that the function names are taken along.
+---
+--- A worker that dies fails only the task it ran (kind "worker_died", with pid and signal or exit code), and is
+--- replaced. If the initializer fails, the pool is **broken**: every task fails with that error.
+---
+--- With `local pool <close>`, leaving the block waits until all tasks are finished; leaving it by an error ends
+--- them. A pool that is never closed finishes its tasks at the end of the script.
+---@class conrun.pool
+local pool = {}
+
+---@class conrun.PoolOptions
+---@field workers? integer how many at most; default: as many as processors
+---@field kind? "thread"|"process" default "thread"
+---@field name? string default "pool-1" and so on; workers are called after it
+---@field initializer? function every worker calls it before its first task
+---@field initargs? any[] its arguments
+---@field max_tasks_per_worker? integer after so many tasks a worker ends and another takes its place
+---@field retries? integer how often a task whose worker died is tried again; default 0
+---@field memory_limit? integer bytes of Lua memory of each worker; a task beyond them fails with "not enough memory"
+
+--- A pool.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.new { workers = 2, kind = "process", name = "squares" }
+--- print(table.concat(pool:map(function(n) return n * n end, { 1, 2, 3 }), " ")) --> 1 4 9
+--- print(pool) --> pool 'squares' (2 processes: 0 busy, 0 tasks queued)
+--- ```
+---@param options? conrun.PoolOptions
+---@return conrun.Pool pool
+function pool.new(options) end
+
+--- A pool of threads.
+---@param n? integer how many; default: as many as processors
+---@param options? conrun.PoolOptions
+---@return conrun.Pool pool
+function pool.threads(n, options) end
+
+--- A pool of processes.
+---@param n? integer how many; default: as many as processors
+---@param options? conrun.PoolOptions
+---@return conrun.Pool pool
+function pool.processes(n, options) end
+
+---@class conrun.MapOptions
+---@field chunksize? integer items in one task; default: for `map` what gives every worker four tasks, for `imap` 1
+---@field buffersize? integer items that are sent ahead of the results; default for `imap`: four chunks for each worker
+---@field collect_errors? boolean an error object stands in the place of a result, instead of being raised
+---@field progress? boolean|string shows on stderr how many items are done, with a label if it is a string
+---@field timeout? number seconds for the whole call; then an error of kind "timeout" is raised
+
+---@class conrun.AsyncOptions
+---@field chunksize? integer as for `map`
+---@field collect_errors? boolean as for `map`
+
+--- The handle of a pool. It can be sent to other strands, which may then give it tasks.
+---@class conrun.Pool
+local Pool = {}
+
+--- Gives the pool a call to make, and returns at once. Raises if function or arguments cannot be sent, and an error of
+--- kind "closed" or "broken" if the pool takes no tasks.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local future = pool:submit(string.rep, "ab", 3)
+--- print(future:result()) --> ababab
+--- ```
+---@param fn function
+---@param ... any arguments
+---@return conrun.Future future of all the values that it returns
+function Pool:submit(fn, ...) end
+
+--- Another name of `submit`.
+---@param fn function
+---@param ... any arguments
+---@return conrun.Future future
+function Pool:apply_async(fn, ...) end
+
+--- Makes a call in a worker and waits for it.
+---@param fn function
+---@param ... any arguments
+---@return any ... what it returned
+function Pool:apply(fn, ...) end
+
+--- Applies `fn` to each item; the results come in the order of the items, the first value of each call. Raises the
+--- first error in that order, after all tasks of the call have ended.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.processes(2)
+--- local halves = pool:map(function(n) return n % 2 == 0 and n // 2 or error "odd" end,
+---   conrun.range(2, 4), { collect_errors = true })
+--- print(halves[1], conrun.errors.is(halves[2], "task"), halves[3]) --> 1 true 2
+--- ```
+---@param fn fun(x: any): any
+---@param xs any[]|conrun.Range|fun(): any a list, anything with a length and items, or an iterator function
+---@param options? conrun.MapOptions
+---@return any[] results where a call returned nothing there is nil
+function Pool:map(fn, xs, options) end
+
+--- As `map`, but returns at once. The future is settled by this strand, whenever it waits in conrun or asks a
+--- future.
+---@param fn fun(x: any): any
+---@param xs any[]|conrun.Range|fun(): any
+---@param options? conrun.AsyncOptions
+---@return conrun.Future future of the list of results
+function Pool:map_async(fn, xs, options) end
+
+--- As `map`, but each item is a list of arguments.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- print(table.concat(pool:starmap(math.max, { { 1, 2 }, { 9, 3, 5 } }), " ")) --> 2 9
+--- ```
+---@param fn fun(...: any): any
+---@param xs any[][]|fun(): any[]
+---@param options? conrun.MapOptions
+---@return any[] results
+function Pool:starmap(fn, xs, options) end
+
+--- As `map_async`, but each item is a list of arguments.
+---@param fn fun(...: any): any
+---@param xs any[][]|fun(): any[]
+---@param options? conrun.AsyncOptions
+---@return conrun.Future future of the list of results
+function Pool:starmap_async(fn, xs, options) end
+
+--- Iterates over `i, result` in the order of the items, while workers go on with the next ones. An error is raised
+--- when its place comes. Items are read only as far ahead as `buffersize` says, so an iterator function may be endless;
+--- leaving the loop cancels what has not been started.
+---
+--- ```lua
+--- local n = 0
+--- local function naturals()
+---   n = n + 1
+---   return n
+--- end
+--- local pool <close> = conrun.pool.threads(2)
+--- for i, square in pool:imap(function(x) return x * x end, naturals) do
+---   if i > 3 then break end
+---   io.write(square, " ")
+--- end
+--- print "..." --> 1 4 9 ...
+--- ```
+---@param fn fun(x: any): any
+---@param xs any[]|conrun.Range|fun(): any
+---@param options? conrun.MapOptions
+---@return fun(): integer?, any iterator for a `for` loop, with what closes it
+function Pool:imap(fn, xs, options) end
+
+--- As `imap`, but in the order in which results are ready. `i` is the number of the item.
+---@param fn fun(x: any): any
+---@param xs any[]|conrun.Range|fun(): any
+---@param options? conrun.MapOptions
+---@return fun(): integer?, any iterator
+function Pool:imap_unordered(fn, xs, options) end
+
+--- Takes no more tasks; those that are there are finished. Closing twice is no error.
+function Pool:close() end
+
+--- Waits until the workers are gone, which they are when a closed pool has finished its tasks. An error if the pool is
+--- open.
+---@param timeout? number
+---@return boolean over
+---@return string? why "timeout"
+function Pool:join(timeout) end
+
+--- Ends the pool now: waiting tasks are cancelled, and running ones too. Processes are killed; threads are told to end
+--- and do so at their next instruction or in their wait. Futures fail with kind "cancelled"; none is left
+--- waiting.
+function Pool:terminate() end
+
+---@class conrun.ShutdownOptions
+---@field cancel? boolean cancel what has not been started
+
+--- Closes the pool and waits until its tasks are finished.
+---@param options? conrun.ShutdownOptions
+function Pool:shutdown(options) end
+
+---@class conrun.PoolStats
+---@field name string
+---@field kind "thread"|"process"
+---@field state "open"|"closed"|"terminated"|"broken"
+---@field workers integer how many there may be
+---@field started integer how many there are now
+---@field running integer tasks that are being computed
+---@field queued integer tasks that wait
+---@field completed integer tasks that are over
+
+--- Numbers of this moment. A task is counted as completed when its worker turns to the next one, a little after its
+--- result is there.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(3)
+--- local stats = pool:stats()
+--- print(stats.workers, stats.started, stats.queued) --> 3 0 0
+--- ```
+---@return conrun.PoolStats stats
+function Pool:stats() end
+
+return pool

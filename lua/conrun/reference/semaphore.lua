@@ -1,0 +1,56 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.semaphore
+-- luacheck: ignore
+
+--- Semaphores: a number of permits that strands take and give back. Any strand may release, also one that took
+--- nothing: that is how a semaphore counts things. The permits of a strand that dies go back.
+---@class conrun.semaphore
+local semaphore = {}
+
+--- A semaphore with `n` permits at first.
+---
+--- ```lua
+--- local seats = conrun.semaphore.new(2)
+--- print(seats:acquire(), seats:acquire(), seats:value()) --> true true 0
+--- print(seats:acquire(0))                                --> false timeout
+--- ```
+---@param n? integer 0 or more; 1 unless given
+---@return conrun.Semaphore semaphore
+function semaphore.new(n) end
+
+--- As `new`, but releasing beyond `n` is an error and changes nothing.
+---@param n? integer 0 or more; 1 unless given
+---@return conrun.Semaphore semaphore
+function semaphore.bounded(n) end
+
+--- The handle of a semaphore.
+---@class conrun.Semaphore
+local Semaphore = {}
+
+--- Takes a permit, waiting for one if there is none.
+---@param timeout? number
+---@return boolean taken
+---@return string? why "timeout"
+function Semaphore:acquire(timeout) end
+
+--- Gives `n` permits and wakes up to so many waiters. Raises if a bounded one would get more than it had at first.
+---@param n? integer 1 or more; 1 unless given
+function Semaphore:release(n) end
+
+--- Permits that are free now.
+---@return integer free
+function Semaphore:value() end
+
+--- Takes a permit until the end of a block, see `lock:hold`.
+---@param timeout? number
+---@return conrun.Guard? guard
+---@return string? why "timeout"
+function Semaphore:hold(timeout) end
+
+--- Calls `fn(...)` with a permit, which is given back also when it raises.
+---@param fn function
+---@param ... any
+---@return any ... what it returned
+function Semaphore:with(fn, ...) end
+
+return semaphore

@@ -1,0 +1,270 @@
+-- SPDX-License-Identifier: MIT
+---@meta conrun.shared
+-- luacheck: ignore
+
+--- Shared data: values that live in the shared memory, seen and changed by every strand that has the handle. They need
+--- no server process, and live as long as a strand holds them.
+---
+--- One operation is atomic: no strand sees half of it, and a strand that is killed leaves no half of it. What takes
+--- several operations is not: use an atomic one (`add`, `cas`, `update`) or a `conrun.lock`.
+---
+--- Items of lists and dicts are copies: to change a table in a list, write it back. Shared objects as items are
+--- handles, so a list in a dict is shared as well.
+---@class conrun.shared
+local shared = {}
+
+--- One value. The types are i8, i16, i32, i64, u8, u16, u32, u64 (which ends at 2^63-1, as Lua's integers do), f32,
+--- f64, "boolean", "string", and "any" for whatever can be sent.
+---
+--- ```lua
+--- local counter = conrun.shared.value("i64")
+--- local pool <close> = conrun.pool.processes(4)
+--- pool:map(function(n) counter:add(n) end, conrun.range(1, 1000))
+--- print(counter:get()) --> 500500
+--- ```
+---@param type string
+---@param x? any what it is at first; default 0, false, "" or nil
+---@return conrun.SharedValue value
+function shared.value(type, x) end
+
+--- A row of numbers of one type: i8 to i64, u8 to u64, f32 or f64. Its length is fixed.
+---
+--- ```lua
+--- local squares = conrun.shared.array("i32", 4)
+--- local worker = conrun.process.start(function()
+---   for i = 1, #squares do squares[i] = i * i end
+--- end)
+--- worker:join()
+--- print(squares[4], #squares)             --> 16 4
+--- print(pcall(squares.add, squares, 1, 2^40 | 0) == false) --> true
+--- ```
+---@param type string
+---@param n integer|number[] the length, for zeros, or a list of numbers to begin with
+---@return conrun.SharedArray array
+function shared.array(type, n) end
+
+--- A list. Its items can be anything that can be sent, but nil.
+---@param t? any[] what is in it at first
+---@return conrun.SharedList list
+function shared.list(t) end
+
+--- A table by key. Keys are strings, numbers or booleans; values anything that can be sent.
+---@param t? table what is in it at first
+---@return conrun.SharedDict dict
+function shared.dict(t) end
+
+--- The handle of a shared value.
+---@class conrun.SharedValue
+local SharedValue = {}
+
+--- The value; a table is a copy.
+---@return any x
+function SharedValue:get() end
+
+--- Writes the value. An error if it is not of the type or does not fit it: integers are never wrapped.
+---@param x any
+function SharedValue:set(x) end
+
+--- Adds to a number in one step. An error if the sum does not fit, or the type is no number.
+---@param n number
+---@return number sum
+function SharedValue:add(n) end
+
+--- Writes `new` if the value equals `old`, in one step. Tables are never equal.
+---
+--- ```lua
+--- local owner = conrun.shared.value("string")
+--- print(owner:cas("", "me"), owner:cas("", "you"), owner:get()) --> true false me
+--- ```
+---@param old any
+---@param new any
+---@return boolean written
+function SharedValue:cas(old, new) end
+
+--- The handle of a shared array. `a[i]` reads and writes an element, from 1 on; an index out of range and a number that
+--- does not fit the type are errors.
+---@class conrun.SharedArray
+---@field [integer] number
+---@operator len: integer
+local SharedArray = {}
+
+--- Writes the same number to all elements, or to those from i to j.
+---@param x number
+---@param i? integer
+---@param j? integer
+function SharedArray:fill(x, i, j) end
+
+--- A view of the elements from i to j, both included: a window, not a copy.
+---
+--- ```lua
+--- local numbers = conrun.shared.array("f64", { 1, 2, 3, 4 })
+--- local middle = numbers:slice(2, 3)
+--- middle[1] = 20
+--- print(numbers[2], #middle) --> 20.0 2
+--- ```
+---@param i integer
+---@param j? integer the last one unless given
+---@return conrun.View view
+function SharedArray:slice(i, j) end
+
+--- A table of the elements, or of those from i to j.
+---@param i? integer
+---@param j? integer
+---@return number[] numbers
+function SharedArray:totable(i, j) end
+
+--- Adds to an element in one step.
+---@param i integer
+---@param x number
+---@return number sum
+function SharedArray:add(i, x) end
+
+--- Writes `new` if element i equals `old`, in one step.
+---@param i integer
+---@param old number
+---@param new number
+---@return boolean written
+function SharedArray:cas(i, old, new) end
+
+--- The name of the elements' type.
+---@return string type "i8" to "f64"
+function SharedArray:type() end
+
+--- A window on a shared array. It is used as an array, its elements being counted from 1, and can be sent: the
+--- receiver sees the same array.
+---@class conrun.View
+---@field [integer] number
+---@operator len: integer
+local View = {}
+
+--- Writes the same number to all elements.
+---@param x number
+function View:fill(x) end
+
+--- A view of a part of this one.
+---@param i integer
+---@param j? integer
+---@return conrun.View view
+function View:slice(i, j) end
+
+--- A table of the elements.
+---@return number[] numbers
+function View:totable() end
+
+--- Adds to an element in one step.
+---@param i integer
+---@param x number
+---@return number sum
+function View:add(i, x) end
+
+--- Writes `new` if element i equals `old`, in one step.
+---@param i integer
+---@param old number
+---@param new number
+---@return boolean written
+function View:cas(i, old, new) end
+
+--- The handle of a shared list. `l[i]` reads item i, nil if there is none; `l[i] = x` writes it, `l[#l + 1] = x`
+--- appends. Every method is one step for the others.
+---@class conrun.SharedList
+---@field [integer] any
+---@operator len: integer
+local SharedList = {}
+
+--- Puts an item behind the last one.
+---@param x any
+function SharedList:append(x) end
+
+--- Puts an item at position i; those from there on move up.
+---@param i integer 1 to #l + 1
+---@param x any
+function SharedList:insert(i, x) end
+
+--- Takes an item out, the last one unless a position is given. A position that is out of range is an error.
+---
+--- ```lua
+--- local l = conrun.shared.list { "a", "b", "c" }
+--- print(l:pop(), l:pop(1), #l) --> c a 1
+--- l:clear()
+--- print(l:pop())               --> nil empty
+--- ```
+---@param i? integer
+---@return any x nil also if the list is empty
+---@return string? why "empty"
+function SharedList:pop(i) end
+
+--- Takes out the first item that equals `x`. Tables are never equal.
+---@param x any
+---@return boolean removed
+function SharedList:remove(x) end
+
+--- Iterates over `i, item`; `pairs(l)` is the same. It takes no lock: each step reads the item that is at the next
+--- position then, so an item is missed or seen twice if others insert or remove before it meanwhile. `totable` is a
+--- snapshot.
+---@return fun(): integer?, any iterator with what a `for` loop needs
+function SharedList:items() end
+
+--- Takes all items out.
+function SharedList:clear() end
+
+--- A table with copies of all items, as they are at one moment.
+---@return any[] items
+function SharedList:totable() end
+
+--- The handle of a shared dict. `d[k]` reads an entry, nil if there is none; `d[k] = x` writes it, nil removes it. An
+--- entry that is called as a method is, such as "items", is read by `d:get(k)`.
+---@class conrun.SharedDict
+---@operator len: integer
+local SharedDict = {}
+
+--- Reads an entry.
+---@param k string|number|boolean
+---@param default? any what to return if there is none
+---@return any x
+function SharedDict:get(k, default) end
+
+--- Writes an entry, as `d[k] = x` does; nil removes it.
+---@param k string|number|boolean
+---@param x any
+function SharedDict:set(k, x) end
+
+--- Takes an entry out.
+---@param k string|number|boolean
+---@param default? any what to return if there is none
+---@return any x
+function SharedDict:pop(k, default) end
+
+--- A table of the keys, in no order.
+---@return any[] keys
+function SharedDict:keys() end
+
+--- Iterates over `k, x`, in no order; `pairs(d)` is the same. It takes no lock: an entry that is there all the time is
+--- seen, one that others write or remove meanwhile may be or not.
+---@return fun(): any, any iterator
+function SharedDict:items() end
+
+--- Writes `fn(old)` in one step: nobody can write to the dict between. `fn` gets nil if there is no entry, and removes
+--- it by returning nil; it should be quick, since others wait. If it raises, the entry stays as it was.
+---
+--- ```lua
+--- local words = conrun.shared.dict()
+--- local function count(word)
+---   words:update(word, function(n) return (n or 0) + 1 end)
+--- end
+--- local pool <close> = conrun.pool.processes(2)
+--- pool:map(count, { "the", "cat", "the", "dog", "the" })
+--- print(words.the, words.cat, #words) --> 3 1 3
+--- ```
+---@param k string|number|boolean
+---@param fn fun(old: any): any
+---@return any new what it returned
+function SharedDict:update(k, fn) end
+
+--- Takes all entries out.
+function SharedDict:clear() end
+
+--- A table with copies of all entries. It takes no lock, see `items`.
+---@return table entries
+function SharedDict:totable() end
+
+return shared
