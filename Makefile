@@ -48,7 +48,7 @@ C_TESTS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/c/*_test.c))
 C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 SPEC ?=
 
-.PHONY: all demo test spec lint debug hard asan tsan install deps clean help
+.PHONY: all demo test spec doc bench lint debug hard asan tsan install deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -82,7 +82,12 @@ $(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(LOW) $(call floor,codec)
 $(OUT)/spec/%: $(OUT)/spec/%.o $(LOW)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
--include $(OBJECTS:.o=.d) $(C_TESTS:=.d) $(C_STRESS:=.d)
+# What the machine allows: one side of the benchmark.
+FLOOR = $(OUT)/scripts/bench/floor
+$(FLOOR): $(OUT)/scripts/bench/floor.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
+
+-include $(OBJECTS:.o=.d) $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d)
 
 # --------------------------------------------------------------------- running
 
@@ -104,6 +109,16 @@ asan tsan:
 # Builds for people who look for a mistake: build/debug/conrun, build/hard/conrun.
 debug hard:
 	@$(MAKE) --no-print-directory VARIANT=$@ all
+
+# The reference as build/doc/reference.md and reference.html.
+doc: $(BIN)
+	@mkdir -p build/doc
+	@$(BIN) doc/make_doc.lua build/doc
+
+# conrun, Python and the machine by turns: make bench BENCH="--only=queue --json"
+BENCH ?=
+bench: $(BIN) $(FLOOR)
+	@CONRUN_BENCH_FLOOR=$(abspath $(FLOOR)) $(BIN) scripts/bench/run.lua $(BENCH)
 
 lint:
 	@.ci/lint
@@ -130,6 +145,8 @@ help:
 	@echo 'make spec SPEC=spec/lib/lock_spec.lua    run only that'
 	@echo 'make asan       the specs under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make tsan       the specs under ThreadSanitizer'
+	@echo 'make doc        the reference: build/doc/reference.md and reference.html'
+	@echo 'make bench      conrun, Python and the machine, measured by turns; BENCH="--help" has options'
 	@echo 'make lint       floors, format, static checks, Lua style'
 	@echo 'make debug      build/debug/conrun, with assertions'
 	@echo 'make hard       build/hard/conrun, with fault points'

@@ -5,6 +5,7 @@
 # lua/ with dots for slashes, and the init.lua of a folder is the folder itself:
 #   lua/conrun/init.lua -> conrun      lua/conrun/pool.lua -> conrun.pool
 # The list ends with an entry without a name.
+# The texts of the reference have nothing to run: their modules return the text.
 # Run as: awk -f .ci/embed.awk FILE...
 
 function module(path) {
@@ -17,10 +18,17 @@ function module(path) {
 
 BEGIN { print "#include \"lib/lib.h\"\n" }
 
-FNR == 1 {
+function end_source() {
+  if (is_text) print "    \"]===]\""
   if (count > 0) print "    ;\n"
+}
+
+FNR == 1 {
+  end_source()
+  is_text = FILENAME ~ /\/reference\//
   name[++count] = module(FILENAME)
   print "static const char source_" count "[] ="
+  if (is_text) print "    \"return [===[\\n\""
 }
 
 {
@@ -29,7 +37,7 @@ FNR == 1 {
 }
 
 END {
-  if (count > 0) print "    ;\n"
+  end_source()
   print "const cr_embedded cr_embedded_modules[] = {"
   for (i = 1; i <= count; i++)
     print "    {\"" name[i] "\", source_" i ", sizeof source_" i " - 1},"

@@ -96,15 +96,25 @@ local function bury(mark)
   return table.concat(lines, "\n")
 end
 
+-- What every sanitized program of a spec is told: signals that a spec sends must
+-- kill, not be reported; and a report must not change the exit code that a spec
+-- looks at, since it is found by its file.
+local SANITIZERS = {
+  ASAN_OPTIONS = "handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0",
+  TSAN_OPTIONS = "handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0:exitcode=0",
+  UBSAN_OPTIONS = "print_stacktrace=1",
+  LSAN_OPTIONS = "exitcode=23",
+}
+
 ---Environment that sends the reports of sanitizers to files beside the output:
 ---those of workers too, whose exit codes nobody looks at.
 ---@param output string
 ---@return string
-local function sanitizer_logs(output)
+local function sanitizer_environment(output)
   local words = {}
-  for _, name in ipairs { "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" } do
-    local given = os.getenv(name)
-    words[#words + 1] = ("%s=%slog_path=%s"):format(name, given and given .. ":" or "", output)
+  for name, options in pairs(SANITIZERS) do
+    local given = os.getenv(name) or ""
+    words[#words + 1] = ("%s=%s:log_path=%s:%s"):format(name, options, output, given)
   end
   return table.concat(words, " ")
 end
@@ -120,7 +130,7 @@ local function run(command)
   local output = os.tmpname()
   local mark = ("CONRUN_SPEC_RUN=%s.%d"):format(output:match "[^/]*$", serial)
   local _, _, code = os.execute(("%s CONRUN=%s %s timeout --kill-after=5 %g %s >%s 2>&1 </dev/null"):format(
-    mark, quote(CONRUN), sanitizer_logs(output), DEADLINE, command, output))
+    mark, quote(CONRUN), sanitizer_environment(output), DEADLINE, command, output))
   local left = bury(mark)
   local text = slurp(output) or ""
   local report = capture(("cat %s.* 2>/dev/null; rm -f %s %s.*"):format(output, output, output))
@@ -152,16 +162,16 @@ end
 ---@return integer passed, integer failed, string? reason
 local function judge(text, code, left)
   local passed, failed = counts(text)
+  local reason
   if code == 124 or code == 137 then
-    return passed or 0, (failed or 0) + 1, ("not done after %g seconds"):format(DEADLINE)
+    reason = ("not done after %g seconds"):format(DEADLINE)
   elseif not passed then
-    return 0, 1, ("ended with exit code %d before its last test"):format(code)
+    reason = ("ended with exit code %d before its last test"):format(code)
   elseif code ~= 0 and failed == 0 then
-    return passed, 1, ("exit code %d after its last test"):format(code)
-  elseif left then
-    return passed, failed + 1, left
+    reason = ("exit code %d after its last test"):format(code)
   end
-  return passed, failed, nil
+  if left then reason = reason and reason .. "\n" .. left or left end
+  return passed or 0, (failed or 0) + (reason and 1 or 0), reason
 end
 
 ---@param name string

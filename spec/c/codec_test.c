@@ -103,6 +103,15 @@ static int run_decode(lua_State *L) {
   return cr_decode(L, v);
 }
 
+/* Out and back in one state. */
+static int run_both(lua_State *L) {
+  cr_value v = {.head = 0};
+  int n = lua_gettop(L);
+  cr_encode(L, 1, n, "argument", &v);
+  lua_settop(L, 0);
+  return cr_decode(L, &v);
+}
+
 static bool fails(lua_State *L, int status) {
   if (status == LUA_OK) return false;
   fprintf(stderr, "%s\n", lua_tostring(L, -1));
@@ -318,6 +327,12 @@ TEST(transfer) {
          "end})",
          "cannot send a coroutine (argument 1, value 2 of its __transfer)");
   REFUSE("return setmetatable({}, {__transfer = function() error('no', 0) end})", "no");
+  lua_register(from.L, "round_trip", run_both);
+  CROSS_AFTER(
+      "local m = {__transfer = function(s) local t = round_trip {s.n, {print}} collectgarbage() "
+      "return select, 2, 0, t[1] + 1 end}",
+      "{setmetatable({n = 1}, m), {print}, setmetatable({n = 2}, m)}",
+      "return a[1] == 2 and a[2][1] == print and a[3] == 3");
   both_shut();
 }
 
@@ -348,6 +363,10 @@ TEST(refusals) {
          "cannot send a coroutine (argument 1, global 'glob', element [1])");
   REFUSE("return setmetatable({}, {x = coroutine.create(print)})",
          "cannot send a coroutine (argument 1, metatable, field 'x')");
+  REFUSE("local t = {} for i = 1, 1000000 do t = {next = t} end return t",
+         "cannot send a value nested too deeply (argument 1, field "
+         "'next.next.next.next.next.next.next.next', ..., field "
+         "'next.next.next.next.next.next.next.next')");
   REFUSE("return io.stdout", "cannot send an open file (argument 1)");
   REFUSE("return {new_event}",
          "cannot send a C function that belongs to no loaded module (argument 1, element [1])");
@@ -554,14 +573,6 @@ static void *stingy(void *ud, void *block, size_t old, size_t size) {
   bool grows = !block || size > old;
   if (grows && allowed-- <= 0) return NULL;
   return realloc(block, size);
-}
-
-static int run_both(lua_State *L) {
-  cr_value v = {.head = 0};
-  int n = lua_gettop(L);
-  cr_encode(L, 1, n, "argument", &v);
-  lua_settop(L, 0);
-  return cr_decode(L, &v);
 }
 
 /* The values go out and come back in one state with n allocations. */

@@ -999,6 +999,80 @@ TEST(dict_walk) {
   DROP(d);
 }
 
+/* ---------------------------------------------------------------- out of memory */
+
+/* Takes all memory: big blocks, then smaller ones, each linked to the last. */
+static void *take_all_memory(void) {
+  void **last = NULL;
+  for (size_t size = MEMORY; size >= sizeof last; size /= 2)
+    for (void **p; (p = cr_alloc(size, CR_TAG_RAW)); last = p) *p = last;
+  return last;
+}
+
+static void give_all_memory(void *last) {
+  for (void **p = last, *next; p; p = next) {
+    next = *p;
+    cr_free(p);
+  }
+}
+
+enum {
+  FULL = 1000000
+}; /* more than fits into what caches still have */
+
+static int fill_queue(cr_queue *q) {
+  cr_value v = integer(1);
+  int r = 0, i = 0;
+  while (i++ < FULL && r == 0) r = cr_queue_put(q, &v, (double)i, 0);
+  EQUAL(cr_queue_size(q), i - 2);
+  return r;
+}
+
+static int fill_list(cr_list *l) {
+  cr_value v = integer(1);
+  int r = 0, i = 0;
+  while (i++ < FULL && r == 0) r = cr_list_insert(l, 1, &v);
+  EQUAL(cr_list_size(l), i - 1);
+  return r;
+}
+
+static int fill_dict(cr_dict *d) {
+  cr_value k = integer(0), v = integer(1);
+  int r = 0;
+  for (; k.integer < FULL && r == 0; k.integer++) r = cr_dict_set(d, &k, &v);
+  EQUAL(cr_dict_size(d), k.integer - 1);
+  return r;
+}
+
+/* Every operation that finds no memory says so and has changed nothing. */
+TEST(out_of_memory) {
+  MAKE(cr_queue, fifo, cr_queue_new(CR_FIFO, 0));
+  MAKE(cr_queue, priority, cr_queue_new(CR_PRIORITY, 0));
+  MAKE(cr_list, list, cr_list_new());
+  MAKE(cr_dict, dict, cr_dict_new());
+  cr_value v = message("a copy of this needs memory"), copies[1000];
+  EQUAL(cr_list_set(list, 0, &v), 0);
+  void *all = take_all_memory();
+  EQUAL(fill_queue(fifo), ENOMEM);
+  EQUAL(fill_queue(priority), ENOMEM);
+  EQUAL(fill_list(list), ENOMEM);
+  EQUAL(fill_dict(dict), ENOMEM);
+  int n = 0, r;
+  while ((r = cr_list_get(list, 0, &copies[n])) == 0 && n < 999) n++;
+  EQUAL(r, ENOMEM);
+  CHECK(cr_queue_new(CR_FIFO, 0) == NULL);
+  EQUAL(cr_queue_get(fifo, &v, 0), 0);
+  cr_list_clear(list);
+  cr_dict_clear(dict);
+  give_all_memory(all);
+  while (n > 0) cr_value_free(&copies[--n]);
+  EQUAL(cr_queue_put(fifo, &v, 0, 0), 0);
+  DROP(fifo);
+  DROP(priority);
+  DROP(list);
+  DROP(dict);
+}
+
 /* ------------------------------------------------------------------------ chaos */
 
 /* Everything that a strand can do to a queue, a list, a dict and a semaphore,

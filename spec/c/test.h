@@ -25,6 +25,7 @@
 #include "sync/sync.h"
 
 #define MOST_TESTS 200
+#define MEMORY ((size_t)256 << 20) /* that a test may use; most of it is never touched */
 static struct test {
   const char *name;
   void (*run)(void);
@@ -70,13 +71,12 @@ static inline uint64_t chance(uint64_t below) {
 
 /* --------------------------------------------------------------------- strands */
 
-/* What a dead or ended strand had goes back.  waits_for is still there when the
-** objects learn of the death. */
+/* What a dead or ended strand had goes back, in the order of worker/bury.c. */
 static inline void bury(cr_strand *s) {
   if (!cr_strand_claim(s)) return;
   cr_recover(s);
-  cr_holds_bury(s);
   cr_strand_pass_on(s);
+  cr_holds_bury(s);
   cr_strand_free(s);
 }
 
@@ -223,7 +223,7 @@ int main(int argc, char **argv) {
   const char *given = getenv("SEED");
   seed = given ? strtoull(given, NULL, 10) : (uint64_t)cr_clock();
   printf("SEED=%llu\n", (unsigned long long)seed);
-  cr_arena_options options = {0};
+  cr_arena_options options = {.limit = MEMORY};
   cr_check(cr_arena_create(&options) == 0);
   cr_sync_register();
   int passed = 0, failed = 0;

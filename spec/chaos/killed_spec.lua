@@ -110,7 +110,7 @@ describe("a pool worker killed in the middle of a task", function()
     assert.are.same({ 1, 4, 9 }, p:map(square, { 1, 2, 3 }))
   end)
 
-  for _, signal in ipairs { "KILL", "SEGV", "ABRT", "TERM" } do
+  for _, signal in ipairs { "KILL", "ABRT", "TERM" } do
     it("by SIG" .. signal .. " of its own hand fails its task", function()
       local p <close> = kinds.pool("process", 1)
       for _ = 1, 3 do
@@ -120,6 +120,20 @@ describe("a pool worker killed in the middle of a task", function()
       assert.are.equal(4, p:apply(square, 2))
     end)
   end
+
+  it("by a crash fails its task, which names the signal", function()
+    local out, err, status = kinds.run_crashing [[
+      local p <close> = require("conrun.pool").new { workers = 1, kind = "process" }
+      local e = p:submit(function()
+        os.execute("kill -SEGV " .. require("conrun").current().pid)
+        require("conrun.event").new():wait()
+      end):error(30)
+      print(e.kind, tostring(e):find("11") and "named", p:apply(math.max, 1, 2))
+    ]]
+    assert.are.equal("", err)
+    assert.are.equal("worker_died\tnamed\t2\n", out)
+    assert.are.equal(0, status)
+  end)
 
   it("fails one element of a map, after the others ran", function()
     local p <close> = kinds.pool("process", 2)

@@ -171,7 +171,7 @@ for _, kind in ipairs(kinds) do
       local has, cjson = pcall(require, "cjson")
       if has then
         assert.are.equal("[1,2]", pool:apply(cjson.encode, { 1, 2 }))
-        assert.are.equal(cjson.null, pool:apply(function(null) return null end, cjson.null))
+        assert.are.equal("[null]", pool:apply(cjson.encode, { cjson.null }))
       end
     end)
 

@@ -227,7 +227,10 @@ describe("what cannot be sent", function()
     assert_has("field 'out'", message)
   end)
 
-  it("is foreign userdata", function()
+  it("is light or foreign userdata", function()
+    local light = debug.upvalueid(function() return co end, 1)
+    assert_has("cannot send a light userdata", refusal(light))
+    assert_has("field 'light'", refusal { light = light })
     local found, lpeg = pcall(require, "lpeg")
     if found then
       assert_has("cannot send", refusal { pattern = lpeg.P "x" })

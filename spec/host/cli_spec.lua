@@ -173,6 +173,10 @@ local same = {
   "lua -e 'setmetatable({}, { __gc = function() os.exit(6) end })'",
   "lua -e 'print(collectgarbage [[incremental]])'",
   "lua -e 'print(1)' >&-",
+  "lua -e 'io.stderr:write(tostring(io.write [[x]] ~= nil), tostring(select(2, io.stdout:flush())))' >&-",
+  "lua -e 'print(io.read())' <&-",
+  "lua -e 'error [[unheard]]' 2>&-",
+  "lua -e 'os.execute [[echo heard by nobody]]' >&-",
   -- the interactive mode
   { "lua -i", "1 + 1\n=3\nx = 5\nx\nfor i = 1, 2 do\nprint(i)\nend\n'a', nil\n" },
   { "lua -i", "error 'x'\nerror({})\nlocal function\nf() return 1 end\nx y\n" },
@@ -319,14 +323,30 @@ describe("SIGINT", function()
   it("in a wait is one error, not two", function()
     spill(room .. "/interrupt.lua", prelude .. [[
       local conrun = require "conrun"
-      io.popen("kill -INT " .. pid)
-      print(pcall(conrun.sleep, 3600))
+      print(pcall(function() io.popen("kill -INT " .. pid) conrun.sleep(3600) end))
       for i = 1, 1000 do conrun.sleep(0) end
       print 'on']])
     local r = conrun "lua interrupt.lua"
     assert.equal("", r.err)
     assert.matches("^false\t[^\n]*interrupted!\non\n$", r.out)
   end)
+
+  -- As Ctrl-C does: the whole process group gets it, workers too.
+  for _, kind in ipairs { "thread", "process" } do
+    it("to the group of a mapping pool is one message: " .. kind, function()
+      spill(room .. "/group.lua", [[
+        local function task(i)
+          if i == 4 then io.popen "kill -INT 0" end
+          while true do end
+        end
+        require "conrun.pool".new { kind = arg[1], workers = 4 }:map(task, { 1, 2, 3, 4 })]])
+      local r = conrun("setsid -w lua --audit group.lua " .. kind)
+      assert.equal(1, r.code)
+      assert.equal(1, select(2, r.err:gsub("interrupted!", "")))
+      assert.equal(1, select(2, r.err:gsub("stack traceback", "")))
+      assert.matches("lua: audit: clean\n$", r.err)
+    end)
+  end
 
   it("in a conversation is an error like others", function()
     spill(room .. "/interrupt.lua", "print 'set up'")
@@ -357,6 +377,13 @@ describe("the end of the main script", function()
 end)
 
 describe("the program", function()
+  it("does not take shared memory for a standard file that is closed", function()
+    local r = conrun [[lua --audit -e 'print(("x"):rep(10000)) io.stdout:flush()
+      require "conrun.pool".processes(2):map(print, { 1, 2, 3 })' >&- ]]
+    assert.equal("lua: audit: clean\n", r.err)
+    assert.equal(0, r.code)
+  end)
+
   it("is one file: a copy elsewhere has all its parts", function()
     os.execute(("mkdir -p %s/copy && cp %s %s/copy/lua"):format(room, quote(CONRUN), room))
     local r = invoke("copy", [[cd / && lua -e 'print(require "conrun".version, require "conrun.pool".new)']])

@@ -159,14 +159,16 @@ end
 --- In the script, `conrun` is the module and `pid` the child's process.
 ---@param source string
 ---@return child
-function kinds.child(source, options)
+---@param options? string of the command line
+---@param environment? string assignments as in the shell
+function kinds.child(source, options, environment)
   local script = os.tmpname()
   local file = assert(io.open(script, "w"))
   file:write('local conrun = require "conrun"; local pid = conrun.current().pid; ')
   file:write("io.stdout:setvbuf('line') ", source)
   file:close()
   local self = setmetatable({ script = script, errors = os.tmpname(), status = os.tmpname() }, child)
-  local command = ("%s %s %s 2>%s; echo $? >%s"):format(
+  local command = ("%s %s %s %s 2>%s; echo $? >%s"):format(environment or "",
     helpers.quote(helpers.conrun), options or "", script, self.errors, self.status)
   self.output = assert(io.popen(command))
   return self
@@ -174,8 +176,15 @@ end
 
 --- Runs a child to its end.
 ---@return string stdout, string stderr, integer status
-function kinds.run(source, options)
-  return kinds.child(source, options):finish()
+function kinds.run(source, options, environment)
+  return kinds.child(source, options, environment):finish()
+end
+
+--- Runs a child in which a process is to die of SIGSEGV.  The sanitizers would
+--- catch the signal and report the death that the spec wants to see.
+function kinds.run_crashing(source)
+  return kinds.run(source, nil,
+    'ASAN_OPTIONS="$ASAN_OPTIONS:handle_segv=0" TSAN_OPTIONS="$TSAN_OPTIONS:handle_segv=0"')
 end
 
 return kinds

@@ -89,8 +89,8 @@ describe("pool.new", function()
       local p <close> = pool[make](2)
       assert.are.equal(9, p:apply(square, 3))
     end
-    kinds.bad_argument(1, pool.threads, 0)
-    kinds.bad_argument(1, pool.processes, -1)
+    assert.matches("workers", tostring(kinds.raised(pool.threads, 0)))
+    assert.matches("workers", tostring(kinds.raised(pool.processes, -1)))
   end)
 
   it("makes as many workers as there are processors when nothing is said", function()

@@ -124,7 +124,7 @@ void cr_free_owned(_Atomic uint64_t *field) {
     pages_give(head, field);
     return;
   }
-  atomic_store(&head->tag, CR_TAG_FREE);
+  cr_redo(head, class | (uint64_t)CR_TAG_FREE << 32); /* class and tag are one word */
   cr_redo(&head->link, atomic_load(&me->cache[class]));
   cr_redo_pointer(&me->cache[class], block);
   cr_redo(field, 0);

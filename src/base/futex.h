@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
 ** futex: the system calls under every wait.  base/ only; nobody else may sleep.
 **

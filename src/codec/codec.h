@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
 ** codec: Lua values <-> bytes, and Lua handles <-> objects.
 **

@@ -70,6 +70,15 @@ const char *cr_option_string(lua_State *L, int index, const char *name) {
   return s;
 }
 
+cr_time cr_option_seconds(lua_State *L, int index, const char *name) {
+  if (!push_option(L, index, name)) return 0;
+  lua_Number s = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+  if (!(s > 0)) refuse(L, name, "number of seconds above 0");
+  lua_pop(L, 1);
+  if (s >= (lua_Number)CR_FOREVER / 1e9) return 0;
+  return s < 1e-9 ? 1 : (cr_time)(s * 1e9);
+}
+
 /* --------------------------------------------------------------------- news */
 
 void cr_news_push(lua_State *L, const char *kind, const char *message) {

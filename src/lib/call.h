@@ -34,6 +34,9 @@ lua_Integer cr_option_integer(lua_State *L, int index, const char *name, lua_Int
 bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent);
 const char *cr_option_string(lua_State *L, int index, const char *name);
 
+/* A time of more than 0 seconds, in nanoseconds; 0: absent, or for ever. */
+cr_time cr_option_seconds(lua_State *L, int index, const char *name);
+
 /* Pushes, or raises, an error object that says what became of something, wherever
 ** somebody asks: its message gets no position.  [-0, +1, m] */
 void cr_news_push(lua_State *L, const char *kind, const char *message);
@@ -72,11 +75,25 @@ int cr_setup_push(lua_State *L);
 /* Adds `begin` and `on_error` to the module on top.  [-0, +0, m] */
 void cr_entry_open(lua_State *L);
 
+/* --------------------------------------------------------------- sandbox.c */
+
+/* The option `libs` of the table at `index` (0: no table): the standard libraries
+** that a worker may use, a bit each; 0: all.  Without the option the worker may
+** use what this strand may, and never more.  [-0, +0, v] */
+uint32_t cr_option_libs(lua_State *L, int index);
+
+/* Takes from a new state what is not among `libs`.  [-0, +0, m] */
+void cr_sandbox(lua_State *L, uint32_t libs);
+
 /* ------------------------------------------------------------- futurelib.c */
 
 /* Waits until the future is final: 0 or ETIMEDOUT.  Runs callbacks meanwhile,
 ** raises what cr_look_up raises. */
 int cr_future_await(lua_State *L, cr_future *f, cr_time deadline);
+
+/* The end of the next piece of a wait that a worker may have to leave in order to
+** help its pool. */
+cr_time cr_piece(bool cut, cr_time deadline);
 
 /* Pushes the values of a future that is DONE, or what a FAILED or CANCELLED one
 ** raises.  Returns how many values; the second pushes one.  [-0, +n, e] */

@@ -115,7 +115,7 @@ static void apply(lua_State *L) {
   static const char *const paths[] = {"path", "cpath"};
   int settings = lua_gettop(L);
   push_package(L);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 2 && lua_istable(L, -1); i++) { /* a sandbox may be without it */
     if (lua_getfield(L, settings, paths[i]) == LUA_TSTRING)
       lua_setfield(L, -2, paths[i]);
     else
@@ -319,8 +319,25 @@ static void forget_notices(lua_State *L) {
   cr_notices_take();
 }
 
-static int work(cr_worker *w) {
+static int sandbox(lua_State *L) {
+  const cr_worker *w = lua_touserdata(L, 1);
+  cr_sandbox(L, w->libs);
+  return 0;
+}
+
+/* A state that could not be made a sandbox must not run anything. */
+static lua_State *make_state(cr_worker *w) {
   lua_State *L = take_state(w);
+  if (!L || w->libs == 0) return L;
+  lua_pushcfunction(L, sandbox);
+  lua_pushlightuserdata(L, w);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return L;
+  cr_lib_close_state(L);
+  return NULL;
+}
+
+static int work(cr_worker *w) {
+  lua_State *L = make_state(w);
   if (!L) return give_up(w);
   protect(L, seed, w);
   protect(L, prepare, w);

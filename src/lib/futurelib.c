@@ -31,14 +31,34 @@ static void look(lua_State *L) {
   if (cr_notices() & CR_CALLBACKS) cr_look_up(L);
 }
 
+/* A wait with a deadline is cut into pieces if it may come to helping: whether
+** other workers are busy or wait as well can change without anybody being told. */
+#define PIECE 10000000 /* ns */
+
+cr_time cr_piece(bool cut, cr_time deadline) {
+  cr_time end = cr_clock() + PIECE;
+  return cut && deadline != CR_FOREVER && end < deadline ? end : deadline;
+}
+
+static int await_or_help(lua_State *L, cr_future *f, cr_time deadline) {
+  for (;;) {
+    bool timed = deadline != CR_FOREVER, mine = cr_pool_can_help(f, false);
+    if (mine && cr_pool_can_help(f, timed)) cr_pool_help(L, f);
+    cr_time end = cr_piece(mine, deadline);
+    int r = cr_future_wait(f, end);
+    if (r == EINTR)
+      cr_look_up(L);
+    else if (r == 0 || end == deadline)
+      return r;
+  }
+}
+
 int cr_future_await(lua_State *L, cr_future *f, cr_time deadline) {
-  int r;
   if (cr_future_done(f)) return 0;
   look(L);
   if (deadline == 0) return cr_future_done(f) ? 0 : ETIMEDOUT;
   cr_here(L);
-  while ((r = cr_future_wait(f, deadline)) == EINTR) cr_look_up(L);
-  return r;
+  return await_or_help(L, f, deadline);
 }
 
 int cr_future_values(lua_State *L, const cr_future *f) { return cr_decode_borrowed(L, &f->result); }
@@ -305,6 +325,20 @@ bool cr_bell_sleep(lua_State *L, uint32_t seen, cr_time deadline) {
   return r != ETIMEDOUT;
 }
 
+/* Computes the first of the pending futures that is this worker's to compute.  Is
+** there any that may become so? */
+static bool help_one(lua_State *L, lua_Integer n, cr_time until) {
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, PENDING, i);
+    cr_future *f = (cr_future *)cr_handle_check_open(L, -1, CR_FUTURE)->object;
+    bool mine = cr_pool_can_help(f, false);
+    if (mine && cr_pool_can_help(f, until != CR_FOREVER)) cr_pool_help(L, f);
+    lua_pop(L, 1);
+    if (mine) return true;
+  }
+  return false;
+}
+
 /* gather(pending, count, ready, until) -> count left, count ready
 ** Waits until at least one of the pending futures is final; the second count is
 ** 0 if none is by then. */
@@ -316,9 +350,11 @@ static int gather(lua_State *L) {
   lua_Integer found = sweep(L, &n, false);
   if (found == 0 && n > 0) cr_here(L);
   for (bool more = until != 0; found == 0 && n > 0 && more;) {
+    bool mine = help_one(L, n, until);
     uint32_t seen = cr_bell();
     found = sweep(L, &n, true);
-    if (found == 0) more = cr_bell_sleep(L, seen, until);
+    cr_time end = cr_piece(mine, until);
+    if (found == 0) more = cr_bell_sleep(L, seen, end) || end != until;
   }
   lua_pushinteger(L, n);
   lua_pushinteger(L, found);

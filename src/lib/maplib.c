@@ -270,16 +270,30 @@ static size_t find_final(mapping *m, bool watch) {
   return i;
 }
 
+/* Computes the first chunk that is this worker's to compute.  Is there any that may
+** become so? */
+static bool help_one(lua_State *L, mapping *m, cr_time until) {
+  for (size_t i = 0; i < m->count; i++) {
+    cr_future *f = chunk_at(m, i)->future;
+    if (!cr_pool_can_help(f, false)) continue;
+    if (cr_pool_can_help(f, until != CR_FOREVER)) cr_pool_help(L, f);
+    return true;
+  }
+  return false;
+}
+
 /* Waits until one is final and brings it to the front; the others stay in no
 ** particular order, which nobody asks for. */
 static bool front_final(lua_State *L, mapping *m, cr_time until) {
   size_t i = find_final(m, false);
   if (i == m->count) cr_here(L);
   for (bool more = true; i == m->count && more;) {
+    bool mine = help_one(L, m, until);
     uint32_t seen = cr_bell();
     i = find_final(m, true);
     if (i < m->count) break;
-    more = cr_bell_sleep(L, seen, until);
+    cr_time end = cr_piece(mine, until);
+    more = cr_bell_sleep(L, seen, end) || end != until;
   }
   if (i == m->count) return false;
   chunk final = *chunk_at(m, i);

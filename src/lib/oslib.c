@@ -20,7 +20,13 @@
 
 #include "lib/call.h"
 
+/* A text is printed and means failure; in the main strand it is an error, as in
+** Lua itself. */
 static int exit_status(lua_State *L) {
+  if (cr_self() && lua_type(L, 1) == LUA_TSTRING) {
+    lua_writestringerror("%s\n", lua_tostring(L, 1));
+    return EXIT_FAILURE;
+  }
   if (lua_isboolean(L, 1)) return lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
   return (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
 }

@@ -41,7 +41,8 @@ static uint64_t read_workers(lua_State *L, int index) {
 static void read_options(lua_State *L, int index, cr_pool_options *o) {
   static const char *const known[] = {"workers",     "kind",         "name",
                                       "initializer", "initargs",     "max_tasks_per_worker",
-                                      "retries",     "memory_limit", NULL};
+                                      "retries",     "memory_limit", "task_timeout",
+                                      "libs",        NULL};
   if (index) cr_check_options(L, index, known);
   o->kind = read_kind(L, index);
   o->workers = read_workers(L, index);
@@ -49,6 +50,8 @@ static void read_options(lua_State *L, int index, cr_pool_options *o) {
   o->tasks_per_worker = (uint64_t)cr_option_integer(L, index, "max_tasks_per_worker", 1, 0);
   o->retries = (uint64_t)cr_option_integer(L, index, "retries", 0, 0);
   o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
+  o->task_timeout = cr_option_seconds(L, index, "task_timeout");
+  o->libs = cr_option_libs(L, index);
   if (o->name && strlen(o->name) >= CR_NAME_MAX)
     luaL_error(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
 }

@@ -32,11 +32,12 @@ static bool born_daemon(void) {
 }
 
 static void read_options(lua_State *L, int index, cr_worker_options *o) {
-  static const char *const known[] = {"name", "daemon", "memory_limit", NULL};
+  static const char *const known[] = {"name", "daemon", "memory_limit", "libs", NULL};
   if (index) cr_check_options(L, index, known);
   o->name = cr_option_string(L, index, "name");
   o->daemon = cr_option_boolean(L, index, "daemon", born_daemon());
   o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
+  o->libs = cr_option_libs(L, index);
   if (o->name && strlen(o->name) >= CR_NAME_MAX)
     luaL_error(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
 }

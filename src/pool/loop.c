@@ -8,6 +8,9 @@
 **     the worker has had its number of tasks (max_tasks_per_worker)
 **   3 the worker leaves; if tasks wait, a successor comes
 **
+** In the middle of a task that waits for another of the same pool, the worker may
+** compute that one itself (cr_pool_help).
+**
 ** On the road of pool:map (pool.h) this is stage 4.
 */
 #include <stdlib.h>
@@ -76,26 +79,37 @@ static void stay(void) {
   if (w && atomic_exchange(&w->leaving, 0)) cr_notices_take();
 }
 
-static void run(lua_State *L, cr_pool *p, cr_hold *hold) {
-  cr_task_run(L, future_of(cr_me));
+/* An interruption that was meant for the task before is stale, one that is meant
+** for this task can be told by its flag. */
+static void forget_interrupt(const cr_future *f) {
+  atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
+  if (f && (atomic_load(&((cr_future *)f)->flags) & CR_FUTURE_STOP)) cr_post(cr_me, CR_INTERRUPT);
+}
+
+static void run(lua_State *L, cr_pool *p, const limit *l, cr_hold *hold) {
+  cr_future *f = future_of(cr_me);
+  if (cr_notices() & CR_INTERRUPT) forget_interrupt(f);
+  limit_start(l, p);
+  cr_task_run(L, f);
+  limit_stop(l);
   stay();
   cr_pool_finished(p, hold);
 }
 
-/* Between two tasks; an interrupt that was meant for the last one is stale. */
+/* Between two tasks. */
 static void look_up(lua_State *L) {
-  atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
+  forget_interrupt(NULL);
   if (cr_pool_look_up) cr_pool_look_up(L);
 }
 
-int cr_pool_serve(lua_State *L, cr_pool *p) {
+/* 2: until nothing more is to be done. */
+static void serve(lua_State *L, cr_pool *p, const limit *l) {
   uint64_t done = 0;
-  initialize(L, p);
   while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
     cr_hold *hold;
     int r = cr_pool_take(p, &hold);
     if (r == 0) {
-      run(L, p, hold);
+      run(L, p, l, hold);
       done++;
     } else if (r == EINTR && !(cr_notices() & CR_END)) {
       look_up(L);
@@ -103,6 +117,63 @@ int cr_pool_serve(lua_State *L, cr_pool *p) {
       break;
     }
   }
+}
+
+int cr_pool_serve(lua_State *L, cr_pool *p) {
+  limit l;
+  initialize(L, p);
+  if (limit_open(&l, p) != 0)
+    break_pool(p, "the system gives no timer for the task_timeout", NULL);
+  else
+    serve(L, p, &l);
   leave(p);
+  limit_close(&l);
   return EXIT_SUCCESS;
+}
+
+/* -------------------------------------------------------------------- helping */
+
+/* Tasks that this strand computes one inside the other.  Each takes a few frames of
+** the C stack, which Lua limits to 200; a strand that is that deep only waits, and
+** if all do so the search for deadlocks ends it. */
+#define DEEPEST 24
+static _Thread_local int depth;
+
+/* Is it at work, or going to be without being woken by a result? */
+static bool will_take(const cr_strand *s) {
+  enum cr_what what = (enum cr_what)atomic_load(&((cr_strand *)s)->waits_what);
+  return what != CR_ON_FUTURE && what != CR_ON_SELECT;
+}
+
+/* Will nobody else take a task of the pool? */
+static bool all_wait(cr_pool *p) {
+  uint32_t top = cr_strands_top();
+  if (atomic_load(&p->workers) < p->workers_max) return false;
+  for (uint32_t i = 0; i < top; i++) {
+    const cr_strand *s = &cr_strands[i];
+    if (s == cr_me || atomic_load(&((cr_strand *)s)->serves) != (uint64_t)(uintptr_t)p) continue;
+    if (cr_strand_state(s) != CR_RUNNING || will_take(s)) return false;
+  }
+  return true;
+}
+
+bool cr_pool_can_help(cr_future *f, bool spare) {
+  uint64_t pool = atomic_load_explicit(&f->pool, memory_order_relaxed);
+  if (pool == 0 || pool != atomic_load_explicit(&cr_me->serves, memory_order_relaxed)) return false;
+  if (depth >= DEEPEST || !future_of(cr_me) || cr_future_state(f) != CR_PENDING) return false;
+  return !spare || all_wait((cr_pool *)(uintptr_t)pool);
+}
+
+/* The caller's holding of `f` lets a burial find it and the outer task. */
+bool cr_pool_help(lua_State *L, cr_future *f) {
+  uint64_t outer = atomic_load(&cr_me->task);
+  if (!lua_checkstack(L, LUA_MINSTACK) || cr_future_start(f) != 0) return false;
+  f->tries++;
+  doing((uint64_t)(uintptr_t)f);
+  depth++;
+  cr_task_run(L, f);
+  depth--;
+  doing(outer);
+  stay();
+  return true;
 }

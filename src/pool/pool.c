@@ -40,7 +40,7 @@ void count_workers(cr_pool *p) {
   atomic_store(&p->running, running);
 }
 
-static void add(_Atomic uint64_t *counter, int64_t n) {
+void add(_Atomic uint64_t *counter, int64_t n) {
   uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
   atomic_store_explicit(counter, value + (uint64_t)n, memory_order_relaxed);
 }
@@ -60,7 +60,7 @@ static void log_append(cr_pool *p, cr_future *f) {
 }
 
 /* Logs that `f` goes to the front again: its worker died. */
-static void log_prepend(cr_pool *p, cr_future *f) {
+void log_prepend(cr_pool *p, cr_future *f) {
   cr_redo(&f->next_task, atomic_load_explicit(&p->first, memory_order_relaxed));
   if (!line_first(p)) cr_redo_pointer(&p->last, f);
   cr_redo_pointer(&p->first, f);
@@ -110,7 +110,7 @@ static cr_worker *make_worker(cr_pool *p, cr_hold **hold) {
   char name[CR_NAME_MAX + 24];
   snprintf(name, sizeof name, "%s-%lu", p->name,
            (unsigned long)atomic_fetch_add(&p->births, 1) + 1);
-  cr_worker_options o = {p->kind, name, true, p->memory_limit};
+  cr_worker_options o = {p->kind, name, true, p->memory_limit, p->libs};
   cr_worker *w = cr_worker_new(&o);
   if (!w) return NULL;
   cr_object_share(&p->object, &w->pool);
@@ -213,6 +213,7 @@ static cr_hold *join_line(cr_pool *p, const cr_value *v, cr_future *f) {
 int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_task_mode mode,
                  cr_future *f, cr_hold **hold) {
   f->mode = mode;
+  atomic_store_explicit(&f->pool, (uint64_t)(uintptr_t)p, memory_order_relaxed);
   cr_latch_take(&p->object.latch);
   int r = refusal(p);
   if (r == 0) {
@@ -416,80 +417,6 @@ int cr_pools_finish(cr_time deadline) {
   return r;
 }
 
-/* ---------------------------------------------------------------------- death */
-
-static void tell_death(char *text, size_t size, const cr_strand *dead, int status) {
-  const char *what = dead->kind == CR_PROCESS ? "process" : "thread";
-  int pid = atomic_load(&((cr_strand *)dead)->pid);
-  if (status < 0)
-    snprintf(text, size, "worker %s '%s' (pid %d) was killed by signal %d (SIG%s)", what,
-             dead->name, pid, -status, sigabbrev_np(-status) ? sigabbrev_np(-status) : "?");
-  else
-    snprintf(text, size, "worker %s '%s' (pid %d) ended with exit code %d", what, dead->name, pid,
-             status);
-}
-
-static void fail(cr_future *f, const char *kind, const char *text, const cr_strand *dead) {
-  cr_value v;
-  if (cr_future_done(f)) return;
-  bool made = cr_encode_error(kind, text, dead->name, &v) == 0;
-  if (!made) v.head = CR_V_NONE;
-  if (cr_future_settle(f, CR_FAILED, &v) != 0) cr_value_free(&v);
-}
-
-/* Back to the front of the line, with a reference of its own. */
-static bool retry(cr_pool *p, cr_future *f) {
-  cr_latch_take(&p->object.latch);
-  bool again = f->tries <= p->retries && atomic_load(&p->state) <= CR_POOL_CLOSED;
-  if (again) {
-    cr_latch_take(&f->object.latch);
-    again = cr_future_state(f) == CR_WORKING;
-    if (again) {
-      cr_redo(&f->state, CR_PENDING);
-      cr_redo(&f->runner, 0);
-      cr_redo(&f->object.refs, atomic_load(&f->object.refs) + 1);
-      log_prepend(p, f);
-      cr_redo_commit();
-    }
-    cr_latch_drop(&f->object.latch);
-  }
-  cr_latch_drop(&p->object.latch);
-  return again;
-}
-
-static void bury_task(cr_pool *p, cr_strand *dead, cr_future *f, const char *text) {
-  bool terminated = atomic_load(&p->state) == CR_POOL_TERMINATED;
-  if (cr_future_state(f) == CR_PENDING && f->runner == 0) cr_future_start(f);
-  if (terminated)
-    fail(f, "cancelled", "the pool was terminated", dead);
-  else if (!retry(p, f))
-    fail(f, "worker_died", text, dead);
-}
-
-static void bury_servant(cr_pool *p, cr_strand *dead, const char *text) {
-  cr_future *f = future_of(dead);
-  if (f) bury_task(p, dead, f, text);
-  if (atomic_load(&dead->task) == DOING_INITIALIZER) break_pool(p, text, NULL);
-  cr_latch_take(&p->object.latch);
-  atomic_store(&dead->serves, 0);
-  atomic_store(&dead->task, DOING_NOTHING);
-  if (f) add(&p->completed, 1);
-  count_workers(p);
-  cr_latch_drop(&p->object.latch);
-  start_if_needed(p);
-  cr_gate_wake(&p->work, CR_ALL);
-  cr_gate_wake(&p->rest, CR_ALL);
-}
-
-void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
-  char text[200];
-  tell_death(text, sizeof text, dead, status);
-  cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
-  cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
-  if (p) bury_servant(p, dead, text);
-  if (call) fail(call, "worker_died", text, dead);
-}
-
 /* ----------------------------------------------------------------------- type */
 
 static void destroy(cr_object *o) {
@@ -535,6 +462,8 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
   p->tasks_per_worker = o->tasks_per_worker;
   p->retries = o->retries;
   p->memory_limit = o->memory_limit;
+  p->task_timeout = o->task_timeout;
+  p->libs = o->libs;
   p->owner_pid = (int32_t)getpid();
   if (o->name)
     snprintf(p->name, sizeof p->name, "%s", o->name);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
 ** pool: functions and arguments go in, futures come out.
 **
@@ -55,6 +56,8 @@ typedef struct cr_pool {
   uint64_t tasks_per_worker;    /* max_tasks_per_worker, 0: no limit; r/o */
   uint64_t retries;             /* times a task is started again whose worker died; r/o */
   uint64_t memory_limit;        /* r/o */
+  cr_time task_timeout;         /* nanoseconds that a task may take, 0: no limit; r/o */
+  uint32_t libs;                /* of its workers, as in cr_worker; r/o */
   int32_t owner_pid;            /* the process whose threads serve it; r/o */
   char name[CR_NAME_MAX];       /* r/o */
 } cr_pool;
@@ -66,6 +69,8 @@ typedef struct cr_pool_options {
   uint64_t workers;
   const char *name; /* NULL: "pool-1" */
   uint64_t tasks_per_worker, retries, memory_limit;
+  cr_time task_timeout;
+  uint32_t libs;
 } cr_pool_options;
 
 cr_pool *cr_pool_new(const cr_pool_options *o); /* in hand */
@@ -95,6 +100,19 @@ void cr_pool_finished(cr_pool *p, cr_hold *hold);
 /* Runs a task in the calling strand: decodes, calls, encodes, settles.  Never
 ** raises.  A message handler makes an error object of what the function raised. */
 void cr_task_run(lua_State *L, cr_future *f);
+
+/*
+** A worker that waits for a task of its own pool computes it itself, if nobody has
+** taken it: all workers may be waiting like this one.  It takes just the task it
+** waits for, so it never gets deeper than the tasks depend on each other; the
+** task stays in the line, where it is passed over like a cancelled one.
+**
+** cr_pool_can_help: `f` is such a task, which the caller holds.  With `spare` only
+** if no other worker is going to take it: for a wait with a deadline, which would
+** be kept up by the task.  cr_pool_help: runs it; false: somebody else has it.
+*/
+bool cr_pool_can_help(cr_future *f, bool spare);
+bool cr_pool_help(lua_State *L, cr_future *f);
 
 /* The worker's loop: initializer, then tasks until the pool says stop.  Returns
 ** the exit code. */

@@ -60,10 +60,29 @@ static int leaving(void) {
   return w ? atomic_load(&w->leaving) : 0;
 }
 
+/* Has it been stopped because its time was over (limit.c)? */
+static bool late(const task *t) {
+  return atomic_load(&t->future->pool) != 0 &&
+         limit_passed((cr_worker *)(uintptr_t)atomic_load(&cr_me->worker));
+}
+
 static const char *kind_of(const task *t) {
   if (leaving()) return "worker_died";
   if (stopped(t)) return "cancelled";
+  if (late(t)) return "timeout";
   return t->stage == CALLING ? "task" : "transfer";
+}
+
+/* Pushes the message for the error value at index 1. */
+static void push_message(lua_State *L, const task *t) {
+  const cr_pool *p = (const cr_pool *)(uintptr_t)atomic_load(&t->future->pool);
+  if (leaving())
+    lua_pushfstring(L, "the task ended its worker with exit code %d", leaving() - 1);
+  else if (!stopped(t) && late(t))
+    lua_pushfstring(L, "the task took longer than its task_timeout of %f s",
+                    (lua_Number)p->task_timeout / 1e9);
+  else
+    luaL_tolstring(L, 1, NULL);
 }
 
 /* The message handler: error value -> error object.  Upvalue 1: the task. */
@@ -74,10 +93,7 @@ static int make_error(lua_State *L) {
   lua_createtable(L, 0, 5);
   lua_pushstring(L, kind_of(t));
   lua_setfield(L, -2, "kind");
-  if (leaving())
-    lua_pushfstring(L, "the task ended its worker with exit code %d", leaving() - 1);
-  else
-    luaL_tolstring(L, 1, NULL);
+  push_message(L, t);
   lua_setfield(L, -2, "message");
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "value");
@@ -174,6 +190,7 @@ static int map_on(lua_State *L) {
     t->more = cr_reader_next(L, t->reader);
     if (!t->more) return 0;
     t->stage = CALLING;
+    if (late(t)) luaL_error(L, "interrupted!"); /* its function has caught the first one */
     lua_call(L, star ? unpack(L) : 1, 1);
     t->stage = ENCODING;
     cr_writer_add(L, t->writer, -1);
@@ -192,7 +209,7 @@ static int map(lua_State *L, task *t) {
     for (int i = MAP_TASK; i <= MAP_TOP; i++) lua_pushvalue(L, i);
     if (lua_pcall(L, MAP_TOP, 0, MAP_HANDLER) != LUA_OK) {
       keep_error(L, t);
-      if (t->stage == DECODING || stopped(t)) break;
+      if (t->stage == DECODING || stopped(t) || late(t)) break;
     }
   } while (t->more);
   if (t->error.kind == CR_V_NONE) {

@@ -23,7 +23,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "sync/sync.h"
+#include "sync/inside.h"
 
 #define FIRST_BITS 3
 #define MOST_BITS 28
@@ -252,11 +252,6 @@ static int add(cr_dict *d, const cr_value *key, uint64_t h, const cr_value *v) {
   return 0;
 }
 
-static bool reserve(const cr_value *x, cr_hold **hold) {
-  *hold = NULL;
-  return x->kind != CR_V_MESSAGE || (*hold = cr_hold_reserve());
-}
-
 static void log_take(const cr_value *x, cr_hold *hold) {
   if (hold) cr_redo(&hold->what, cr_hold_word(x->message));
 }
@@ -267,7 +262,7 @@ static void taken(const cr_value *x, cr_hold *hold) {
 
 static int replace(node *n, const cr_value *v, cr_value *old) {
   cr_hold *hold;
-  if (!reserve(&n->value, &hold)) return ENOMEM;
+  if (!value_reserve(&n->value, &hold)) return ENOMEM;
   *old = n->value;
   log_take(old, hold);
   cr_value_log_put(&n->value, v);
@@ -281,7 +276,7 @@ static int replace(node *n, const cr_value *v, cr_value *old) {
 static bool reserve_all(const node *n, cr_hold *hold[3]) {
   hold[1] = hold[2] = NULL;
   if (!(hold[0] = cr_hold_reserve())) return false;
-  if (reserve(&n->key, &hold[1]) && reserve(&n->value, &hold[2])) return true;
+  if (value_reserve(&n->key, &hold[1]) && value_reserve(&n->value, &hold[2])) return true;
   if (hold[1]) cr_hold_unused(hold[1]);
   cr_hold_unused(hold[0]);
   return false;

@@ -21,7 +21,7 @@
 ** messages, and that takes the latches of the objects they mention: perhaps this
 ** list's own.  Lock order: inside, then any object latch.
 */
-#include "sync/sync.h"
+#include "sync/inside.h"
 
 #define FIRST_SLOTS 8
 #define MOST_SLOTS ((uint64_t)1 << 31)
@@ -199,17 +199,11 @@ int cr_list_insert(cr_list *l, uint64_t i, const cr_value *x) {
   return r;
 }
 
-/* The message of a value that leaves its slot needs a hold: reserved first. */
-static bool reserve(const cr_value *x, cr_hold **hold) {
-  *hold = NULL;
-  return x->kind != CR_V_MESSAGE || (*hold = cr_hold_reserve());
-}
-
 static int replace(cr_list *l, uint64_t i, const cr_value *x, cr_value *old) {
   view v = look(l);
   cr_value *slot = slot_of(&v, i);
   cr_hold *hold;
-  if (!reserve(slot, &hold)) return ENOMEM;
+  if (!value_reserve(slot, &hold)) return ENOMEM;
   *old = *slot;
   if (hold) cr_redo(&hold->what, cr_hold_word(old->message));
   cr_value_log_put(slot, x);
@@ -234,7 +228,7 @@ int cr_list_set(cr_list *l, uint64_t i, const cr_value *x) {
 static int pop(cr_list *l, uint64_t i, cr_value *x) {
   view v = look(l);
   cr_hold *hold;
-  if (!reserve(slot_of(&v, i), &hold)) return ENOMEM;
+  if (!value_reserve(slot_of(&v, i), &hold)) return ENOMEM;
   bool before = i + 1 == v.count;
   move_gap(&v, before ? i + 1 : i);
   *x = *slot_of(&v, i);

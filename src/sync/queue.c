@@ -26,78 +26,13 @@
 ** LIFO and priority queues keep their items in a chain (chain.c) under the `put`
 ** latch, which getters take too.
 **
-** Closing.  closed = CLOSED stops putters.  DROPPED also stops getters, in the
-** moment in which `gone` notes how many items had gone out; what is still inside
-** is freed by the closer, or by the destruction if the closer dies.
-**
-** Joining.  Every item owes one task_done: unfinished = issued - done.
+** Closing, joining and the end are in close.c.
 **
 ** Lock order: get, put.
 */
-#include "sync/sync.h"
+#include "sync/inside.h"
 
-#define OWN_SLOTS 16      /* in the queue itself */
 #define SEGMENT_SIZE 4096 /* bytes, a size class of the arena */
-#define BATCH 8           /* messages that change hands in one redo log */
-
-enum closing {
-  OPEN,
-  CLOSED,
-  DROPPED
-};
-
-typedef struct segment {
-  _Atomic uint64_t next; /* set under `put`, r/o once `put` has passed `end` */
-  uint64_t first, end;   /* item numbers; r/o while linked */
-  uint64_t unused;       /* the slots are aligned to their size */
-} segment;
-
-struct cr_queue {
-  cr_object object;
-  uint32_t order;          /* enum cr_queue_order; r/o */
-  cr_gate filled;          /* getters sleep here */
-  cr_gate emptied;         /* putters */
-  cr_gate finished;        /* joiners */
-  uint64_t maxsize;        /* UINT64_MAX: unbounded; r/o */
-  _Atomic uint64_t closed; /* enum closing; grows under both latches */
-  _Atomic uint64_t gone;   /* got, when the items were dropped */
-  char apart1[64];
-
-  cr_latch put_latch;
-  _Atomic uint64_t put;   /* under `put`, read by anyone */
-  uint64_t got_seen;      /* some earlier value of got; under `put` */
-  _Atomic uint64_t tail;  /* segment *; under `put` */
-  _Atomic uint64_t spare; /* segment *, linked by next; under `put` */
-  char apart2[64];
-
-  cr_latch get_latch;
-  _Atomic uint64_t got;    /* under `get`, read by anyone */
-  uint64_t put_seen;       /* some earlier value of put; under `get` */
-  _Atomic uint64_t head;   /* segment *; under `get` */
-  _Atomic uint64_t doomed; /* segment * on its way out of the destruction */
-  char apart3[64];
-
-  _Atomic uint64_t done; /* lock-free; at most issued */
-  union {
-    struct {
-      segment origin; /* FIFO: the first segment */
-      cr_value slots[OWN_SLOTS];
-    };
-    cr_chain chain; /* LIFO, PRIORITY; under `put` */
-  };
-};
-
-static segment *at(const _Atomic uint64_t *word) {
-  return (segment *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
-}
-
-static cr_value *slot_of(segment *s, uint64_t item) {
-  return (cr_value *)(void *)(s + 1) + (item - s->first);
-}
-
-static uint64_t load(const _Atomic uint64_t *count) {
-  return atomic_load_explicit(count, memory_order_relaxed);
-}
 
 cr_queue *cr_queue_new(enum cr_queue_order order, uint64_t maxsize) {
   cr_queue *q = cr_object_new(CR_QUEUE, sizeof *q);
@@ -131,7 +66,7 @@ static segment *extend_with_new(void) {
 
 /* The segment of the next item, NULL: no memory. `put` latch held. */
 static segment *room(cr_queue *q) {
-  segment *tail = at(&q->tail), *spare = at(&q->spare);
+  segment *tail = segment_at(&q->tail), *spare = segment_at(&q->spare);
   uint64_t put = load(&q->put);
   if (put < tail->end) return tail;
   segment *s = spare ? extend_with_spare(q, spare) : extend_with_new();
@@ -160,7 +95,7 @@ static uint64_t capacity(cr_queue *q, uint64_t n) {
 ** hands, so our holds of them are looked up before. */
 static uint64_t fill(cr_queue *q, segment *s, const cr_value *v, uint64_t n) {
   uint64_t put = load(&q->put), k = 0, messages = 0;
-  cr_value *slot = slot_of(s, put);
+  cr_value *slot = segment_slot(s, put);
   cr_hold *hold[BATCH];
   if (n > s->end - put) n = s->end - put;
   for (; k < n && messages < BATCH; k++) {
@@ -256,9 +191,9 @@ static void retire(cr_queue *q, segment *s, segment *next) {
 /* A second spare segment would only be memory that nobody uses.  `put` latch
 ** held.  Without a hold for it, it stays. */
 static segment *surplus(cr_queue *q) {
-  segment *s = at(&q->spare);
+  segment *s = segment_at(&q->spare);
   cr_hold *hold;
-  if (!s || !at(&s->next) || !(hold = cr_hold_reserve())) return NULL;
+  if (!s || !segment_at(&s->next) || !(hold = cr_hold_reserve())) return NULL;
   cr_redo(&hold->what, cr_hold_word(s));
   cr_redo(&q->spare, load(&s->next));
   cr_redo_commit();
@@ -269,7 +204,7 @@ static segment *surplus(cr_queue *q) {
 /* Leaves the drained head segment.  The putters have linked its successor before
 ** they let `put` pass its end. `get` latch held. */
 static segment *leave(cr_queue *q, segment *s) {
-  segment *next = at(&s->next);
+  segment *next = segment_at(&s->next);
   cr_latch_take(&q->put_latch);
   retire(q, s, next);
   segment *extra = surplus(q);
@@ -296,7 +231,7 @@ static uint64_t reserve(const cr_value *slot, uint64_t *n, cr_hold *hold[BATCH])
 ** number, 0: no memory for holds. */
 static uint64_t drain(cr_queue *q, segment *s, cr_value *v, uint64_t n) {
   uint64_t got = load(&q->got), k = 0;
-  cr_value *slot = slot_of(s, got);
+  cr_value *slot = segment_slot(s, got);
   cr_hold *hold[BATCH];
   if (n > s->end - got) n = s->end - got;
   uint64_t messages = reserve(slot, &n, hold), m = 0;
@@ -322,12 +257,10 @@ static uint64_t available(cr_queue *q, uint64_t n) {
   return q->put_seen - got < n ? q->put_seen - got : n;
 }
 
-/* Takes up to n items in order; their number; *r is ENOMEM if that was why it
-** took fewer than there are. The getters' latch is held. */
-static uint64_t take(cr_queue *q, cr_value *v, uint64_t n, int *r) {
+uint64_t queue_take(cr_queue *q, cr_value *v, uint64_t n, int *r) {
   uint64_t there = available(q, n), k = 0, step = 1;
   for (*r = 0; k < there && *r == 0; k += *r ? 0 : step) {
-    segment *s = at(&q->head);
+    segment *s = segment_at(&q->head);
     if (q->order != CR_FIFO) {
       *r = cr_chain_take(&q->chain, &v[k], &q->got);
       continue;
@@ -339,16 +272,12 @@ static uint64_t take(cr_queue *q, cr_value *v, uint64_t n, int *r) {
   return k;
 }
 
-static cr_latch *getters(cr_queue *q) {
-  return q->order == CR_FIFO ? &q->get_latch : &q->put_latch;
-}
-
 /* The closing is read before the emptiness: after CLOSED nothing comes in, so
 ** what was empty then remains so. */
 static uint64_t get_latched(cr_queue *q, cr_value *v, uint64_t n, int *r) {
   cr_latch_take(getters(q));
   uint64_t closed = atomic_load(&q->closed);
-  uint64_t k = closed == DROPPED ? 0 : take(q, v, n, r);
+  uint64_t k = closed == DROPPED ? 0 : queue_take(q, v, n, r);
   cr_latch_drop(getters(q));
   if (k > 0) {
     *r = 0;
@@ -408,133 +337,3 @@ uint64_t cr_queue_size(const cr_queue *q) {
 
 uint64_t cr_queue_maxsize(const cr_queue *q) { return q->maxsize == UINT64_MAX ? 0 : q->maxsize; }
 bool cr_queue_closed(const cr_queue *q) { return atomic_load(&q->closed) != OPEN; }
-
-/* --------------------------------------------------------------------- joining */
-
-/* The items that owe a task_done, or did.  `gone` is written before DROPPED. */
-static uint64_t issued(const cr_queue *q) {
-  return atomic_load(&q->closed) == DROPPED ? atomic_load(&q->gone) : atomic_load(&q->put);
-}
-
-/* `done` first: if an `issued` that is read later does not exceed it, there was
-** a moment in which everything was done. */
-static int attempt_join(void *arg) {
-  cr_queue *q = arg;
-  uint64_t done = atomic_load(&q->done);
-  return done >= issued(q) ? 0 : EAGAIN;
-}
-
-int cr_queue_task_done(cr_queue *q) {
-  uint64_t done = atomic_load(&q->done);
-  do {
-    if (done >= issued(q)) return ERANGE;
-  } while (!atomic_compare_exchange_weak(&q->done, &done, done + 1));
-  if (attempt_join(q) == 0) cr_gate_wake(&q->finished, CR_ALL);
-  return 0;
-}
-
-int cr_queue_join(cr_queue *q, cr_time deadline) {
-  if (attempt_join(q) == 0) return 0;
-  return cr_wait(CR_ON_QUEUE_JOIN, q, &q->finished, deadline, attempt_join, q);
-}
-
-/* --------------------------------------------------------------------- closing */
-
-static void close_ends(cr_queue *q, enum closing how) {
-  cr_latch_take(&q->get_latch);
-  cr_latch_take(&q->put_latch);
-  if (load(&q->closed) < how) {
-    if (how == DROPPED) cr_redo(&q->gone, load(&q->got));
-    cr_redo(&q->closed, how);
-    cr_redo_commit();
-  }
-  cr_latch_drop(&q->put_latch);
-  cr_latch_drop(&q->get_latch);
-}
-
-/* Frees what is inside after DROPPED, outside the latch: the end of a message
-** may be the end of other objects.  Without memory for holds the rest waits for
-** the destruction; nobody sees it. */
-static void empty(cr_queue *q) {
-  cr_value v[BATCH];
-  uint64_t k;
-  do {
-    int r;
-    cr_latch_take(getters(q));
-    k = take(q, v, BATCH, &r);
-    cr_latch_drop(getters(q));
-    for (uint64_t i = 0; i < k; i++) cr_value_free(&v[i]);
-  } while (k > 0);
-}
-
-static void wake_everybody(cr_queue *q) {
-  cr_gate_wake(&q->filled, CR_ALL);
-  cr_gate_wake(&q->emptied, CR_ALL);
-  cr_gate_wake(&q->finished, CR_ALL);
-  cr_object_changed(&q->object);
-}
-
-void cr_queue_close(cr_queue *q, bool now) {
-  close_ends(q, now ? DROPPED : CLOSED);
-  wake_everybody(q);
-  if (now) empty(q);
-}
-
-/* ----------------------------------------------------------------- end of life */
-
-/* The dead strand may have changed something and not told anybody. */
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  (void)dead, (void)aux;
-  wake_everybody((cr_queue *)o);
-}
-
-/* The values of one segment that are still inside.  Whoever repeats this finds
-** the freed ones empty. */
-static void free_items(cr_queue *q, segment *s) {
-  uint64_t from = load(&q->got), to = load(&q->put);
-  if (from < s->first) from = s->first;
-  if (to > s->end) to = s->end;
-  for (uint64_t i = from; i < to; i++) cr_value_free_owned(slot_of(s, i));
-}
-
-/* Unlinks the first segment of a chain; it is freed by way of `doomed`. */
-static bool doom(cr_queue *q, _Atomic uint64_t *chain) {
-  segment *s = at(chain);
-  cr_free_owned(&q->doomed);
-  if (!s) return false;
-  if (chain == &q->head) free_items(q, s);
-  if (s != &q->origin) cr_redo_pointer(&q->doomed, s);
-  cr_redo(chain, load(&s->next));
-  cr_redo_commit();
-  return true;
-}
-
-static void destroy(cr_object *o) {
-  cr_queue *q = (cr_queue *)o;
-  if (q->order != CR_FIFO) {
-    cr_chain_destroy(&q->chain);
-    return;
-  }
-  while (doom(q, &q->head)) {}
-  while (doom(q, &q->spare)) {}
-}
-
-static void visit_segment(const cr_queue *q, segment *s, cr_visit *v) {
-  uint64_t from = load(&q->got), to = load(&q->put);
-  if (s != &q->origin) v->block(v, s);
-  for (uint64_t i = from > s->first ? from : s->first; i < to && i < s->end; i++)
-    cr_value_visit(slot_of(s, i), v);
-}
-
-static void visit(cr_object *o, cr_visit *v) {
-  cr_queue *q = (cr_queue *)o;
-  if (q->order != CR_FIFO) {
-    cr_chain_visit(&q->chain, v);
-    return;
-  }
-  for (segment *s = at(&q->head); s; s = at(&s->next)) visit_segment(q, s, v);
-  for (segment *s = at(&q->spare); s; s = at(&s->next)) v->block(v, s);
-}
-
-const cr_type cr_queue_type = {
-    .name = "queue", .destroy = destroy, .abandon = abandon, .visit = visit};

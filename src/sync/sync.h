@@ -230,6 +230,8 @@ typedef struct cr_future {
   _Atomic uint64_t code; /* cr_object * (CR_CODE), 0: none */
   cr_value arguments;
   _Atomic uint64_t next_task; /* the next in the pool's line; under the pool's latch */
+  _Atomic uint64_t pool;      /* the pool it was posted to, 0: none; not owned: only to compare.
+                              ** While the future is pending the pool is there.  r/o after post */
   uint32_t mode;              /* enum cr_task_mode of pool/; r/o after post */
   uint32_t tries;             /* times it was started; under the pool's latch */
 } cr_future;

@@ -135,10 +135,11 @@ static bool worker_may_end(const inquiry *q, const cr_worker *w) {
 }
 
 /* The interruption or killing of the sleeper by a strand that holds what it
-** takes. */
+** takes, or by its own timer. */
 static bool may_be_interrupted(const inquiry *q, const cr_strand *s) {
   const cr_object *pool = (const cr_object *)(uintptr_t)atomic_load(&((cr_strand *)s)->serves);
   const cr_worker *w = worker_of(s);
+  if (w && atomic_load(&((cr_worker *)w)->until) != 0) return true;
   return (w && held_by_the_living(q, &w->object)) || (pool && held_by_the_living(q, pool));
 }
 
@@ -239,8 +240,8 @@ __attribute__((format(printf, 2, 3))) static void put(text *t, const char *forma
 static void put_object(text *t, cr_strand *s) {
   const cr_object *o = atomic_load(&s->waits_for);
   enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
-  const cr_strand *holder = what == CR_ON_LOCK ? cr_lock_holder((const cr_lock *)o) : NULL;
-  const char *where = holder ? ((const cr_lock *)o)->where : "";
+  const cr_lock *l = what == CR_ON_LOCK ? (const cr_lock *)o : NULL;
+  const cr_strand *holder = l ? cr_lock_holder(l) : NULL;
   if (what == CR_ON_WORKER && !o)
     put(t, "the end of its workers");
   else if (what == CR_ON_WORKER)
@@ -249,7 +250,7 @@ static void put_object(text *t, cr_strand *s) {
     put(t, "%s %lu (%s)", cr_type_of(o)->name, (unsigned long)o->serial, verbs[what]);
   else
     put(t, "%s", verbs[what]);
-  if (holder) put(t, ", held by '%s'%s%s", holder->name, where[0] ? " since " : "", where);
+  if (holder) put(t, ", held by '%s'%s%s", holder->name, l->where[0] ? " since " : "", l->where);
 }
 
 static void put_waiter(text *t, cr_strand *s) {

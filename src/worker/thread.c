@@ -6,7 +6,9 @@
 ** report its own faults, so that SIGINT and its like go to the main thread.
 ** SIGURG is the nudge of cr_worker_notify: it ends a blocking system call and
 ** makes running Lua code look up.  It was chosen because its default action is
-** to be ignored: one that comes too late does no harm.
+** to be ignored: one that comes too late does no harm.  When it comes from a timer
+** of the thread's own (a pool's task_timeout), nobody has posted the notice, and
+** the handler does.
 */
 #include <pthread.h>
 #include <signal.h>
@@ -16,15 +18,16 @@
 
 void (*cr_worker_nudge)(void);
 
-static void nudged(int signal) {
-  (void)signal;
+static void nudged(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
   int saved = errno;
+  if (info->si_code == SI_TIMER && cr_me) cr_post(cr_me, CR_INTERRUPT);
   if (cr_worker_nudge && cr_me) cr_worker_nudge();
   errno = saved;
 }
 
 void signals_thread(void) {
-  struct sigaction action = {.sa_handler = nudged};
+  struct sigaction action = {.sa_sigaction = nudged, .sa_flags = SA_SIGINFO};
   sigemptyset(&action.sa_mask);
   sigaction(SIGURG, &action, NULL);
 }

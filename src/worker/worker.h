@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
 ** worker: where a strand is born and where it dies.
 **
@@ -46,6 +47,9 @@ typedef struct cr_worker {
   _Atomic int32_t leaving; /* exit code + 1 that os.exit in the strand asked for, 0 */
   _Atomic uint32_t strand; /* index, while not over */
   uint64_t memory_limit;   /* bytes of its Lua state, 0: none; r/o */
+  uint32_t libs;           /* standard libraries that it may use, a bit each (lib/), 0: all; r/o */
+  _Atomic int64_t until;   /* cr_time at which a timer of its own stops what it does, 0: none; written
+                           ** by the worker, read by its burial and by the search for deadlocks */
   _Atomic uint64_t call;   /* cr_future: function, arguments, later the result; owned */
   _Atomic uint64_t pool;   /* cr_object: the pool it serves, 0: none; owned */
   char name[CR_NAME_MAX];  /* r/o */
@@ -56,6 +60,7 @@ typedef struct cr_worker_options {
   const char *name; /* NULL: "Thread-3" or "Process-3" */
   bool daemon;
   uint64_t memory_limit;
+  uint32_t libs; /* as in cr_worker */
 } cr_worker_options;
 
 /*

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** bury: the pool's share of the burial of a worker.
+**
+** The task that the dead worker ran fails with kind "worker_died", or "timeout" if
+** its own timer killed it (limit.c), or goes back to the front of the line when
+** the pool has retries.  A worker that helped (cr_pool_help) ran several, one
+** inside the other: strand->task is the innermost, the others are among its
+** holdings, with the dead strand as their runner.
+**
+** Everything here can be repeated: what was settled or put back by a burial that
+** was itself interrupted does not have the dead strand as its runner any more.
+*/
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pool/inside.h"
+
+typedef struct death {
+  cr_pool *pool;
+  cr_strand *dead;
+  const char *kind; /* of the error */
+  char text[240];
+} death;
+
+static void describe(death *d, int status) {
+  const char *what = d->dead->kind == CR_PROCESS ? "process" : "thread";
+  int pid = atomic_load(&d->dead->pid);
+  if (strcmp(d->kind, "timeout") == 0)
+    snprintf(d->text, sizeof d->text,
+             "the task took longer than its task_timeout of %g s; worker %s '%s' (pid %d) was killed",
+             (double)d->pool->task_timeout / 1e9, what, d->dead->name, pid);
+  else if (status < 0)
+    snprintf(d->text, sizeof d->text, "worker %s '%s' (pid %d) was killed by signal %d (SIG%s)",
+             what, d->dead->name, pid, -status, sigabbrev_np(-status) ? sigabbrev_np(-status) : "?");
+  else
+    snprintf(d->text, sizeof d->text, "worker %s '%s' (pid %d) ended with exit code %d", what,
+             d->dead->name, pid, status);
+}
+
+static void fail(cr_future *f, const char *kind, const char *text, const cr_strand *dead) {
+  cr_value v;
+  if (cr_future_done(f)) return;
+  bool made = cr_encode_error(kind, text, dead->name, &v) == 0;
+  if (!made) v.head = CR_V_NONE;
+  if (cr_future_settle(f, CR_FAILED, &v) != 0) cr_value_free(&v);
+}
+
+/* One that was helped with has never left the line.  The pool's latch is held. */
+static bool in_line(const cr_pool *p, const cr_future *f) {
+  return atomic_load(&((cr_future *)f)->next_task) != 0 ||
+         atomic_load(&((cr_pool *)p)->last) == (uint64_t)(uintptr_t)f;
+}
+
+/* Back to the front of the line, with a reference of its own. */
+static bool put_back(cr_pool *p, cr_future *f) {
+  cr_latch_take(&f->object.latch);
+  bool again = cr_future_state(f) == CR_WORKING;
+  if (again) {
+    cr_redo(&f->state, CR_PENDING);
+    cr_redo(&f->runner, 0);
+    if (!in_line(p, f)) {
+      cr_redo(&f->object.refs, atomic_load(&f->object.refs) + 1);
+      log_prepend(p, f);
+    }
+    cr_redo_commit();
+  }
+  cr_latch_drop(&f->object.latch);
+  return again;
+}
+
+static bool retry(const death *d, cr_future *f) {
+  cr_pool *p = d->pool;
+  if (strcmp(d->kind, "timeout") == 0) return false;
+  cr_latch_take(&p->object.latch);
+  bool again = f->tries <= p->retries && atomic_load(&p->state) <= CR_POOL_CLOSED;
+  if (again) again = put_back(p, f);
+  cr_latch_drop(&p->object.latch);
+  return again;
+}
+
+static void bury_task(const death *d, cr_future *f) {
+  bool terminated = atomic_load(&d->pool->state) == CR_POOL_TERMINATED;
+  if (cr_future_state(f) == CR_PENDING && f->runner == 0) cr_future_start(f);
+  if (terminated)
+    fail(f, "cancelled", "the pool was terminated", d->dead);
+  else if (!retry(d, f))
+    fail(f, d->kind, d->text, d->dead);
+}
+
+/* Is what is held a task of the pool that the dead strand was computing? */
+static void bury_outer(const death *d, const cr_hold *h) {
+  uint64_t what = atomic_load(&((cr_hold *)h)->what);
+  cr_future *f = (cr_future *)(uintptr_t)what;
+  if (what == 0 || (what & 3) || f->object.type != CR_FUTURE) return;
+  if (atomic_load(&f->runner) == (uint64_t)d->dead->index + 1 &&
+      atomic_load(&f->pool) == (uint64_t)(uintptr_t)d->pool)
+    bury_task(d, f);
+}
+
+static void bury_outer_tasks(const death *d) {
+  for (int i = 0; i < CR_HOLDS_INLINE; i++) bury_outer(d, &d->dead->first[i]);
+  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&d->dead->more);
+  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
+    for (uint64_t i = 0; i < more->count; i++) bury_outer(d, &more->hold[i]);
+}
+
+static void bury_servant(const death *d) {
+  cr_pool *p = d->pool;
+  cr_future *f = future_of(d->dead);
+  if (f) bury_task(d, f);
+  if (f) bury_outer_tasks(d);
+  if (atomic_load(&d->dead->task) == DOING_INITIALIZER) break_pool(p, d->text, NULL);
+  cr_latch_take(&p->object.latch);
+  atomic_store(&d->dead->serves, 0);
+  atomic_store(&d->dead->task, DOING_NOTHING);
+  if (f) add(&p->completed, 1);
+  count_workers(p);
+  cr_latch_drop(&p->object.latch);
+  start_if_needed(p);
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
+}
+
+void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
+  cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
+  cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
+  bool late = p && status == -SIGKILL && limit_passed(w);
+  death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};
+  describe(&d, status);
+  if (p) bury_servant(&d);
+  if (call) fail(call, d.kind, d.text, dead);
+}
