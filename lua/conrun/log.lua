@@ -48,6 +48,9 @@ function log.to(target)
   if target == "stderr" then
     write = appender(io.stderr)
   elseif type(target) == "string" then
+    if not io.open then
+      error("cannot log to '" .. target .. "': this worker may not use the library 'io'", 2)
+    end
     local file, message = io.open(target, "a")
     if not file then
       error("cannot log to " .. message, 2)

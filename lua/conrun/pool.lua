@@ -112,10 +112,14 @@ local function describe_error(e)
   }
 end
 
--- The function with its error as result.
+-- The function with its error as result.  If the time of the task is over, that is
+-- the error of the whole task.
 local function collecting(fn)
   return function(...)
     local _, value = xpcall(fn, describe_error, ...)
+    if core.late() then
+      error("interrupted!", 0)
+    end
     return value
   end
 end

@@ -10,6 +10,7 @@
 
 local conrun = require "conrun"
 local helpers = require "spec.helpers"
+local kinds = require "spec.lib.kinds"
 local reference = require "conrun.reference"
 
 --------------------------------------------------------------- what there is
@@ -209,7 +210,8 @@ describe("the reference", function()
   it("has as many parameters as a function in Lua", function()
     for _, entry in ipairs(functions()) do
       local owner = classes[entry.owner] and method_table(entry.owner) or require(entry.owner)
-      local info = owner and debug.getinfo(owner[entry.name], "Su")
+      local fn = owner and owner[entry.name]
+      local info = fn and debug.getinfo(fn, "Su")
       if info and info.what == "Lua" then
         local fixed = #entry.params + (entry.method and 1 or 0) - (entry.list:find "%.%.%." and 1 or 0)
         assert.are.equal(info.nparams, fixed, entry.full)
@@ -264,15 +266,17 @@ local calls = {
   end,
   ["conrun.ShutdownOptions"] = function(options) conrun.pool.threads(1):shutdown(options) end,
   ["conrun.BarrierOptions"] = function(options) conrun.barrier.new(1, options) end,
+  ["conrun.BufferOptions"] = function(options) conrun.shared.buffer(8, options) end,
   ["conrun.CloseOptions"] = function(options) conrun.queue.new():close(options) end,
   ["conrun.PipeOptions"] = function(options) conrun.pipe.new(options) end,
   ["conrun.WaitOptions"] = function(options) conrun.future.wait({}, options) end,
   ["conrun.CancelOptions"] = function(options) conrun.future.new():cancel(options) end,
 }
 
--- The options that a call knows, if its complaint tells them.
+-- What a call says to an option whose value is of no good kind; if it does not know
+-- the option, it may tell which ones it knows.
 local function complaint_of(call, option)
-  local _, message = pcall(call, { [option] = conrun })
+  local _, message = pcall(call, { [option] = io.stdout })
   return tostring(message)
 end
 
@@ -314,7 +318,8 @@ local function run_example(example)
   local file <close> = assert(io.open(path, "w"))
   file:write('local conrun = require "conrun" ', example.code, "\n")
   file:close()
-  local output, complaints, code = helpers.run(helpers.quote(helpers.conrun) .. " " .. path)
+  local command = ("timeout %d %s %s"):format(kinds.LONG, helpers.quote(helpers.conrun), path)
+  local output, complaints, code = helpers.run(command)
   os.remove(path)
   return helpers.lines(output), complaints, code
 end
@@ -338,6 +343,70 @@ describe("the examples of the reference", function()
       end
     end
   end
+end)
+
+describe("the pages", function()
+  local folder = os.tmpname()
+  local pages = {}
+
+  setup(function()
+    os.remove(folder)
+    local command = "mkdir %s && %s doc/make_doc.lua %s"
+    local _, complaints, code = helpers.run(command:format(folder, helpers.quote(helpers.conrun), folder))
+    assert.are.equal("", complaints)
+    assert.are.equal(0, code)
+    pages.md = helpers.slurp(folder .. "/reference.md")
+    pages.html = helpers.slurp(folder .. "/reference.html")
+  end)
+
+  teardown(function() os.execute("rm -rf " .. folder) end)
+
+  local function anchors(page)
+    local found = {}
+    for id in page:gmatch '<a id="([^"]+)">' do
+      assert.is_nil(found[id], "two places are called " .. id)
+      found[id] = true
+    end
+    return found
+  end
+
+  it("have a place for every entry", function()
+    for _, page in pairs(pages) do
+      local found = anchors(page)
+      for _, entry in ipairs(functions()) do
+        assert.is_true(found[entry.full:gsub("[.:]", "-") .. ""] or false, entry.full)
+      end
+    end
+  end)
+
+  it("have no link without its place", function()
+    local found = anchors(pages.html)
+    for target in pages.html:gmatch 'href="#([^"]+)"' do
+      assert.is_true(found[target] or false, target)
+    end
+    local places = anchors(pages.md)
+    for target in pages.md:gmatch "%]%(#([^)]+)%)" do
+      assert.is_true(places[target] or false, target)
+    end
+  end)
+
+  it("need nothing beside them", function()
+    assert.is_nil(pages.html:find "https?://")
+    assert.is_nil(pages.html:find "<script")
+    assert.is_nil(pages.html:find " src=")
+  end)
+
+  it("close what they open", function()
+    local open = {}
+    for slash, tag in pages.html:gmatch "<(/?)(%a%w*)" do
+      if slash == "/" then
+        assert.are.equal(table.remove(open), tag)
+      elseif tag ~= "meta" then
+        open[#open + 1] = tag
+      end
+    end
+    assert.are.same({}, open)
+  end)
 end)
 
 describe("the reference as a library", function()

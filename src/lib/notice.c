@@ -57,7 +57,9 @@ void cr_look_up(lua_State *L) {
   if (notices & (CR_INTERRUPT | CR_DEADLOCK)) {
     if (notices & CR_CALLBACKS) cr_post(cr_me, CR_CALLBACKS);
     if (notices & CR_DEADLOCK) raise_deadlock(L);
-    luaL_error(L, "interrupted!");
+    /* The main strand raises what lua raises; of others, the error says its kind. */
+    if (cr_me->kind == CR_MAIN) luaL_error(L, "interrupted!");
+    cr_error_raise(L, "interrupted", "interrupted!");
   }
   void (*run)(lua_State *) = cr_lib_callbacks;
   if ((notices & CR_CALLBACKS) && run) run(L);

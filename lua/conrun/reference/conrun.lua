@@ -23,8 +23,13 @@
 --- A type can say how it is sent: a function `__transfer` in its metatable is called with the value and returns a
 --- function and arguments; the receiver calls that function with these arguments, and its result is the value there.
 ---
---- Three of Lua's own functions behave better in company: `print` writes whole lines that are never mixed with those of
---- other strands; `os.exit` in a worker ends that worker only; `math.random` is seeded anew in every worker.
+--- Three of Lua's own functions behave better in company: `print` writes whole lines that are never mixed with
+--- those of other strands; `os.exit` in a worker ends that worker only, with the code modulo 256, or 1 after
+--- printing a text; `math.random` is seeded anew in every worker.
+---
+--- **Deadlocks are found.** When strands wait for each other and nobody is left who could wake them, a report with
+--- the stack of each goes to stderr, and one of them, the main strand if it is among them, gets an error of kind
+--- "deadlock".
 ---
 --- At the end of the main script pools that are still open finish their tasks, workers that are no daemons are
 --- joined, and daemons are ended.

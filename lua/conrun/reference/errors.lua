@@ -5,12 +5,12 @@
 --- Errors of other strands are objects. `tostring(e)` is the message; uncaught, the remote traceback is printed too.
 --- The kinds are:
 ---
---- - "task": a function raised an error; `value` is what it raised, `traceback` says where
---- - "timeout": a result was not there in time
+--- - "task": a function raised an error; `value` is what it raised, `traceback` says where; an interruption too
+--- - "timeout": a result was not there in time, or the task took longer than the pool's `task_timeout`
 --- - "cancelled": the future was cancelled, or its pool was terminated
 --- - "worker_died": the worker was killed or left by `os.exit`; the message has its pid and signal or exit code
 --- - "closed": the pool takes no more tasks
---- - "broken": the pool's initializer failed, or no worker could be started
+--- - "broken": the pool's initializer failed, or no worker could be started; every task of it gets this
 --- - "deadlock": waiting would never have ended
 --- - "transfer": arguments or results could not be sent
 ---
@@ -43,7 +43,17 @@ function errors.is(e, kind) end
 ---@field traceback? string
 ---@field strand? string
 
---- Makes an error object, which `error(e, 0)` raises. Other strands get it as it is, instead of one of kind "task".
+--- Makes an error object, which `error(e, 0)` raises. `future:set_error` takes it as it is. Raised in a task or worker,
+--- it becomes the `value` of that one's error of kind "task"; with `collect_errors` it is the result itself.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- local future = pool:submit(function()
+---   error(conrun.errors.new { kind = "closed", message = "the shop is closed" }, 0)
+--- end)
+--- local e = future:error()
+--- print(e.kind, e.message, e.value.kind) --> task the shop is closed closed
+--- ```
 ---@param fields conrun.ErrorFields
 ---@return conrun.Error e
 function errors.new(fields) end

@@ -95,7 +95,7 @@ function Future:running() end
 function Future:cancelled() end
 
 ---@class conrun.CancelOptions
----@field running? boolean a task that runs is asked to stop: its function is interrupted as by `worker:interrupt`
+---@field running? boolean a task that runs is interrupted, as by `worker:interrupt`, and ends cancelled
 
 --- Cancels what has not been started.
 ---@param options? conrun.CancelOptions

@@ -11,6 +11,27 @@
 --- A worker that dies fails only the task it ran (kind "worker_died", with pid and signal or exit code), and is
 --- replaced. If the initializer fails, the pool is **broken**: every task fails with that error.
 ---
+--- With the option `task_timeout`, a task that takes longer fails with kind "timeout": a process is killed and
+--- replaced; a thread is interrupted at its next instruction or in its wait, but not in a C function.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.new { workers = 1, kind = "process", task_timeout = 0.05 }
+--- print(pool:submit(conrun.sleep, 3600):error().kind) --> timeout
+--- ```
+---
+--- With the option `libs`, tasks may use only the standard libraries of that list: package, coroutine, table, io, os,
+--- string, math, utf8, debug. The base functions are always there, without `dofile` and `loadfile` unless "io" is
+--- listed, and `load` takes text only. `require` finds only conrun's modules unless "package" is listed. Nobody gives
+--- more than he has: without the option, workers may use what their maker may. This keeps code from files and programs,
+--- but not from using up time and memory, and it is no wall for those who are given "debug" or "package".
+---
+--- ```lua
+--- local pool <close> = conrun.pool.new { workers = 1, libs = { "string", "math" } }
+--- print(pool:apply(function() return io == nil, os == nil, math.type(1) end)) --> true true integer
+--- ```
+---
+--- A task may give its own pool tasks and wait for them: if no other worker is free, the waiting one runs them itself.
+---
 --- With `local pool <close>`, leaving the block waits until all tasks are finished; leaving it by an error ends
 --- them. A pool that is never closed finishes its tasks at the end of the script.
 ---@class conrun.pool
@@ -25,13 +46,15 @@ local pool = {}
 ---@field max_tasks_per_worker? integer after so many tasks a worker ends and another takes its place
 ---@field retries? integer how often a task whose worker died is tried again; default 0
 ---@field memory_limit? integer bytes of Lua memory of each worker; a task beyond them fails with "not enough memory"
+---@field task_timeout? number seconds that a task may take; then it fails with kind "timeout"
+---@field libs? string[] standard libraries that tasks may use, see above
 
 --- A pool.
 ---
 --- ```lua
 --- local pool <close> = conrun.pool.new { workers = 2, kind = "process", name = "squares" }
---- print(table.concat(pool:map(function(n) return n * n end, { 1, 2, 3 }), " ")) --> 1 4 9
 --- print(pool) --> pool 'squares' (2 processes: 0 busy, 0 tasks queued)
+--- print(table.concat(pool:map(function(n) return n * n end, { 1, 2, 3 }), " ")) --> 1 4 9
 --- ```
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool pool
@@ -132,8 +155,8 @@ function Pool:starmap(fn, xs, options) end
 function Pool:starmap_async(fn, xs, options) end
 
 --- Iterates over `i, result` in the order of the items, while workers go on with the next ones. An error is raised
---- when its place comes. Items are read only as far ahead as `buffersize` says, so an iterator function may be endless;
---- leaving the loop cancels what has not been started.
+--- when its place comes, or that of the first item of its chunk. Items are read only as far ahead as `buffersize`
+--- says, so an iterator function may be endless; leaving the loop cancels what has not been started.
 ---
 --- ```lua
 --- local n = 0

@@ -10,8 +10,9 @@
 ---@class conrun.process
 local process = {}
 
---- Starts a process that calls `fn(...)`. Options may come first. The exit code is 0, 1 if an error was
---- left uncaught, or what `os.exit` was given, modulo 256.
+--- Starts a process that calls `fn(...)`. Options may come first. The exit code is 0, 1 if an error was left
+--- uncaught, or what `os.exit` was given, modulo 256; `os.exit "text"` prints the text on stderr, and the code is
+--- 1.
 ---
 --- ```lua
 --- local worker = conrun.process.start({ name = "quitter" }, os.exit, 300)

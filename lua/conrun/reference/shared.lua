@@ -53,6 +53,27 @@ function shared.list(t) end
 ---@return conrun.SharedDict dict
 function shared.dict(t) end
 
+---@class conrun.BufferOptions
+---@field name? string 1 byte or more, without `/`: the buffer is for every program of this user that knows the name
+
+--- Raw bytes, zeroed. Without a name a buffer lives as every shared object does: until no strand holds it.
+---
+--- A buffer with a **name** is for programs that do not know each other. Whoever asks first makes it, the others get
+--- what is there; asking for another size than it has is an error. It is a file `conrun.NAME` in the system's
+--- shared memory (/dev/shm), and is removed when the last program that uses it lets go of it or ends, killed or not.
+--- Should a program be killed together with the small process that forks its workers, the file stays until
+--- some conrun program asks for any named buffer. A handle that is on its way in a message does not keep the file.
+---
+--- ```lua
+--- local buffer = conrun.shared.buffer(16)
+--- conrun.process.start(function() buffer:write(4, "hello") end):join()
+--- print(buffer:read(4, 5), #buffer) --> hello 16
+--- ```
+---@param size? integer bytes, 1 or more; nil only for a name that is there
+---@param options? conrun.BufferOptions
+---@return conrun.SharedBuffer buffer
+function shared.buffer(size, options) end
+
 --- The handle of a shared value.
 ---@class conrun.SharedValue
 local SharedValue = {}
@@ -266,5 +287,30 @@ function SharedDict:clear() end
 --- A table with copies of all entries. It takes no lock, see `items`.
 ---@return table entries
 function SharedDict:totable() end
+
+--- The handle of a shared buffer. Offsets count from 0. Reading and writing take no lock: who reads while another
+--- writes may see a part of it.
+---@class conrun.SharedBuffer
+---@operator len: integer
+local SharedBuffer = {}
+
+--- Copies bytes out. Reaching beyond the end is an error.
+---@param offset? integer 0 unless given
+---@param n? integer how many; to the end unless given
+---@return string bytes
+function SharedBuffer:read(offset, n) end
+
+--- Copies bytes in. Reaching beyond the end is an error, and nothing is written then.
+---@param offset integer
+---@param bytes string
+function SharedBuffer:write(offset, bytes) end
+
+--- Its size; `#b` is the same.
+---@return integer size in bytes
+function SharedBuffer:size() end
+
+--- Its name.
+---@return string? name nil if it has none
+function SharedBuffer:name() end
 
 return shared

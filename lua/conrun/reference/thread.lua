@@ -14,6 +14,7 @@ local thread = {}
 ---@field name? string default: "Thread-1", "Process-1" and so on
 ---@field daemon? boolean a daemon is ended, not waited for, when the program ends; default: as the starter
 ---@field memory_limit? integer bytes of Lua memory; beyond them the worker gets Lua's "not enough memory"
+---@field libs? string[] standard libraries that it may use, see `conrun.pool`
 
 --- Starts a thread that calls `fn(...)`. Options may come first.
 ---
@@ -65,7 +66,7 @@ function Worker:join(timeout) end
 
 --- Waits for the worker's function and returns what it returned. Raises the error object of what it raised: kind
 --- "task", or "worker_died" if the process was ended from outside, or "timeout" if it takes longer. May be asked any
---- number of times. A worker of a pool has no result of its own.
+--- number of times. A worker of a pool has no result of its own, and a thread that left by `os.exit` returns nothing.
 ---
 --- ```lua
 --- conrun.on_error(function() end) -- which is told too
