@@ -96,6 +96,7 @@ void *cr_alloc(size_t size, enum cr_tag tag) {
 
 void cr_free(void *block) {
   cr_strand *me = cr_me;
+  cr_memory_goes();
   block_head *head = head_of(block);
   cr_hold *h = (cr_hold *)(uintptr_t)atomic_load_explicit(&head->link, memory_order_relaxed);
   cr_assert(atomic_load(&h->what) == cr_hold_word(block));
@@ -118,6 +119,7 @@ void cr_free_owned(_Atomic uint64_t *field) {
   cr_strand *me = cr_me;
   void *block = (void *)(uintptr_t)(atomic_load(field) & ~(uint64_t)3);
   if (!block) return;
+  cr_memory_goes();
   block_head *head = head_of(block);
   uint32_t class = head->class;
   if (class == LARGE) {
@@ -160,6 +162,7 @@ _Atomic uint64_t *cr_held(const void *block) {
 }
 
 void cr_published(void *block) {
+  cr_memory_goes();
   push_hold(cr_me, (cr_hold *)(uintptr_t)atomic_load_explicit(&head_of(block)->link,
                                                               memory_order_relaxed));
 }

@@ -89,6 +89,7 @@ static uint64_t take(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
   if (cr_fault("pages") || n > arena->limit || arena->in_use > arena->limit - n) return 0;
   uint64_t start = find(n);
   if (start == 0) return 0;
+  cr_memory_comes();
   note(TAKE, start, n, word);
   mark(start, n, use);
   return start;

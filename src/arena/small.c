@@ -86,6 +86,7 @@ static small_page *page_with_room(int class) {
 }
 
 static void fill_from(small_page *page, int class) {
+  cr_memory_comes();
   uint32_t word = 0;
   while (page->bit[word] == 0) word++;
   uint64_t mask = lowest(page->bit[word], batch(class));

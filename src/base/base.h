@@ -176,9 +176,9 @@ typedef struct cr_strand {
   _Atomic uint32_t bell;               /* futex word, changed by cr_post and cr_ring */
   _Atomic uint32_t notices;            /* enum cr_notice bits */
   uint32_t index;                      /* position in the table, r/o */
-  uint32_t generation;                 /* times this record was used; r/o while live */
-  uint32_t kind;                       /* enum cr_strand_kind; r/o while live */
-  uint32_t daemon;                     /* the program's end does not wait for it; r/o while live */
+  _Atomic uint32_t generation;         /* times this record was used; r/o while live */
+  _Atomic uint32_t kind;               /* enum cr_strand_kind; r/o while live */
+  _Atomic uint32_t daemon;             /* the program's end does not wait for it; r/o while live */
   _Atomic int32_t pid;                 /* set by the starter or the strand itself */
   _Atomic int32_t tid;                 /* own; 0 until it runs */
   uint32_t parent;                     /* index of the strand that started it; r/o while live */
@@ -236,6 +236,22 @@ static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {
 
 extern cr_strand *cr_strands;          /* the table; set once by cr_strands_use */
 extern _Thread_local cr_strand *cr_me; /* the calling strand; NULL before birth */
+
+/*
+** ThreadSanitizer sees one process.  Memory that one of its threads wrote, another
+** process freed and a second thread then gets looks to it like a race.  So in its
+** build (CR_TSAN) what goes out of a strand's hands is ordered before what later
+** comes into any.
+*/
+#ifdef CR_TSAN
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+static inline void cr_memory_comes(void) { __tsan_acquire((void *)&cr_strands); }
+static inline void cr_memory_goes(void) { __tsan_release((void *)&cr_strands); }
+#else
+static inline void cr_memory_comes(void) {}
+static inline void cr_memory_goes(void) {}
+#endif
 
 /* Tells this process where the table is.  `fresh` also clears it. */
 void cr_strands_use(void *table, bool fresh);

@@ -56,12 +56,14 @@ static void link_holds(cr_strand *s) {
   s->spare = &s->first[0];
 }
 
-/* Everything but state, index and generation starts as zero.  The bell keeps
-** its value: somebody may still ring the strand that had the record before. */
+/* Everything but state, index and generation starts as zero.  Others may be looking
+** at the record, hence word by word.  The bell keeps its value: somebody may still
+** ring the strand that had the record before. */
 static void clear(cr_strand *s) {
   uint32_t bell = atomic_load(&s->bell);
-  size_t after = offsetof(cr_strand, kind);
-  memset((char *)s + after, 0, sizeof *s - after);
+  _Atomic uint32_t *words = (_Atomic uint32_t *)(void *)s;
+  for (size_t i = offsetof(cr_strand, kind) / sizeof *words; i < sizeof *s / sizeof *words; i++)
+    atomic_store_explicit(&words[i], 0, memory_order_relaxed);
   atomic_store(&s->notices, 0);
   atomic_store(&s->bell, bell + 1);
   link_holds(s);
@@ -83,14 +85,16 @@ cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
     uint32_t i = (start + k) % CR_STRANDS;
     cr_strand *s = &cr_strands[i];
     if (!take(s)) continue;
+    cr_memory_comes();
     atomic_store(&whole()->hint, i + 1);
-    s->index = i;
+    if (s->index != i) s->index = i; /* it never changes, and others read it */
     s->generation++;
     clear(s);
     s->kind = kind;
     s->parent = cr_me ? cr_me->index : 0;
     strncpy(s->name, name, CR_NAME_MAX - 1);
     raise_top(i);
+    cr_memory_goes();
     return s;
   }
   return NULL;

@@ -24,7 +24,9 @@
 
 cr_condition *cr_condition_new(cr_lock *lock) {
   cr_condition *c = cr_object_new(CR_CONDITION, sizeof *c);
-  if (c) cr_object_share(&lock->object, &c->lock);
+  if (!c) return NULL;
+  atomic_store(&lock->shared, 1);
+  cr_object_share(&lock->object, &c->lock);
   return c;
 }
 

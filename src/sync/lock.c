@@ -101,7 +101,8 @@ void cr_lock_abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
 
 /* Whoever drops the handle of a lock that it holds can never release it. */
 static void let_go(cr_object *o, _Atomic uint64_t *aux) {
-  if (cr_lock_mine((cr_lock *)o)) cr_lock_abandon(o, cr_me, aux);
+  cr_lock *l = (cr_lock *)o;
+  if (cr_lock_mine(l) && !atomic_load(&l->shared)) cr_lock_abandon(o, cr_me, aux);
 }
 
 const cr_type cr_lock_type = {.name = "lock", .abandon = cr_lock_abandon, .let_go = let_go};

@@ -41,6 +41,7 @@ typedef struct cr_lock {
   _Atomic uint32_t word;
   cr_gate freed;
   uint32_t recursive;       /* r/o */
+  _Atomic uint32_t shared;  /* a condition uses it: it can be released without its own handle */
   uint32_t depth;           /* the holder's */
   char where[CR_WHERE_MAX]; /* the holder's: where it took the lock, "" unknown; emptied by
                             ** acquire, filled by the binding */

@@ -255,7 +255,7 @@ static void put_object(text *t, cr_strand *s) {
 
 static void put_waiter(text *t, cr_strand *s) {
   static const char *const kinds[] = {"strand", "thread", "process", "keeper"};
-  put(t, "  %s '%s' waits for ", kinds[s->kind], s->name);
+  put(t, "  %s '%s' waits for ", kinds[atomic_load(&s->kind)], s->name);
   put_object(t, s);
   if (s->where[0]) put(t, ", at %s", s->where);
   put(t, ", for %.1f s\n", (double)(cr_clock() - atomic_load(&s->waits_since)) / 1e9);
