@@ -63,14 +63,12 @@ static void push_package(lua_State *L) {
 /* Copies package[name] into the settings on top, unless it is the default.
 ** Without memory for the defaults everything counts as changed. */
 static bool note_path(lua_State *L, const char *name, const char *usual) {
+  int settings = lua_gettop(L);
   push_package(L);
   bool changed = lua_istable(L, -1) && lua_getfield(L, -1, name) == LUA_TSTRING &&
                  (!usual || strcmp(lua_tostring(L, -1), usual) != 0);
-  if (changed) {
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -4, name);
-  }
-  lua_pop(L, lua_istable(L, -1) ? 1 : 2);
+  if (changed) lua_setfield(L, settings, name);
+  lua_settop(L, settings);
   return changed;
 }
 
@@ -149,9 +147,10 @@ static int prepare(lua_State *L) {
 
 /* ------------------------------------------------------------------- nudged */
 
-/* Once the end was asked for, the hook comes back again and again, so that a pcall
-** cannot catch it for good: first with room between, for <close> and __gc, and
-** for code that still goes on after ENOUGH times, at each instruction. */
+/* Once the end was asked for, or the time of the task is over, the hook comes back
+** again and again, so that a pcall cannot catch it for good: first with room
+** between, for <close> and __gc, and for code that still goes on after ENOUGH
+** times, at each instruction. */
 #define END_AGAIN 100000
 #define ENOUGH 10
 
@@ -161,13 +160,15 @@ static _Thread_local int told;
 static void look_up(lua_State *L, lua_Debug *event) {
   (void)event;
   uint32_t notices = cr_notices();
-  if (notices & CR_END) {
+  bool late = cr_pool_late();
+  if ((notices & CR_END) || late) {
     lua_sethook(L, look_up, LUA_MASKCOUNT, ++told < ENOUGH ? END_AGAIN : 1);
   } else {
     lua_sethook(L, NULL, 0, 0);
     told = 0;
   }
   if (notices & (CR_END | CR_INTERRUPT)) cr_look_up(L);
+  if (late) luaL_error(L, "interrupted!");
 }
 
 /* In a signal handler: makes running Lua code look up at its next instruction.
@@ -272,8 +273,10 @@ static void protect(lua_State *L, lua_CFunction step, cr_worker *w) {
   lua_settop(L, 0);
 }
 
+/* The modules of a warm state have kept the whole environment: a sandbox is made of
+** a new one. */
 static lua_State *take_state(cr_worker *w) {
-  lua_State *L = w->kind == CR_PROCESS ? warm_state : NULL;
+  lua_State *L = w->kind == CR_PROCESS && w->libs == 0 ? warm_state : NULL;
   if (!L) return cr_lib_new_state(w->memory_limit);
   warm_state = NULL;
   if (w->memory_limit == 0 || cr_lib_limit(L, w->memory_limit) == 0) return L;
@@ -286,6 +289,8 @@ static lua_State *take_state(cr_worker *w) {
 static int give_up(cr_worker *w) {
   cr_value v;
   cr_future *call = cr_owned(&w->call);
+  cr_pool *p = cr_owned(&w->pool);
+  if (p) cr_pool_give_up(p, "a worker could not begin: not enough memory");
   if (call && cr_encode_error("task", "not enough memory", w->name, &v) == 0 &&
       cr_future_settle(call, CR_FAILED, &v) != 0)
     cr_value_free(&v);

@@ -161,12 +161,19 @@ int luaopen_conrun_select(lua_State *L);
 
 void cr_print_open(lua_State *L); /* printlib.c: replaces print */
 void cr_value_register(void);     /* valuelib.c: the object type CR_VALUE */
+void cr_buffer_register(void);    /* bufferlib.c: CR_BUFFER */
+
+/* Registry: the environment of conrun's own Lua parts in a sandboxed state; nil in
+** any other, where it is that of everybody (sandbox.c, state.c). */
+#define CR_ENVIRONMENT "conrun.environment"
+
 /* Parts of conrun.core.shared: each adds its constructor to the module table on
 ** top of the stack and registers its handle type.  [-0, +0, m] */
 void cr_shared_value_open(lua_State *L);
 void cr_shared_array_open(lua_State *L);
 void cr_shared_list_open(lua_State *L);
 void cr_shared_dict_open(lua_State *L);
+void cr_shared_buffer_open(lua_State *L);
 
 /* -------------------------------- section of worker, future, pool bindings */
 

@@ -39,10 +39,9 @@ static uint64_t read_workers(lua_State *L, int index) {
 }
 
 static void read_options(lua_State *L, int index, cr_pool_options *o) {
-  static const char *const known[] = {"workers",     "kind",         "name",
-                                      "initializer", "initargs",     "max_tasks_per_worker",
-                                      "retries",     "memory_limit", "task_timeout",
-                                      "libs",        NULL};
+  static const char *const known[] = {
+      "workers", "kind",         "name",         "initializer", "initargs", "max_tasks_per_worker",
+      "retries", "memory_limit", "task_timeout", "libs",        NULL};
   if (index) cr_check_options(L, index, known);
   o->kind = read_kind(L, index);
   o->workers = read_workers(L, index);
@@ -187,6 +186,12 @@ static int join(lua_State *L) {
   return 1;
 }
 
+/* late() -> has this worker's task had its time? */
+static int late(lua_State *L) {
+  lua_pushboolean(L, cr_pool_late());
+  return 1;
+}
+
 /* cancel_queued(pool): for shutdown{cancel=true}. */
 static int cancel_queued(lua_State *L) {
   cr_pool_cancel(check(L));
@@ -264,7 +269,7 @@ static int text(lua_State *L) {
 /* ------------------------------------------------------------------- module */
 
 static const luaL_Reg functions[] = {
-    {"new", new_pool}, {"workers", workers}, {"cancel_queued", cancel_queued}, {NULL, NULL}};
+    {"new", new_pool}, {"workers", workers}, {"cancel_queued", cancel_queued}, {"late", late}, {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
 ** sharedlib: module "conrun.core.shared", put together from its parts:
-** valuelib.c, arraylib.c, listlib.c, dictlib.c.  lua/conrun/shared.lua finishes
+** valuelib.c, arraylib.c, listlib.c, dictlib.c, bufferlib.c.  lua/conrun/shared.lua finishes
 ** it into "conrun.shared".
 **
 ** The method tables stay reachable as value_methods and so on, because
@@ -27,5 +27,7 @@ int luaopen_conrun_core_shared(lua_State *L) {
   name_methods(L, "list_methods");
   cr_shared_dict_open(L);
   name_methods(L, "dict_methods");
+  cr_shared_buffer_open(L);
+  name_methods(L, "buffer_methods");
   return 1;
 }

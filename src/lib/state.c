@@ -105,6 +105,8 @@ static bool push_lua(lua_State *L, const char *name) {
     if (strcmp(m->name, name) != 0) continue;
     const char *chunk = lua_pushfstring(L, "=[%s]", name);
     if (luaL_loadbufferx(L, m->source, m->size, chunk, NULL) != LUA_OK) lua_error(L);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CR_ENVIRONMENT) == LUA_TNIL || !lua_setupvalue(L, -2, 1))
+      lua_pop(L, 1);
     lua_remove(L, -2);
     return true;
   }
@@ -173,6 +175,7 @@ void cr_lib_register(void) {
   cr_sync_register();
   cr_codec_register();
   cr_value_register();
+  cr_buffer_register();
   cr_worker_register();
   cr_pool_register();
   cr_entry_register();

@@ -28,12 +28,14 @@ static void describe(death *d, int status) {
   const char *what = d->dead->kind == CR_PROCESS ? "process" : "thread";
   int pid = atomic_load(&d->dead->pid);
   if (strcmp(d->kind, "timeout") == 0)
-    snprintf(d->text, sizeof d->text,
-             "the task took longer than its task_timeout of %g s; worker %s '%s' (pid %d) was killed",
-             (double)d->pool->task_timeout / 1e9, what, d->dead->name, pid);
+    snprintf(
+        d->text, sizeof d->text,
+        "the task took longer than its task_timeout of %g s; worker %s '%s' (pid %d) was killed",
+        (double)d->pool->task_timeout / 1e9, what, d->dead->name, pid);
   else if (status < 0)
     snprintf(d->text, sizeof d->text, "worker %s '%s' (pid %d) was killed by signal %d (SIG%s)",
-             what, d->dead->name, pid, -status, sigabbrev_np(-status) ? sigabbrev_np(-status) : "?");
+             what, d->dead->name, pid, -status,
+             sigabbrev_np(-status) ? sigabbrev_np(-status) : "?");
   else
     snprintf(d->text, sizeof d->text, "worker %s '%s' (pid %d) ended with exit code %d", what,
              d->dead->name, pid, status);

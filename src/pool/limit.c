@@ -76,3 +76,5 @@ bool limit_passed(cr_worker *w) {
   cr_time until = w ? atomic_load(&w->until) : 0;
   return until != 0 && cr_clock() >= until;
 }
+
+bool cr_pool_late(void) { return limit_passed(self()); }

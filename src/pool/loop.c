@@ -131,6 +131,11 @@ int cr_pool_serve(lua_State *L, cr_pool *p) {
   return EXIT_SUCCESS;
 }
 
+void cr_pool_give_up(cr_pool *p, const char *why) {
+  break_pool(p, why, NULL);
+  leave(p);
+}
+
 /* -------------------------------------------------------------------- helping */
 
 /* Tasks that this strand computes one inside the other.  Each takes a few frames of

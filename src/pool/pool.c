@@ -21,14 +21,15 @@
 
 /* ------------------------------------------------------------------ counting */
 
-/* The dead, dying and leaving do not count: they serve no more. */
+/* One that dies counts until its burial has settled its task (bury.c), so that the
+** pool is not at rest before. */
 void count_workers(cr_pool *p) {
   uint64_t workers = 0, idle = 0, running = 0;
   uint32_t top = cr_strands_top();
   for (uint32_t i = 0; i < top; i++) {
     cr_strand *s = &cr_strands[i];
     enum cr_strand_state state = cr_strand_state(s);
-    if (state != CR_RUNNING && state != CR_BORN) continue;
+    if (state == CR_FREE) continue;
     if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)p) continue;
     uint64_t task = atomic_load(&s->task);
     workers++;

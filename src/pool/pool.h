@@ -114,6 +114,9 @@ void cr_task_run(lua_State *L, cr_future *f);
 bool cr_pool_can_help(cr_future *f, bool spare);
 bool cr_pool_help(lua_State *L, cr_future *f);
 
+/* Has the calling worker's task had its time (task_timeout)? */
+bool cr_pool_late(void);
+
 /* The worker's loop: initializer, then tasks until the pool says stop.  Returns
 ** the exit code. */
 int cr_pool_serve(lua_State *L, cr_pool *p);
@@ -122,6 +125,9 @@ int cr_pool_serve(lua_State *L, cr_pool *p);
 extern void (*cr_pool_look_up)(lua_State *L);
 
 void cr_pool_close(cr_pool *p);
+/* A worker cannot work at all, and its successors could not either: the pool is
+** broken.  Called by the worker, which ends then. */
+void cr_pool_give_up(cr_pool *p, const char *why);
 /* Cancels what waits in the line; the pool stays as it is. */
 void cr_pool_cancel(cr_pool *p);
 /* Cancels what waits and ends what runs: processes are killed, threads told. */

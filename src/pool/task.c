@@ -14,6 +14,7 @@
 ** On the road of pool:map (pool.h) this is stage 5.
 */
 #include <stdio.h>
+#include <string.h>
 
 #include "pool/inside.h"
 
@@ -61,16 +62,32 @@ static int leaving(void) {
 }
 
 /* Has it been stopped because its time was over (limit.c)? */
-static bool late(const task *t) {
-  return atomic_load(&t->future->pool) != 0 &&
-         limit_passed((cr_worker *)(uintptr_t)atomic_load(&cr_me->worker));
-}
+static bool late(const task *t) { return atomic_load(&t->future->pool) != 0 && cr_pool_late(); }
 
 static const char *kind_of(const task *t) {
   if (leaving()) return "worker_died";
   if (stopped(t)) return "cancelled";
   if (late(t)) return "timeout";
   return t->stage == CALLING ? "task" : "transfer";
+}
+
+/* Two kinds of errors that conrun raises in a strand are about the strand, whatever
+** it was computing: they keep their kind on the way to the caller.  Replaces the
+** string at the top of the stack. */
+static void keep_kind(lua_State *L) {
+  if (luaL_getmetafield(L, 1, "__name") == LUA_TNIL) return;
+  lua_pop(L, 1);
+  if (!lua_istable(L, 1)) return;
+  lua_pushliteral(L, "kind");
+  if (lua_rawget(L, 1) == LUA_TSTRING) {
+    const char *kind = lua_tostring(L, -1);
+    if (strcmp(kind, "interrupted") == 0 || strcmp(kind, "deadlock") == 0)
+      lua_replace(L, -2);
+    else
+      lua_pop(L, 1);
+  } else {
+    lua_pop(L, 1);
+  }
 }
 
 /* Pushes the message for the error value at index 1. */
@@ -92,6 +109,7 @@ static int make_error(lua_State *L) {
   luaL_traceback(L, L, NULL, 1);
   lua_createtable(L, 0, 5);
   lua_pushstring(L, kind_of(t));
+  if (strcmp(lua_tostring(L, -1), "task") == 0) keep_kind(L);
   lua_setfield(L, -2, "kind");
   push_message(L, t);
   lua_setfield(L, -2, "message");

@@ -120,7 +120,8 @@ static int start_zygote(void) {
   return error;
 }
 
-static int need_zygote(void) {
+int cr_zygote_need(void) {
+  if (zygote_fork) return 0; /* this is the zygote */
   cr_root *root = cr_arena_root();
   for (;;) {
     int32_t none = 0;
@@ -174,7 +175,7 @@ static int await_pid(cr_worker *w) {
 
 int process_start(cr_worker *w, cr_strand *s) {
   if (zygote_fork) return zygote_fork(s, w);
-  int error = need_zygote();
+  int error = cr_zygote_need();
   if (error == 0) error = ask(s);
   return error ? error : await_pid(w);
 }

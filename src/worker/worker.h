@@ -48,11 +48,11 @@ typedef struct cr_worker {
   _Atomic uint32_t strand; /* index, while not over */
   uint64_t memory_limit;   /* bytes of its Lua state, 0: none; r/o */
   uint32_t libs;           /* standard libraries that it may use, a bit each (lib/), 0: all; r/o */
-  _Atomic int64_t until;   /* cr_time at which a timer of its own stops what it does, 0: none; written
+  _Atomic int64_t until; /* cr_time at which a timer of its own stops what it does, 0: none; written
                            ** by the worker, read by its burial and by the search for deadlocks */
-  _Atomic uint64_t call;   /* cr_future: function, arguments, later the result; owned */
-  _Atomic uint64_t pool;   /* cr_object: the pool it serves, 0: none; owned */
-  char name[CR_NAME_MAX];  /* r/o */
+  _Atomic uint64_t call; /* cr_future: function, arguments, later the result; owned */
+  _Atomic uint64_t pool; /* cr_object: the pool it serves, 0: none; owned */
+  char name[CR_NAME_MAX]; /* r/o */
 } cr_worker;
 
 typedef struct cr_worker_options {
@@ -71,11 +71,14 @@ typedef struct cr_worker_options {
 **   bury   the upper floors' share of a burial: fail the task that `dead` ran,
 **          tell its pool.  Called after cr_recover, before its holds are buried.
 **          `status` as in cr_worker.
+**   sweep  removes what the program has left outside of the arena; called by the
+**          zygote when all other strands are gone
 */
 typedef struct cr_worker_hooks {
   void (*warm)(void);
   int (*main)(cr_worker *w);
   void (*bury)(cr_strand *dead, cr_worker *w, int status);
+  void (*sweep)(void);
 } cr_worker_hooks;
 extern cr_worker_hooks cr_worker_do;
 
@@ -120,6 +123,10 @@ void cr_roster_end(void);
 
 /* f for each live strand but the caller and the keeper. */
 void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg);
+
+/* Starts the zygote unless there is one: 0 or an errno.  For who needs it to clean
+** up if the program is killed. */
+int cr_zygote_need(void);
 
 /* Ends the zygote and with it every worker process, and waits until they are
 ** gone and buried.  The last act of the main strand but its own burial. */

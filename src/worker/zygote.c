@@ -144,6 +144,7 @@ static _Noreturn void end(void) {
     cr_bury_process(pid, status_of(s));
   }
   bury_dead();
+  if (cr_worker_do.sweep) cr_worker_do.sweep();
   cr_bury_self(0);
   _exit(0);
 }
