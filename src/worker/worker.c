@@ -90,18 +90,12 @@ int cr_worker_start(cr_worker *w) {
 
 bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->over) != 0; }
 
+static int attempt_join(void *w) { return cr_worker_over(w) ? 0 : EAGAIN; }
+
 int cr_worker_join(cr_worker *w, cr_time deadline) {
   if (worker_of(cr_me) == w) return EDEADLK;
   if (cr_worker_over(w)) return 0;
-  int r = 0;
-  cr_wait_begin(CR_ON_WORKER, w, &w->ended);
-  for (;;) {
-    uint32_t seen = cr_gate_arm(&w->ended);
-    if (cr_worker_over(w)) break;
-    if ((r = cr_gate_wait(&w->ended, seen, deadline)) != 0) break;
-  }
-  cr_wait_end(r == 0);
-  return r;
+  return cr_wait(CR_ON_WORKER, w, &w->ended, deadline, attempt_join, w);
 }
 
 /* The strand of a worker that is not over; its record may be freed at any moment,
