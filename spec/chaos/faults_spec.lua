@@ -46,9 +46,9 @@ for _, kind in ipairs(kinds) do
       assert.are.equal(9, p:apply(square, 3))
     end)
 
-    pending("that runs for ever is ended by task_timeout", function()
+    it("that runs for ever is ended by task_timeout", function()
       local p <close> = kinds.pool(kind, 1, { task_timeout = 0.1 })
-      for _, endless in ipairs { function() while true do end end,
+      for _, endless in ipairs { function() while true do local _ = {} end end,
         function() require("conrun.event").new():wait() end } do
         local f = p:submit(endless)
         local e = kinds.raised(f.result, f, LONG)
@@ -57,7 +57,7 @@ for _, kind in ipairs(kinds) do
       end
     end)
 
-    pending("that waits for a task of its own full pool does not hang", function()
+    it("that waits for a task of its own full pool does not hang", function()
       local p = kinds.pool(kind, 1)
       local f = p:submit(submit_and_wait, p, square, 3)
       -- Either the deadlock is reported or the waiting worker helps out.

@@ -376,7 +376,7 @@ describe("the main strand killed", function()
         local pids = queue.new()
         local function busy(q)
           q:put(require("conrun").current().pid)
-          while true do end
+          while true do local _ = {} end
         end
         local function idle(q)
           q:put(require("conrun").current().pid)
@@ -413,7 +413,7 @@ describe("Ctrl-C while mapping", function()
         local waiter = require("conrun.thread").start({ daemon = true }, function(q, main)
           q:get() q:get() print(main)
         end, ready, pid)
-        pool:map(function() ready:put(1) while true do end end, { 1, 2 }, { chunksize = 1 })
+        pool:map(function() ready:put(1) while true do local _ = {} end end, { 1, 2 }, { chunksize = 1 })
       ]]):format(kind))
       local pid = tonumber(child:line())
       kinds.signal("INT", pid)

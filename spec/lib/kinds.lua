@@ -22,6 +22,10 @@ local helpers = require "spec.helpers"
 ---@field BRIEF number time in which something must not happen, in seconds
 local kinds = { "thread", "process", LONG = 30, BRIEF = 0.05 }
 
+--- True in a program that was built with ThreadSanitizer.
+---@type boolean
+kinds.tsan = helpers.slurp("/proc/self/maps"):find("libtsan", 1, true) ~= nil
+
 --- Starts a worker of the given kind.
 ---@param kind "thread"|"process"
 ---@return table worker
