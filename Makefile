@@ -38,7 +38,8 @@ BIN = $(if $(filter release,$(VARIANT)),build/conrun,$(OUT)/conrun)
 
 FLOORS = base arena sync codec worker pool lib host
 floor = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(1)/*.c))
-OBJECTS = $(foreach f,$(FLOORS),$(call floor,$(f))) $(OUT)/embedded.o
+OBJECTS = $(foreach f,$(FLOORS),$(call floor,$(f))) $(OUT)/embedded.o $(EXTRA_$(VARIANT))
+EXTRA_tsan = $(OUT)/.ci/tsan.o
 LUA_PARTS = $(sort $(wildcard lua/conrun/*.lua lua/conrun/*/*.lua))
 
 # Tests in C.  The floors below the wall are linked without Lua, which proves
@@ -76,7 +77,7 @@ $(OUT)/embedded.o: $(OUT)/embedded.c $(OUT)/flags
 $(BIN): $(OBJECTS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $(OBJECTS) $(LUA_LIBS)
 
-$(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(LOW) $(call floor,codec)
+$(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
 
 $(OUT)/spec/%: $(OUT)/spec/%.o $(LOW)

@@ -22,11 +22,10 @@
 -- which would make two runs of one program differ.
 
 local check = require "conrun.check"
+local collector = require "conrun.collect"
 local core = require "conrun.core.pool"
-local errors = require "conrun.errors"
 local future = require "conrun.future"
 local progress = require "conrun.progress"
-local strand_name = require("conrun.core").strand_name
 
 -- Chunks per worker of a map: enough to even out tasks of unequal length.
 local chunks_per_worker = 4
@@ -97,31 +96,9 @@ local map_options =
   { chunksize = true, buffersize = true, collect_errors = true, progress = true, timeout = true }
 local async_options = { chunksize = true, collect_errors = true }
 
--- Runs in the worker.  The value goes along unless it can never be sent.
-local function describe_error(e)
-  if type(e) == "table" and getmetatable(e) == errors.metatable then
-    return e
-  end
-  local sendable = type(e) ~= "userdata" and type(e) ~= "thread" and type(e) ~= "function"
-  return errors.new {
-    kind = "task",
-    message = tostring(e),
-    value = sendable and e or nil,
-    traceback = debug.traceback(nil, 2),
-    strand = strand_name(),
-  }
-end
-
--- The function with its error as result.  If the time of the task is over, that is
--- the error of the whole task.
+-- The function with its error as result.
 local function collecting(fn)
-  return function(...)
-    local _, value = xpcall(fn, describe_error, ...)
-    if core.late() then
-      error("interrupted!", 0)
-    end
-    return value
-  end
+  return function(...) return collector.call(fn, ...) end
 end
 
 -- Things that have a length and can be indexed: lists, ranges, shared lists.

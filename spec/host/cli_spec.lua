@@ -337,7 +337,7 @@ describe("SIGINT", function()
       spill(room .. "/group.lua", [[
         local function task(i)
           if i == 4 then io.popen "kill -INT 0" end
-          while true do end
+          while true do local _ = {} end -- a sanitizer lets no signal into an empty loop
         end
         require "conrun.pool".new { kind = arg[1], workers = 4 }:map(task, { 1, 2, 3, 4 })]])
       local r = conrun("setsid -w lua --audit group.lua " .. kind)

@@ -80,12 +80,14 @@ static void file_name(char *path, size_t size, const char *name) {
 
 /* 0: this descriptor has the file for itself, and it has not been removed. */
 static int lock_alone(int fd, struct stat *st) {
+  *st = (struct stat){0};
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) return errno;
   if (fstat(fd, st) != 0) return errno;
   return st->st_nlink > 0 ? 0 : ENOENT;
 }
 
 static int lock_with_others(int fd, struct stat *st) {
+  *st = (struct stat){0};
   if (flock(fd, LOCK_SH | LOCK_NB) != 0) return EAGAIN;
   if (fstat(fd, st) != 0) return errno;
   return st->st_nlink > 0 ? 0 : EAGAIN;
@@ -244,7 +246,7 @@ static void keep_mapping(lua_State *L, int handle, mapping *m, buffer *b) {
 /* This state's window on the buffer at index 1, opened at the first use.  The file
 ** must still be the one that the handle was made for. */
 static char *open_bytes(lua_State *L, buffer *b) {
-  struct stat st;
+  struct stat st = {0};
   push_mappings(L);
   lua_pushvalue(L, 1);
   lua_rawget(L, -2);
@@ -331,9 +333,9 @@ static int buffer_new(lua_State *L) {
 static uint64_t check_offset(lua_State *L, const buffer *b) {
   lua_Integer offset = luaL_optinteger(L, 2, 0);
   if (offset < 0 || (uint64_t)offset > b->size)
-    cr_refuse(L, 2,
-              lua_pushfstring(L, "offset %I is out of range (0 to %I)", offset,
-                              (lua_Integer)b->size));
+    cr_refuse(
+        L, 2,
+        lua_pushfstring(L, "offset %I is out of range (0 to %I)", offset, (lua_Integer)b->size));
   return (uint64_t)offset;
 }
 

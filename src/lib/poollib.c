@@ -268,8 +268,11 @@ static int text(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {
-    {"new", new_pool}, {"workers", workers}, {"cancel_queued", cancel_queued}, {"late", late}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", new_pool},
+                                     {"workers", workers},
+                                     {"cancel_queued", cancel_queued},
+                                     {"late", late},
+                                     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},

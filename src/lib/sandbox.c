@@ -25,8 +25,8 @@
 
 #include "lib/call.h"
 
-static const char *const names[] = {"base",   "package", "coroutine", "table", "io",
-                                    "os",     "string",  "math",      "utf8",  "debug"};
+static const char *const names[] = {"base", "package", "coroutine", "table", "io",
+                                    "os",   "string",  "math",      "utf8",  "debug"};
 enum {
   COUNT = sizeof names / sizeof names[0],
   EVERYTHING = (1 << COUNT) - 1

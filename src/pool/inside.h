@@ -32,6 +32,8 @@ void leave(cr_pool *p);
 void start_if_needed(cr_pool *p);
 void break_pool(cr_pool *p, const char *why, const cr_value *error);
 
+void let_go(cr_future *f); /* task.c: of what it was to be computed from */
+
 /* limit.c: the worker's timer for tasks.  open: 0 or an errno; the others do nothing
 ** where the pool has no task_timeout. */
 typedef struct limit {

@@ -99,7 +99,7 @@ static void clear_line(cr_pool *p, const cr_value *error) {
     cr_value copy;
     bool failed = error && cr_value_copy(error, &copy) == 0;
     if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
-    if (!failed) cr_future_cancel(f);
+    if (!failed && cr_future_cancel(f) == 0) let_go(f);
     cr_object_drop(hold);
   }
   if (hold) cr_hold_unused(hold);
@@ -307,6 +307,7 @@ int cr_pool_take(cr_pool *p, cr_hold **out) {
     }
     *out = hold;
     if (cr_future_start(future_of(cr_me)) == 0) return 0;
+    if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) let_go(future_of(cr_me));
     forget_task(p, 0);
     cr_object_drop(hold);
   }

@@ -259,8 +259,9 @@ static void settle(task *t) {
 }
 
 /* Only the runner looks at code and arguments once the future is running, so it
-** may let go of them early. */
-static void let_go(cr_future *f) {
+** may let go of them early; so may its burial, and who finds it cancelled in the
+** line.  They may mention things that others wait to see the end of. */
+void let_go(cr_future *f) {
   cr_value_free_owned(&f->arguments);
   cr_object_disown(&f->code);
 }

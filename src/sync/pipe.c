@@ -54,12 +54,13 @@ int cr_pipe_poll(cr_pipe *p, cr_time deadline) { return cr_queue_poll(queue_of(&
 
 cr_object *cr_pipe_incoming(const cr_pipe *p) { return (cr_object *)queue_of(&p->in); }
 
-/* What was sent stays for the other end.  Closing twice does no harm if this is
-** begun again. */
+/* What was sent stays for the other end.  Who has received "closed" there is never
+** told that something was sent, hence the order.  Closing twice does no harm if this
+** is begun again. */
 static void destroy(cr_object *o) {
   cr_pipe *p = (cr_pipe *)o;
-  if (queue_of(&p->out)) cr_queue_close(queue_of(&p->out), false);
   if (queue_of(&p->in)) cr_queue_close(queue_of(&p->in), false);
+  if (queue_of(&p->out)) cr_queue_close(queue_of(&p->out), false);
   cr_object_disown(&p->in);
   cr_object_disown(&p->out);
 }

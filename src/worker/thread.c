@@ -53,6 +53,8 @@ static void block_signals(sigset_t *before) {
 /* The stack holds C frames only: Lua's own stacks are in its heap. */
 #define STACK_SIZE ((size_t)1 << 20)
 
+/* The record belongs to this process from now on: whoever waits for its threads
+** must see the one that has not begun to run. */
 int thread_start(cr_strand *s) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, signals_thread);
@@ -62,6 +64,7 @@ int thread_start(cr_strand *s) {
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attr, STACK_SIZE);
   sigset_t before;
+  atomic_store(&s->pid, atomic_load(&cr_me->pid));
   block_signals(&before);
   pthread_t thread;
   error = pthread_create(&thread, &attr, run, s);
