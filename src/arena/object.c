@@ -67,6 +67,7 @@ static void unreference(_Atomic uint64_t *place) {
   cr_redo_commit();
   if (refs > 1 && types[o->type] && types[o->type]->left) types[o->type]->left(o, refs - 1);
   cr_latch_drop(&o->latch);
+  cr_memory_goes();
   if (refs == 1) dying_finish(cr_me);
 }
 

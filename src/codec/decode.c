@@ -323,6 +323,7 @@ static int push_in_place(lua_State *L, const cr_value *v) {
 }
 
 int cr_decode_borrowed(lua_State *L, const cr_value *v) {
+  cr_memory_comes();
   if (v->kind != CR_V_MESSAGE) return push_in_place(L, v);
   return decode_bytes(L, v->message->bytes, v->message->length, v->message);
 }

@@ -144,10 +144,12 @@ static int m_type(lua_State *L) {
 
 static int m_tostring(lua_State *L) {
   cr_array *a = check(L);
-  const char *state =
-      lua_pushfstring(L, "%I %s", (lua_Integer)a->length, cr_element_name(a->element));
-  cr_handle_text(L, &a->object, state);
-  return 1;
+  lua_pushfstring(L, "%I %s", (lua_Integer)a->length, cr_element_name(a->element));
+  for (int i = 1; i <= CR_BRIEF && (uint64_t)i <= a->length; i++) {
+    cr_element_push(L, a->element, at(a, (uint64_t)i - 1));
+    cr_brief_item(L, i);
+  }
+  return cr_brief_end(L, &a->object, a->length > CR_BRIEF);
 }
 
 static const luaL_Reg methods[] = {{"fill", m_fill}, {"totable", m_totable}, {"add", m_add},

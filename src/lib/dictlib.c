@@ -246,10 +246,24 @@ static int m_keys(lua_State *L) { return walk(L, false); }
 static int m_totable(lua_State *L) { return walk(L, true); }
 
 static int m_tostring(lua_State *L) {
+  enum {
+    DICT = 1,
+    NEXT,
+    TEXT
+  };
   cr_dict *d = check(L);
-  const char *state = lua_pushfstring(L, "%I entries", (lua_Integer)cr_dict_size(d));
-  cr_handle_text(L, (const cr_object *)d, state);
-  return 1;
+  lua_Integer size = (lua_Integer)cr_dict_size(d);
+  lua_settop(L, DICT);
+  m_items(L);
+  lua_pushfstring(L, "%I %s", size, size == 1 ? "entry" : "entries");
+  for (int i = 1; i <= CR_BRIEF; i++) {
+    lua_pushvalue(L, NEXT);
+    lua_call(L, 0, 2);
+    if (lua_isnil(L, -2)) break;
+    cr_brief_entry(L, i);
+  }
+  lua_settop(L, TEXT);
+  return cr_brief_end(L, (const cr_object *)d, size > CR_BRIEF);
 }
 
 static const luaL_Reg methods[] = {{"get", m_get},     {"set", m_set},         {"pop", m_pop},

@@ -135,6 +135,18 @@ bool cr_lock_enter(lua_State *L, cr_lock *l, const cr_value v[], int n);
 ** arguments.  [-?, +?, e] */
 int cr_lock_around(lua_State *L, cr_lock *l, int base, lua_CFunction f);
 
+/* ------------------------------------ content in a few words (brief.c), for tostring */
+
+#define CR_BRIEF 5 /* items that are shown */
+
+/* Adds item `number` (from 1), which is on top, to the text below it.
+** [-2, +1, m] */
+void cr_brief_item(lua_State *L, int number);
+/* The same for an entry: key and value.  [-3, +1, m] */
+void cr_brief_entry(lua_State *L, int number);
+/* Replaces the text by that of the handle; returns 1.  [-1, +1, m] */
+int cr_brief_end(lua_State *L, const cr_object *o, bool more);
+
 /* ------------------------------------------------ typed elements (element.c) */
 
 /* The element type named by the string at `index`, CR_ELEMENTS if none has that

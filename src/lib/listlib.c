@@ -187,9 +187,10 @@ static int m_items(lua_State *L) {
 
 static int m_tostring(lua_State *L) {
   cr_list *l = check(L);
-  const char *state = lua_pushfstring(L, "%I items", (lua_Integer)cr_list_size(l));
-  cr_handle_text(L, (const cr_object *)l, state);
-  return 1;
+  lua_Integer size = (lua_Integer)cr_list_size(l);
+  lua_pushfstring(L, "%I %s", size, size == 1 ? "item" : "items");
+  for (int i = 1; i <= CR_BRIEF && push_item(L, l, (uint64_t)i - 1); i++) cr_brief_item(L, i);
+  return cr_brief_end(L, (const cr_object *)l, size > CR_BRIEF);
 }
 
 static const luaL_Reg methods[] = {{"append", m_append},   {"insert", m_insert}, {"pop", m_pop},

@@ -15,6 +15,7 @@ enum {
   DOING_NOTHING,
   DOING_WAIT,
   DOING_INITIALIZER,
+  DOING_LEAVE, /* it is not counted any more */
   DOING_TASK
 };
 

@@ -32,6 +32,7 @@ void count_workers(cr_pool *p) {
     if (state == CR_FREE) continue;
     if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)p) continue;
     uint64_t task = atomic_load(&s->task);
+    if (task == DOING_LEAVE) continue;
     workers++;
     idle += task == DOING_WAIT;
     running += task >= DOING_TASK;
@@ -177,15 +178,18 @@ void cr_pool_fill(cr_pool *p) {
   while (p->kind == CR_THREAD && has_room(p) && start_one(p, has_room) == 0) {}
 }
 
-/* The calling worker serves no more; a successor comes if tasks wait. */
+/* The calling worker serves no more; a successor comes if tasks wait.  It says so
+** last: if it is killed before, by the pool's end for instance, its burial counts
+** and wakes in its place. */
 void leave(cr_pool *p) {
   cr_latch_take(&p->object.latch);
-  atomic_store(&cr_me->serves, 0);
-  doing(DOING_NOTHING);
+  doing(DOING_LEAVE);
   count_workers(p);
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);
   cr_gate_wake(&p->rest, CR_ALL);
+  atomic_store(&cr_me->serves, 0);
+  doing(DOING_NOTHING);
 }
 
 /* -------------------------------------------------------------------- posting */

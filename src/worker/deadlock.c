@@ -325,7 +325,7 @@ static cr_strand *choose(const inquiry *q) {
   return victim;
 }
 
-#define DUMP_TIME 0.2 /* seconds that the others get to print their stacks */
+#define DUMP_TIME 2.0 /* seconds that the others get to print their stacks; they need far less */
 
 void cr_dump_ask(cr_strand *s) {
   atomic_fetch_add(&cr_arena_root()->dumps, 1);
