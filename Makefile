@@ -99,9 +99,11 @@ demo: deps
 test: deps
 	@$(MAKE) --no-print-directory spec
 
+SPEC_ENV_tsan = CONRUN_SPEC_AUDIT=
+
 # Every test program and spec file, or those named: make spec SPEC=spec/lib/lock_spec.lua
 spec: $(BIN) $(C_TESTS)
-	@CONRUN=$(abspath $(BIN)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) spec)
+	@CONRUN=$(abspath $(BIN)) $(SPEC_ENV_$(VARIANT)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) spec)
 
 # The specs again under the sanitizers.
 asan tsan:
