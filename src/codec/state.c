@@ -32,11 +32,13 @@ void cr_state_open(lua_State *L) {
 }
 
 void cr_state_close(void) {
-  if (!cr_lua) return;
-  workspace_free(&cr_lua->codec->work);
-  seen_free(&cr_lua->codec->names);
-  free(cr_lua); /* the codec's part is in the same block, behind it */
-  cr_lua = NULL;
+  cr_state *s = cr_lua;
+  if (!s) return;
+  cr_lua = NULL; /* first: a signal handler looks there */
+  atomic_signal_fence(memory_order_seq_cst);
+  workspace_free(&s->codec->work);
+  seen_free(&s->codec->names);
+  free(s); /* the codec's part is in the same block, behind it */
 }
 
 void state_table(lua_State *L, int *ref, const char *mode) {

@@ -65,6 +65,10 @@ int cr_lib_limit(lua_State *L, uint64_t memory) {
 void cr_lib_close_state(lua_State *L) {
   void *ud;
   bool limited = lua_getallocf(L, &ud) == allocate;
+  /* A nudge can come at any instruction from here on; the signal handler must find
+  ** no state that is being freed. */
+  if (cr_lua) cr_lua->L = NULL;
+  atomic_signal_fence(memory_order_seq_cst);
   lua_close(L);
   cr_state_close();
   if (limited) free(ud);
