@@ -16,14 +16,7 @@
 
 static cr_queue *check(lua_State *L) { return cr_handle_check(L, 1, CR_QUEUE); }
 
-/* How a queue begins in sync/queue.c.  Its order is r/o; the binding needs it to
-** know which argument of a put is the timeout. */
-typedef struct queue_head {
-  cr_object object;
-  uint32_t order; /* enum cr_queue_order */
-} queue_head;
-
-static bool is_priority(const cr_queue *q) { return ((const queue_head *)q)->order == CR_PRIORITY; }
+static bool is_priority(const cr_queue *q) { return cr_queue_kind(q) == CR_PRIORITY; }
 
 /* --------------------------------------------------------- module functions */
 

@@ -178,6 +178,7 @@ int cr_queue_get(cr_queue *q, cr_value *v, cr_time deadline); /* ESHUTDOWN, ENOM
 size_t cr_queue_put_some(cr_queue *q, const cr_value *v, size_t n);
 size_t cr_queue_get_some(cr_queue *q, cr_value *v, size_t n);
 uint64_t cr_queue_size(const cr_queue *q);
+enum cr_queue_order cr_queue_kind(const cr_queue *q);
 uint64_t cr_queue_maxsize(const cr_queue *q);     /* 0: unbounded */
 int cr_queue_task_done(cr_queue *q);              /* ERANGE: more often than items came */
 int cr_queue_join(cr_queue *q, cr_time deadline); /* until every item is done */
