@@ -69,11 +69,35 @@ enum cr_on_deadlock {
   CR_DEADLOCK_OFF
 };
 
-/* Words in the arena's first page that upper floors share program-wide. */
+/* A row of the terminal that a strand keeps for itself (see lib/screen.c).  Under
+** the root's `output` lock, but for `owner`, which any may read. */
+enum {
+  CR_BARS = 8,           /* rows for all strands together */
+  CR_BAR_BYTES = 500,    /* of a row's text; a wide terminal of three-byte characters */
+  CR_BARS_PASSED = 0x100 /* in the root's `bars`: the cursor is below them, at a line's start */
+};
+typedef struct cr_bar {
+  _Atomic uint64_t owner; /* its strand: index + 1, and generation << 32; 0: free */
+  uint32_t length;        /* of the text; read with a bound, for its writer may have died */
+  char text[CR_BAR_BYTES];
+} cr_bar;
+
+/* A process that waits for a worker to become (worker/spare.c). */
+typedef struct cr_spare {
+  _Atomic uint64_t word; /* pid << 32 | index + 1 of the strand it is to run; 0: nobody here */
+  cr_gate gate;          /* changes with it */
+} cr_spare;
+#define CR_SPARES 2
+
+/* Words in the arena's first pages that upper floors share program-wide. */
 typedef struct cr_root {
-  _Atomic uint64_t serial;      /* last object number given out */
-  _Atomic uint32_t processes;   /* not 0 once a worker process was started: print flushes */
-  _Atomic(void *) output;       /* the lock (sync/) that keeps printed lines whole */
+  _Atomic uint64_t serial;    /* last object number given out */
+  _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
+  _Atomic(void *) output;     /* the lock (sync/) that keeps printed lines whole */
+  _Atomic uint32_t bars; /* rows that are drawn now; changed under `output`, and cr_bars_pass */
+  cr_bar bar[CR_BARS];
+  uint32_t default_workers;     /* of a pool that is given no number; 0: processors; r/o */
+  uint32_t seeded;              /* --seed: random numbers come from cr_strand.seed; r/o */
   _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
   _Atomic uint32_t checker;     /* index + 1 of the strand that looks for deadlocks now */
   _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
@@ -83,9 +107,14 @@ typedef struct cr_root {
   _Atomic int32_t main_pid;
   _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed, -1 while it is made */
   cr_gate keeper_gate;        /* changes with it */
+  cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number, pool_number; /* for default names */
 } cr_root;
 cr_root *cr_arena_root(void);
+
+/* Gives back free memory that was kept because it was wanted again and again, if
+** that is over.  For moments in which a strand has nothing else to do. */
+void cr_arena_settle(void);
 
 /* ------------------------------------------------------------------- blocks */
 

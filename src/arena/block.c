@@ -35,8 +35,11 @@ static uint64_t cache_pop(cr_strand *me, int class, cr_hold *h, enum cr_tag tag)
   /* The tag first: burial of a held block goes by it. The link stays until the
   ** block has left the cache. */
   atomic_store_explicit(&head->tag, tag, memory_order_relaxed);
+  (void)cr_fault("block");
   atomic_store_explicit(&h->what, block | 1, memory_order_release);
+  (void)cr_fault("block");
   atomic_store_explicit(&me->cache[class], next, memory_order_release);
+  (void)cr_fault("block");
   atomic_store_explicit(&head->link, (uint64_t)(uintptr_t)h, memory_order_relaxed);
   me->cached[class]--;
   return block;
@@ -107,7 +110,9 @@ void cr_free(void *block) {
     uint64_t first = atomic_load_explicit(&me->cache[class], memory_order_relaxed);
     atomic_store_explicit(&head->link, first, memory_order_relaxed);
     atomic_store_explicit(&me->cache[class], (uint64_t)(uintptr_t)block, memory_order_release);
+    (void)cr_fault("block");
     atomic_store_explicit(&h->what, 0, memory_order_release);
+    (void)cr_fault("block");
     atomic_store_explicit(&head->tag, CR_TAG_FREE, memory_order_relaxed);
     me->cached[class]++;
   }

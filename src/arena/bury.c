@@ -98,6 +98,7 @@ void cr_holds_bury(cr_strand *dead) {
       if (cr_strand_state(&cr_strands[i]) == CR_RUNNING) cr_ring(&cr_strands[i]);
   each_hold(dead, bury_hold);
   cr_free_owned(&dead->leaving);
+  cr_object_disown(&dead->parting);
   dying_finish(dead);
   link_inline(dead);
   free_more(dead);

@@ -146,6 +146,8 @@ static void reach_hold(audit *a, cr_hold *h) {
 static void reach_strand(audit *a, cr_strand *s) {
   cr_object *worker = (cr_object *)(uintptr_t)atomic_load(&s->worker);
   if (worker) reach_object(&a->visit, worker);
+  cr_object *parting = (cr_object *)(uintptr_t)atomic_load(&s->parting);
+  if (parting) reach_object(&a->visit, parting);
   for (int i = 0; i < CR_HOLDS_INLINE; i++) reach_hold(a, &s->first[i]);
   cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&s->more);
   for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next)) {

@@ -66,6 +66,10 @@ typedef struct arena_head {
   uint64_t limit;              /* pages that may be in use, r/o */
   uint64_t in_use, dirty_free; /* pages; under the page latch, recounted by recovery */
   uint64_t cursor;             /* no free page is below it */
+  uint64_t ever;               /* no page from here on was ever used */
+  uint64_t keep;               /* free pages that stay committed */
+  uint64_t low;                /* the least that dirty_free was since then: */
+  cr_time since;
   page_entry *entry;
   uint64_t *used, *dirty; /* bitmaps; dirty: memory is committed */
 } arena_head;
@@ -81,6 +85,7 @@ static inline small_page *page_of(const void *block) {
 }
 
 /* pages.c */
+#define CR_KEEP_LEAST 512 /* free pages that stay committed: 32 MiB */
 void *pages_take_large(size_t size, enum cr_tag tag, cr_hold *hold); /* NULL */
 small_page *pages_take_small(uint32_t class);                        /* class latch held; NULL */
 void pages_give(void *start, _Atomic uint64_t *word); /* clears *word with it; word may be NULL */

@@ -65,7 +65,8 @@ static void lay_out(void *base, size_t size, size_t limit) {
   arena->used = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
   arena->dirty = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
   arena->first_page = (uint64_t)(next - (char *)base + CR_PAGE_SIZE - 1) / CR_PAGE_SIZE;
-  arena->cursor = arena->first_page;
+  arena->cursor = arena->ever = arena->first_page;
+  arena->keep = CR_KEEP_LEAST;
 }
 
 int cr_arena_create(const cr_arena_options *options) {

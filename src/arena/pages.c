@@ -9,9 +9,15 @@
 **          list).  If the strand dies, burial looks whether *word was set; if
 **          not, it clears the bits again.
 **   GIVE   bits and *word cleared.  Burial does it again from the start.
+**   TRIM   dirty bits cleared behind holes.  A hole whose bits are still set
+**          only counts as more memory than it is; burial counts anew.
 **
-** Freed memory stays committed up to KEEP pages, for the next run; beyond that
-** it is given back by punching a hole.
+** Freed memory stays committed up to `keep` pages, for the next run; beyond that
+** it is given back by punching a hole.  To commit a page again costs more than to
+** copy into it, so a program that sends the same megabytes back and forth is let
+** keep more: each page that is committed again adds one, up to MOST.  What of it was
+** not used in a WHILE (`low` is the least that lay idle) goes back to the system with
+** the next page operation, or the next strand that has waited for long.
 */
 #include <string.h>
 #include <sys/mman.h>
@@ -21,9 +27,11 @@
 enum {
   NO_OP,
   TAKE,
-  GIVE
+  GIVE,
+  TRIM
 };
-#define KEEP 512 /* free pages that stay committed: 32 MiB */
+#define MOST 4096        /* 256 MiB */
+#define WHILE 1000000000 /* ns */
 
 static bool get(const uint64_t *bits, uint64_t i) { return bits[i / 64] >> (i % 64) & 1; }
 static void set(uint64_t *bits, uint64_t i) { bits[i / 64] |= (uint64_t)1 << (i % 64); }
@@ -60,19 +68,34 @@ static uint64_t find(uint64_t n) {
   return 0;
 }
 
+/* Of a run that is taken, `again` pages had been given back. */
+static void learn(uint64_t again) {
+  if (arena->dirty_free < arena->low) arena->low = arena->dirty_free;
+  if (again == 0) return;
+  if (arena->keep == CR_KEEP_LEAST) arena->since = cr_clock();
+  arena->keep = arena->keep + again < MOST ? arena->keep + again : MOST;
+}
+
 static void mark(uint64_t start, uint64_t n, uint32_t use) {
+  uint64_t again = 0, kept = 0;
   for (uint64_t i = start; i < start + n; i++) {
     set(arena->used, i);
-    if (get(arena->dirty, i)) arena->dirty_free--;
+    if (get(arena->dirty, i))
+      kept++;
+    else
+      again += i < arena->ever;
     set(arena->dirty, i);
   }
+  arena->dirty_free -= kept;
+  learn(again);
+  if (arena->ever < start + n) arena->ever = start + n;
   arena->in_use += n;
   arena->entry[start].count = (uint32_t)n;
   arena->entry[start].use = use;
 }
 
 static void unmark(uint64_t start, uint64_t n) {
-  bool punch = arena->dirty_free + n > KEEP;
+  bool punch = arena->dirty_free + n > arena->keep;
   if (punch) madvise(page_address(start), n * CR_PAGE_SIZE, MADV_REMOVE);
   arena->entry[start].use = PAGE_FREE;
   for (uint64_t i = start; i < start + n; i++) {
@@ -84,14 +107,55 @@ static void unmark(uint64_t start, uint64_t n) {
   if (start < arena->cursor) arena->cursor = start;
 }
 
+/* The hole comes first: a strand that dies between leaves pages that only look
+** committed. */
+static void punch(uint64_t start, uint64_t end) {
+  madvise(page_address(start), (end - start) * CR_PAGE_SIZE, MADV_REMOVE);
+  for (uint64_t i = start; i < end; i++) unset(arena->dirty, i);
+  arena->dirty_free -= end - start;
+}
+
+static bool idle(uint64_t i) { return get(arena->dirty, i) && !get(arena->used, i); }
+
+/* Punches what lay idle all the time, but for the least.  Page latch held. */
+static void trim(void) {
+  uint64_t idle_pages = arena->low < arena->dirty_free ? arena->low : arena->dirty_free;
+  uint64_t surplus = idle_pages > CR_KEEP_LEAST ? idle_pages - CR_KEEP_LEAST : 0;
+  uint64_t stay = arena->dirty_free - surplus;
+  note(TRIM, 0, 0, NULL);
+  arena->keep = arena->keep > CR_KEEP_LEAST + surplus ? arena->keep - surplus : CR_KEEP_LEAST;
+  for (uint64_t i = arena->first_page; i < arena->ever && arena->dirty_free > stay; i++) {
+    uint64_t start = i;
+    while (i < arena->ever && idle(i)) i++;
+    if (i > start) punch(start, i);
+  }
+  arena->low = arena->dirty_free;
+  arena->since = cr_clock();
+  done(cr_me);
+}
+
+/* Is it time to see whether more is kept than need be? */
+static bool settled(void) {
+  return arena->keep > CR_KEEP_LEAST && cr_clock() - arena->since > WHILE;
+}
+
+void cr_arena_settle(void) {
+  cr_latch_take(&arena->page_latch);
+  if (settled()) trim();
+  cr_latch_drop(&arena->page_latch);
+}
+
 /* Finds and marks a run, noted for recovery.  Page latch held. 0: no memory. */
 static uint64_t take(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
   if (cr_fault("pages") || n > arena->limit || arena->in_use > arena->limit - n) return 0;
   uint64_t start = find(n);
   if (start == 0) return 0;
+  if (settled()) trim();
   cr_memory_comes();
   note(TAKE, start, n, word);
+  (void)cr_fault("page");
   mark(start, n, use);
+  (void)cr_fault("page");
   return start;
 }
 
@@ -141,9 +205,12 @@ void pages_give(void *first, _Atomic uint64_t *word) {
   uint64_t start = page_number(first), n = arena->entry[start].count;
   cr_latch_take(&arena->page_latch);
   note(GIVE, start, n, word);
+  (void)cr_fault("page");
   unmark(start, n);
+  (void)cr_fault("page");
   if (word) atomic_store_explicit(word, 0, memory_order_release);
   done(cr_me);
+  if (settled()) trim();
   cr_latch_drop(&arena->page_latch);
 }
 
@@ -166,7 +233,7 @@ void pages_recover(cr_strand *dead) {
   _Atomic uint64_t *word = dead->pages.word;
   bool kept = op == TAKE && word &&
               atomic_load(word) == cr_hold_word((block_head *)page_address(start) + 1);
-  if (!kept) {
+  if (!kept && op != TRIM) {
     unmark(start, n);
     if (op == GIVE && word) atomic_store(word, 0);
   }

@@ -93,10 +93,13 @@ static void fill_from(small_page *page, int class) {
   cr_me->refill.word = word;
   cr_me->refill.mask = mask;
   atomic_store_explicit(&cr_me->refill.page, (uint64_t)(uintptr_t)page, memory_order_release);
+  (void)cr_fault("refill");
   page->bit[word] &= ~mask;
+  (void)cr_fault("refill");
   page->free -= (uint32_t)__builtin_popcountll(mask);
   atomic_signal_fence(memory_order_seq_cst); /* the bits are cleared before the cache is made */
   adopt(page, word, mask, class);
+  (void)cr_fault("refill");
   atomic_store_explicit(&cr_me->refill.page, 0, memory_order_release);
   if (page->free == 0) {
     arena->class[class].listed = page->next;
@@ -133,6 +136,7 @@ static void give_block(size_class *c, void *block) {
 static void retire_if_empty(size_class *c, small_page *page) {
   if (page->free != page->capacity || (c->listed == page && !page->next)) return;
   unlist(c, page);
+  (void)cr_fault("trim");
   pages_give(page, NULL);
 }
 
@@ -147,6 +151,7 @@ static void give_some(cr_strand *s, int class, uint32_t n) {
     uint64_t next =
         atomic_load_explicit(&head_of((void *)(uintptr_t)block)->link, memory_order_relaxed);
     give_block(c, (void *)(uintptr_t)block);
+    (void)cr_fault("trim");
     atomic_store_explicit(&s->cache[class], next, memory_order_release);
     if (s->cached[class] > 0) s->cached[class]--;
     retire_if_empty(c, page);

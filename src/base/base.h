@@ -207,6 +207,7 @@ typedef struct cr_strand {
   _Atomic uint64_t more;    /* cr_holds *, further holds */
   _Atomic uint64_t dying;   /* chain of objects whose last reference it dropped */
   _Atomic uint64_t leaving; /* a block on its way from a chain to its freeing */
+  _Atomic uint64_t parting; /* an object on its way out of a chain that counted it */
   _Atomic uint64_t ringing; /* 1 while it rings the bells of watchers */
   cr_hold first[CR_HOLDS_INLINE];
   _Atomic uint64_t cache[CR_CLASSES]; /* free small blocks, linked */
@@ -221,7 +222,9 @@ typedef struct cr_strand {
     uint64_t word, mask;
   } refill;
 
-  uint32_t spins; /* own; how long it looks around before it sleeps */
+  uint32_t spins;    /* own; how long it looks around before it sleeps */
+  uint32_t children; /* own; how many strands it has started, for their seeds */
+  uint64_t seed;     /* of its random numbers, if the program has one; r/o while live */
 
   /* Upper floors' words; own. */
   _Atomic uint64_t worker; /* its worker object (worker/), counted; 0 for main */
@@ -392,11 +395,21 @@ void cr_redo_commit(void);
 /* ---------------------------------------------------------------- hard mode */
 
 /* Fault points.  In a hard build (CR_HARD) cr_fault(name) can fail, delay or
-** die here, as the environment asks; otherwise it is constant false. */
+** die here, as the environment or a plan asks (fault.c); otherwise it is constant
+** false. */
+#define CR_FAULT_RULES 4
+#define CR_FAULT_ROOM 256 /* bytes behind the table of strands, for the plan */
 #ifdef CR_HARD
 bool cr_fault(const char *point);
+void cr_fault_begin(void); /* reads the environment's plan; the table is there */
 #else
 #define cr_fault(point) false
+#define cr_fault_begin() ((void)0)
 #endif
+
+/* Hard builds only.  From now on these rules hold, "" for none: for one strand, or
+** for everybody (NULL).  EINVAL: not understood, and none holds. */
+int cr_fault_plan(const char *rules, const cr_strand *whom);
+uint32_t cr_fault_hits(void); /* how often the plan has acted */
 
 #endif

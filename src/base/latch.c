@@ -68,6 +68,7 @@ static void sleep_on(cr_latch *l) {
 void cr_latch_take(cr_latch *l) {
   uint32_t me = cr_me->index + 1;
   note(cr_me, l);
+  (void)cr_fault("latch");
   if (grab(l, me)) return;
   cr_assert((atomic_load(&l->word) & ~CONTENDED) != me);
   if (spin(l, me)) return;
@@ -77,8 +78,10 @@ void cr_latch_take(cr_latch *l) {
 void cr_latch_drop(cr_latch *l) {
   /* Sequentially consistent: what follows (a look at a gate) must not be
   ** ordered before the change that the latch protected. */
+  (void)cr_fault("latch");
   uint32_t old = atomic_exchange(&l->word, 0);
   cr_assert((old & ~CONTENDED) == cr_me->index + 1);
+  (void)cr_fault("latch");
   if (old & CONTENDED) cr_futex_wake(&l->word, 1);
   forget(cr_me, l);
 }

@@ -24,8 +24,10 @@ void cr_redo(void *word, uint64_t value) {
 }
 
 static void make(const cr_redo_log *log, uint64_t n) {
-  for (uint64_t i = 0; i < n; i++)
+  for (uint64_t i = 0; i < n; i++) {
+    (void)cr_fault("redo");
     atomic_store_explicit(log->write[i].word, log->write[i].value, memory_order_release);
+  }
 }
 
 static void forget(cr_redo_log *log) {
@@ -35,10 +37,12 @@ static void forget(cr_redo_log *log) {
 
 void cr_redo_commit(void) {
   cr_redo_log *log = &cr_me->redo;
+  (void)cr_fault("redo");
   atomic_store_explicit(&log->committed, log->count, memory_order_release);
   /* The writes must not move above the commit. */
   atomic_thread_fence(memory_order_release);
   make(log, log->count);
+  (void)cr_fault("redo");
   forget(log);
 }
 

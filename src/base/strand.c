@@ -17,6 +17,7 @@ typedef struct table {
   _Atomic uint32_t hint; /* no record below it is known to be free; only a hint */
   cr_gate freed;
   _Alignas(64) cr_strand strand[CR_STRANDS];
+  char hard[CR_FAULT_ROOM]; /* fault.c, in hard builds only */
 } table;
 
 cr_strand *cr_strands;
@@ -35,6 +36,7 @@ void cr_strands_use(void *memory, bool fresh) {
     atomic_store(&t->hint, 0);
   }
   cr_strands = t->strand;
+  if (fresh) cr_fault_begin();
 }
 
 cr_gate *cr_strands_gate(void) { return &whole()->freed; }

@@ -34,6 +34,7 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   atomic_store_explicit(&me->waits_at, gate, memory_order_relaxed);
   me->looks = 0;
   atomic_store(&me->waits_for, object);
+  (void)cr_fault("wait");
 }
 
 /* Sleeps on one word and the bell, or on the bell alone.  What the strand sleeps
@@ -47,8 +48,9 @@ static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) 
   atomic_store_explicit(&me->seen, seen, memory_order_relaxed);
   atomic_store_explicit(&me->seen_bell, bell, memory_order_relaxed);
   atomic_store_explicit(&me->asleep, 1, memory_order_release);
-  int r = g ? cr_futex_wait2(&g->word, seen, &me->bell, bell, until)
-            : cr_futex_wait(&me->bell, bell, until);
+  int r = cr_fault("futex") ? 0 /* as if woken for nothing */
+          : g               ? cr_futex_wait2(&g->word, seen, &me->bell, bell, until)
+                            : cr_futex_wait(&me->bell, bell, until);
   if (r == ETIMEDOUT && looked_at) {
     if (me->looks < MOST_LOOKS) me->looks++;
     cr_wait_check();
@@ -61,6 +63,7 @@ static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) 
 void cr_wait_end(bool served) {
   cr_strand *me = cr_me;
   cr_gate *gate = atomic_load_explicit(&me->waits_at, memory_order_relaxed);
+  (void)cr_fault("wait");
   if (gate) {
     atomic_fetch_or(&gate->word, ARMED);
     if (!served) cr_futex_wake(&gate->word, 1);
@@ -91,7 +94,9 @@ void cr_gate_wake(cr_gate *g, int n) {
   if (!(word & ARMED)) return;
   atomic_store(&cr_me->waking, g);
   while ((word & ARMED) && !atomic_compare_exchange_weak(&g->word, &word, (word + 2) & ~ARMED)) {}
+  (void)cr_fault("wake");
   if (word & ARMED) cr_futex_wake(&g->word, n);
+  (void)cr_fault("wake");
   atomic_store_explicit(&cr_me->waking, NULL, memory_order_release);
 }
 
