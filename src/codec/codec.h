@@ -54,6 +54,12 @@ void cr_state_open(lua_State *L);
 /* Gives back what cr_state_open took.  After lua_close. */
 void cr_state_close(void);
 
+/* realloc, for blocks that may be of many megabytes (huge.c).  A Lua state from
+** luaL_newstate is told to use it: its blocks are malloc's and stay so.
+** [-0, +0, -] */
+void *cr_huge_realloc(void *block, size_t size);
+void cr_huge_open(lua_State *L);
+
 /* Registers the type of code objects.  Once per process. */
 void cr_codec_register(void);
 
@@ -130,6 +136,9 @@ void cr_handle_type(lua_State *L, enum cr_type_id type);
 */
 cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type);
 void cr_handle_fill(lua_State *L, cr_handle *h, void *object_in_hand);
+/* For a handle that was filled by hand: the one on the top of the stack becomes
+** this state's handle to its object.  [-0, +0, m] */
+void cr_handle_enter(lua_State *L);
 
 /* Pushes this state's handle to `o`, which the strand can reach at this moment;
 ** makes one, with a holding of its own, if there is none.  [-0, +1, m] */

@@ -3,8 +3,11 @@
 ** decode: bytes become Lua values.
 **
 ** The decoder trusts nothing: every read is checked against the end of the
-** input, and a count reserves memory only as far as the bytes that are left
-** could fill it.  Whatever is wrong with the bytes raises "corrupt message".
+** input, and counts reserve memory only as far as the bytes that are left could
+** fill it: every child has a byte of its own, so what all tables of a message
+** claim together is no more than its length (tables in tables that each claim the
+** rest would take its square).  Whatever is wrong with the bytes raises "corrupt
+** message".
 **
 ** Composite values in progress are frames, as in the encoder.  The first frames
 ** are in the decoder itself; more are in a userdata, so that an error at any
@@ -114,10 +117,16 @@ bool decoder_scalar(decoder *d) {
 
 /* -------------------------------------------------------------------- tables */
 
+/* Memory is about to be reserved for children that take n bytes at least. */
+void decoder_claim(decoder *d, uint64_t n) {
+  if (n > (uint64_t)(d->end - d->at) || n > d->unclaimed) corrupt(d->L);
+  d->unclaimed -= n;
+}
+
 /* Each list value takes a byte at least, and each pair two. */
 static void begin_table(decoder *d, bool meta) {
   uint32_t list = take_u32(d), pairs = take_u32(d);
-  if (list + 2 * (uint64_t)pairs > (uint64_t)(d->end - d->at)) corrupt(d->L);
+  decoder_claim(d, list + 2 * (uint64_t)pairs);
   lua_createtable(d->L, list > INT_MAX ? INT_MAX : (int)list, pairs > INT_MAX ? 0 : (int)pairs);
   decoder_keep(d, decoder_number(d));
   frame *f = decoder_open(d, FRAME_TABLE);
@@ -239,6 +248,7 @@ void decoder_resume(decoder *d, lua_State *L, const unsigned char *at, const uns
   d->L = L;
   d->at = at;
   d->end = end;
+  d->unclaimed = (size_t)(end - at);
   d->message = m;
   d->flags = d->count = d->objects = 0;
   d->slots = 0;

@@ -29,7 +29,7 @@ bool encoder_grow(encoder *e, size_t more) {
   workspace *w = e->work;
   size_t room = w->room < 512 ? 512 : w->room;
   while (room - e->length < more && room < SIZE_MAX / 4) room *= 2;
-  unsigned char *bytes = room - e->length < more ? NULL : realloc(w->bytes, room);
+  unsigned char *bytes = room - e->length < more ? NULL : cr_huge_realloc(w->bytes, room);
   if (!bytes) return encoder_no_memory(e) == EMITTED;
   w->bytes = bytes;
   w->room = room;
@@ -75,34 +75,57 @@ static enum outcome emit_tag(encoder *e, enum wire tag) {
   return EMITTED;
 }
 
-static enum outcome emit_fixed(encoder *e, enum wire tag, const void *bytes, size_t n) {
-  if (!encoder_room(e, 1 + n)) return GIVEN_UP;
+/* The low `n` bytes of a little-endian word are the narrower number.  All eight are
+** written, where room was made for them, since that takes one store. */
+static enum outcome emit_word(encoder *e, enum wire tag, uint64_t word, size_t n) {
+  if (!encoder_room(e, 1 + sizeof word)) return GIVEN_UP;
   put_byte(e, tag);
-  put_bytes(e, bytes, n);
+  memcpy(e->work->bytes + e->length, &word, sizeof word);
+  e->length += n;
   return EMITTED;
 }
 
-/* The low bytes of a little-endian integer are the narrower integer. */
 static enum outcome emit_integer(encoder *e, lua_Integer i) {
+  uint64_t word = (uint64_t)i;
   if (i >= 0 && i <= SMALL_MAX) return emit_tag(e, WIRE_SMALL + (unsigned)i);
-  if (i >= INT8_MIN && i <= INT8_MAX) return emit_fixed(e, WIRE_INT8, &i, 1);
-  if (i >= INT16_MIN && i <= INT16_MAX) return emit_fixed(e, WIRE_INT16, &i, 2);
-  if (i >= INT32_MIN && i <= INT32_MAX) return emit_fixed(e, WIRE_INT32, &i, 4);
-  return emit_fixed(e, WIRE_INT64, &i, 8);
+  if (i >= INT8_MIN && i <= INT8_MAX) return emit_word(e, WIRE_INT8, word, 1);
+  if (i >= INT16_MIN && i <= INT16_MAX) return emit_word(e, WIRE_INT16, word, 2);
+  if (i >= INT32_MIN && i <= INT32_MAX) return emit_word(e, WIRE_INT32, word, 4);
+  return emit_word(e, WIRE_INT64, word, 8);
 }
 
-static enum outcome emit_number(encoder *e) {
-  if (lua_isinteger(e->L, -1)) return emit_integer(e, lua_tointeger(e->L, -1));
-  lua_Number x = lua_tonumber(e->L, -1);
-  return emit_fixed(e, WIRE_FLOAT, &x, sizeof x);
+static enum outcome emit_number(encoder *e, int index) {
+  if (lua_isinteger(e->L, index)) return emit_integer(e, lua_tointeger(e->L, index));
+  lua_Number x = lua_tonumber(e->L, index);
+  uint64_t word;
+  memcpy(&word, &x, sizeof word);
+  return emit_word(e, WIRE_FLOAT, word, sizeof word);
 }
 
-static enum outcome emit_string(encoder *e) {
+static enum outcome emit_string(encoder *e, int index) {
   size_t n;
-  const char *s = lua_tolstring(e->L, -1, &n);
+  const char *s = lua_tolstring(e->L, index, &n);
   if (!encoder_room(e, STRING_HEAD + n)) return GIVEN_UP;
   put_string(e, s, n);
   return EMITTED;
+}
+
+static bool is_scalar(int type) {
+  return type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TBOOLEAN || type == LUA_TNIL;
+}
+
+static enum outcome emit_scalar(encoder *e, int type, int index) {
+  switch (type) {
+  case LUA_TNUMBER: return emit_number(e, index);
+  case LUA_TSTRING: return emit_string(e, index);
+  case LUA_TBOOLEAN: return emit_tag(e, lua_toboolean(e->L, index) ? WIRE_TRUE : WIRE_FALSE);
+  default: return emit_tag(e, WIRE_NIL);
+  }
+}
+
+bool encoder_scalar(encoder *e, int index) {
+  int type = lua_type(e->L, index);
+  return is_scalar(type) && emit_scalar(e, type, index) == EMITTED;
 }
 
 /* ------------------------------------------------------------------ tables */
@@ -110,7 +133,7 @@ static enum outcome emit_string(encoder *e) {
 static enum outcome emit_again(encoder *e, const seen_slot *slot) {
   if (slot->pending) return refuse(e, "a value whose __transfer returns the value itself");
   e->again = true;
-  return emit_fixed(e, WIRE_AGAIN, &slot->number, sizeof slot->number);
+  return emit_word(e, WIRE_AGAIN, slot->number, sizeof slot->number);
 }
 
 static enum outcome open_table(encoder *e, const void *address, bool meta) {
@@ -149,14 +172,16 @@ static enum outcome emit_table(encoder *e) {
   return open_table(e, address, meta);
 }
 
-/* The next key is at -2: is it the next position of the list? */
+/* The next key is at -2: is it the next position of the list?  (What is a number but
+** no integer is 0 as one.) */
 static bool lists(encoder *e, const frame *f) {
-  return f->listing && lua_isinteger(e->L, -2) &&
+  return f->listing && lua_type(e->L, -2) == LUA_TNUMBER &&
          lua_tointeger(e->L, -2) == (lua_Integer)f->list + 1;
 }
 
-static enum outcome next_pair(encoder *e, frame *f) {
-  if (lists(e, f)) {
+/* The next key and its value, one of which has something in it. */
+static enum outcome next_pair(encoder *e, frame *f, bool listed) {
+  if (listed) {
     f->list++;
     f->stage = STAGE_VALUE;
   } else {
@@ -181,6 +206,26 @@ static enum outcome end_pairs(encoder *e, frame *f) {
   return OPENED;
 }
 
+/* Scalars, which most tables consist of, are written where they are, without a
+** round through the frame for each. */
+static enum outcome next_pairs(encoder *e, frame *f) {
+  lua_State *L = e->L;
+  for (; lua_next(L, f->base); lua_pop(L, 1)) {
+    bool listed = lists(e, f);
+    int key = listed ? LUA_TNIL : lua_type(L, -2), value = lua_type(L, -1);
+    if (!is_scalar(key) || !is_scalar(value)) return next_pair(e, f, listed);
+    if (listed) {
+      f->list++;
+    } else {
+      f->listing = false;
+      f->pairs++;
+      if (emit_scalar(e, key, -2) != EMITTED) return GIVEN_UP;
+    }
+    if (emit_scalar(e, value, -1) != EMITTED) return GIVEN_UP;
+  }
+  return end_pairs(e, f);
+}
+
 /* Goes on after the child that f->stage names; returns OPENED when another frame
 ** is on top now.  (Opening one may move the frames: then f is not touched again.) */
 static enum outcome step_table(encoder *e, frame *f) {
@@ -201,7 +246,7 @@ static enum outcome step_table(encoder *e, frame *f) {
       lua_settop(L, f->base);
       e->work->depth--;
       return OPENED;
-    default: r = lua_next(L, f->base) ? next_pair(e, f) : end_pairs(e, f);
+    default: r = next_pairs(e, f);
     }
   }
   return r;
@@ -225,7 +270,7 @@ static enum outcome emit_handle(encoder *e, const cr_handle *h) {
   if (!e->message) e->message = cr_message_new(0);
   if (!e->message || cr_message_mention(e->message, h->object, &number) != 0)
     return encoder_no_memory(e);
-  return emit_fixed(e, WIRE_HANDLE, &number, 4);
+  return emit_word(e, WIRE_HANDLE, number, 4);
 }
 
 static enum outcome emit_userdata(encoder *e) {
@@ -244,11 +289,9 @@ static enum outcome emit_light(encoder *e) {
 }
 
 enum outcome encoder_emit(encoder *e) {
-  switch (lua_type(e->L, -1)) {
-  case LUA_TNIL: return emit_tag(e, WIRE_NIL);
-  case LUA_TBOOLEAN: return emit_tag(e, lua_toboolean(e->L, -1) ? WIRE_TRUE : WIRE_FALSE);
-  case LUA_TNUMBER: return emit_number(e);
-  case LUA_TSTRING: return emit_string(e);
+  int type = lua_type(e->L, -1);
+  if (is_scalar(type)) return emit_scalar(e, type, -1);
+  switch (type) {
   case LUA_TTABLE: return emit_table(e);
   case LUA_TFUNCTION: return emit_function(e);
   case LUA_TUSERDATA: return emit_userdata(e);

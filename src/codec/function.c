@@ -18,7 +18,12 @@
 ** keeps a global that it has already: the script's own variables are not undone
 ** by what comes back from a worker.
 **
-** Bytecode is loaded only if its hash is right, since Lua does not verify it.
+** Lua does not verify bytecode, so only what a strand of this program has dumped
+** may be loaded.  Who can write a message sees to that: messages are in the arena,
+** an unnamed file that no other program has mapped or inherits; the encoder alone
+** fills them; and nothing in lib/ decodes bytes that a script has (a string or a
+** buffer is sent as what it is).  The hash is against mistakes, not enemies: bytes
+** that were damaged are refused.
 */
 #include "codec/inside.h"
 

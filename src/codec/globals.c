@@ -21,7 +21,8 @@
 
 /* ---------------------------------------------------------------- the format */
 
-#define HEAD_SIZE 31u /* up to the number of upvalues */
+#define DEPTH_MOST 200 /* LUAI_MAXCCALLS: functions in functions */
+#define HEAD_SIZE 31u  /* up to the number of upvalues */
 static const unsigned char head[] = "\x1bLua\x54\x00\x19\x93\r\n\x1a\n\x04\x08\x08";
 
 /* Types of constants. */
@@ -50,6 +51,7 @@ static inline uint32_t arg_ax(uint32_t i) { return i >> 7; }
 typedef struct reader {
   const unsigned char *at, *end;
   bool bad; /* the input ended too early; everything read since is 0 */
+  int depth;
   global_found found;
   void *arg;
 } reader;
@@ -183,7 +185,7 @@ static void skip_debug(reader *r) {
 
 /* The code comes before the upvalues that say what it means, so it is scanned
 ** after them.  Those of the outermost function are given; an inner one finds its
-** own from them.  Lua's parser lets functions nest 200 deep. */
+** own from them.  Lua's parser lets functions nest less than DEPTH_MOST deep. */
 /* NOLINTNEXTLINE(misc-no-recursion) */
 static void function(reader *r, const bool *outer, bool outermost) {
   size_t ignored;
@@ -195,9 +197,11 @@ static void function(reader *r, const bool *outer, bool outermost) {
   skip(r, 3);          /* parameters, vararg, stack size */
   skip_code(r, &c);
   read_upvalues(r, outer, mine);
+  if (++r->depth > DEPTH_MOST) r->bad = true;
   if (r->bad) return;
   scan(r, &c, env);
   for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, env, false);
+  r->depth--;
   skip_debug(r);
 }
 

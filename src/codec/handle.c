@@ -11,7 +11,14 @@
 ** takes a handle out of the table before it runs its finalizer.
 **
 ** Handle types are told apart by comparing the metatable's address with the one
-** registered for the type: no string, no search.
+** registered for the type: no string, no search.  The handles that were checked
+** lately are known by their address alone: an entry is made for an open handle,
+** and `collect`, the only one that closes a handle and the last thing that
+** happens to it before Lua frees its memory, takes the entry out.  So an entry's
+** address is that of the same handle, still open.  Should a script take away a
+** handle's finalizer with debug.setmetatable, the memory may become another
+** userdata; that one does not begin with the address of the entry's object, which
+** nobody gives back then.
 */
 #include "codec/inside.h"
 
@@ -39,11 +46,20 @@ static const struct {
 
 /* --------------------------------------------------------------------- types */
 
+static known_handle *known(const cr_handle *h) {
+  return &cr_lua->codec->known[((uintptr_t)h >> 4) % KNOWN_HANDLES];
+}
+
+static void forget(const cr_handle *h) {
+  if (known(h)->handle == h) known(h)->handle = NULL;
+}
+
 /* Also the handle's __close if its module says so: it may run twice. */
 static int collect(lua_State *L) {
   cr_handle *h = lua_touserdata(L, 1);
   cr_hold *hold = h ? h->hold : NULL;
   if (hold) {
+    forget(h);
     h->object = NULL;
     h->hold = NULL;
     cr_object_drop(hold);
@@ -93,11 +109,12 @@ cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type) {
   return h;
 }
 
-/* Enters the handle at the top of the stack. */
-static void enter(lua_State *L, const cr_object *o) {
+void cr_handle_enter(lua_State *L) {
+  const cr_handle *h = lua_touserdata(L, -1);
+  luaL_checkstack(L, 4, NULL);
   state_table(L, &cr_lua->handles, "v");
   lua_pushvalue(L, -2);
-  lua_rawsetp(L, -2, o);
+  lua_rawsetp(L, -2, h->object);
   lua_pop(L, 1);
 }
 
@@ -105,8 +122,7 @@ void cr_handle_fill(lua_State *L, cr_handle *h, void *object_in_hand) {
   if (!object_in_hand) raise_memory(L);
   h->hold = cr_object_born(object_in_hand);
   h->object = object_in_hand;
-  luaL_checkstack(L, 4, NULL);
-  if (lua_touserdata(L, -1) == h) enter(L, h->object);
+  if (lua_touserdata(L, -1) == h) cr_handle_enter(L);
 }
 
 /* Pushes the handle that this state has already; otherwise nothing. */
@@ -128,7 +144,7 @@ void cr_handle_push(lua_State *L, cr_object *o) {
   h->hold = cr_object_hold(o);
   if (!h->hold) raise_memory(L);
   h->object = o;
-  enter(L, o);
+  cr_handle_enter(L);
 }
 
 /* A hold names its object above the bits that say what it is (arena.h). */
@@ -146,7 +162,7 @@ static int adopt(lua_State *L) {
   h->hold = *hold;
   h->object = o;
   *hold = NULL;
-  enter(L, o);
+  cr_handle_enter(L);
   return 1;
 }
 
@@ -193,7 +209,17 @@ cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type) {
   return NULL;
 }
 
+static void *check_and_remember(lua_State *L, int index, enum cr_type_id type) {
+  const cr_handle *h = cr_handle_check_open(L, index, type);
+  if (!h) return NULL;
+  *known(h) = (known_handle){h, h->object, type};
+  return h->object;
+}
+
+/* A light userdata with the address of a known handle would do as well. */
 void *cr_handle_check(lua_State *L, int index, enum cr_type_id type) {
-  cr_handle *h = cr_handle_check_open(L, index, type);
-  return h ? h->object : NULL;
+  const cr_handle *h = lua_touserdata(L, index);
+  const known_handle *k = known(h);
+  if (h && k->handle == h && k->type == type && h->object == k->object) return k->object;
+  return check_and_remember(L, index, type);
 }

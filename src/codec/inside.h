@@ -167,6 +167,7 @@ enum outcome {
 /* emit.c */
 enum outcome encoder_emit(encoder *e);      /* [-0, +0, e] */
 enum outcome encoder_run(encoder *e);       /* one whole value: EMITTED or GIVEN_UP */
+bool encoder_scalar(encoder *e, int index); /* plain only; false: not a scalar, or no room */
 enum outcome encoder_no_memory(encoder *e); /* raises unless plain */
 enum outcome encoder_number(encoder *e, const void *address, uint32_t *number);
 frame *encoder_open(encoder *e, enum frame_kind kind, uint32_t number); /* NULL: gives up */
@@ -226,6 +227,7 @@ enum outcome refuse_value(encoder *e); /* names the value at the top of the stac
 typedef struct decoder {
   lua_State *L;
   const unsigned char *at, *end;
+  size_t unclaimed;          /* bytes for which no table has reserved memory */
   const cr_message *message; /* its mentions; NULL: none */
   uint32_t flags, count;     /* of the header */
   uint32_t objects;          /* numbers given out */
@@ -249,6 +251,7 @@ uint32_t decoder_number(decoder *d);                  /* the next number */
 void decoder_keep(decoder *d, uint32_t number);       /* the value on top has it */
 void decoder_push_again(decoder *d, uint32_t number); /* [-0, +1, e] */
 bool decoder_scalar(decoder *d);                      /* [-0, +(0|1), e] */
+void decoder_claim(decoder *d, uint64_t n);           /* [-0, +0, e] */
 
 /* Takes n bytes of the input, or raises. */
 static inline const unsigned char *take(decoder *d, size_t n) {
@@ -306,8 +309,17 @@ size_t names_write(unsigned char *out, const char *module, const char *key);
 
 /* ------------------------------------------------------------------- state.c */
 
+/* A handle that was checked lately, by its address; handle.c has the argument. */
+typedef struct known_handle {
+  const cr_handle *handle; /* not closed and not collected; NULL: no entry */
+  cr_object *object;
+  enum cr_type_id type;
+} known_handle;
+#define KNOWN_HANDLES 16u
+
 /* The state's part that upper floors need not see. */
 struct cr_codec {
+  known_handle known[KNOWN_HANDLES];
   workspace work;  /* of plain encodes */
   seen names;      /* address -> index in the registry's table of names */
   uint64_t loaded; /* fingerprint of package.loaded when the names were collected */

@@ -130,16 +130,23 @@ cr_writer *cr_writer_new(lua_State *L, const char *noun) {
   return w;
 }
 
-void cr_writer_add(lua_State *L, cr_writer *w, int index) {
+static void add_composite(lua_State *L, cr_writer *w, int index) {
   encoder *e = &w->e;
   luaL_checkstack(L, 16, NULL);
-  e->L = L;
   index = lua_absindex(L, index);
   if (!encode_plain(e, index, 1)) {
     w->plain = false;
     e->position = w->count + 1;
     if (encode_protected(e, index, 1) != LUA_OK) lua_error(L);
   }
+}
+
+/* A scalar needs no frame, no number and none of the Lua stack.  What there is no
+** room for is tried again the long way, which knows how to say so. */
+void cr_writer_add(lua_State *L, cr_writer *w, int index) {
+  w->e.L = L;
+  w->e.plain = true;
+  if (!encoder_scalar(&w->e, index)) add_composite(L, w, index);
   w->count++;
 }
 

@@ -93,7 +93,8 @@ enum outcome transfer_step(encoder *e, frame *f) {
 ** of the input at least, so a wrong count cannot ask for more than that. */
 void transfer_begin(decoder *d) {
   uint32_t number = decoder_number(d), n = take_u32(d);
-  if (n == 0 || n > (size_t)(d->end - d->at)) corrupt(d->L);
+  if (n == 0) corrupt(d->L);
+  decoder_claim(d, n);
   luaL_checkstack(d->L, (int)(n < 1000000 ? n : 1000000), "corrupt message");
   lua_pushnil(d->L);
   frame *f = decoder_open(d, FRAME_TRANSFER);

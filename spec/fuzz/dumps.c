@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** dumps: any bytes as a dumped function whose globals are looked for.
+**
+** The first byte says which of the upvalues hold the globals.  What is found must
+** lie in the input; the input is in a block of just its size, so that the
+** sanitizer sees a step beyond.
+*/
+#include <stdlib.h>
+
+#include "codec/inside.h"
+#include "fuzz.h"
+
+typedef struct range {
+  const unsigned char *from, *to;
+} range;
+
+static void found(void *arg, const char *bytes, size_t length) {
+  const range *r = arg;
+  const unsigned char *at = (const unsigned char *)bytes;
+  cr_check(at >= r->from && at <= r->to && length <= (size_t)(r->to - at));
+}
+
+static void one(const uint8_t *bytes, size_t n) {
+  bool env[256];
+  if (n == 0) return;
+  for (unsigned i = 0; i < 256; i++) env[i] = bytes[0] >> i % 8 & 1;
+  unsigned char *dump = malloc(n - 1 ? n - 1 : 1);
+  cr_check(dump != NULL);
+  memcpy(dump, bytes + 1, n - 1);
+  range r = {dump, dump + n - 1};
+  globals_find(dump, n - 1, env, found, &r);
+  free(dump);
+}
+
+static void nothing(void) {}
+
+const fuzz_target fuzz_dumps = {"dumps", nothing, one, nothing};
