@@ -23,11 +23,15 @@ FLAGS_release =
 FLAGS_debug = -DCR_DEBUG -Og
 FLAGS_hard = -DCR_DEBUG -DCR_HARD
 FLAGS_asan = -DCR_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS_fuzz = -DCR_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FLAGS_tsan = -DCR_DEBUG -fsanitize=thread -DCR_TSAN -DCR_ARENA_ADDRESS=0x7e8000000000u
 
 # Only the goals that compile need Lua's headers; "make deps" must run without.
 LUA_CFLAGS = $(shell pkg-config --cflags lua5.4)
 ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -pthread -D_GNU_SOURCE= -Isrc $(LUA_CFLAGS) $(CFLAGS) $(FLAGS_$(VARIANT))
+
+# Symbols are looked up at the start, once for all the children of the zygote.
+BIND = -Wl,-z,now
 
 # The whole of static liblua goes in and is exported: C modules for Lua expect
 # the Lua API from the program that loads them.
@@ -38,7 +42,7 @@ BIN = $(if $(filter release,$(VARIANT)),build/conrun,$(OUT)/conrun)
 
 FLOORS = base arena sync codec worker pool lib host
 floor = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(1)/*.c))
-OBJECTS = $(foreach f,$(FLOORS),$(call floor,$(f))) $(OUT)/embedded.o $(EXTRA_$(VARIANT))
+OBJECTS = $(foreach f,$(FLOORS),$(call floor,$(f))) $(OUT)/compiled.o $(EXTRA_$(VARIANT))
 EXTRA_tsan = $(OUT)/.ci/tsan.o
 LUA_PARTS = $(sort $(wildcard lua/conrun/*.lua lua/conrun/*/*.lua))
 
@@ -49,7 +53,7 @@ C_TESTS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/c/*_test.c))
 C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench lint debug hard asan tsan install deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan faults sweeps chaos soak install deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -71,24 +75,52 @@ $(OUT)/embedded.c: $(LUA_PARTS) .ci/embed.awk Makefile
 	@mkdir -p $(@D)
 	awk -f .ci/embed.awk $(LUA_PARTS) > $@
 
-$(OUT)/embedded.o: $(OUT)/embedded.c $(OUT)/flags
+$(OUT)/embedded.o $(OUT)/compiled.o: $(OUT)/%.o: $(OUT)/%.c $(OUT)/flags
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The same list with chunks instead of sources.
+$(OUT)/compile: $(OUT)/.ci/compile.o $(OUT)/embedded.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
+
+$(OUT)/compiled.c: $(OUT)/compile
+	$< > $@
+
 $(BIN): $(OBJECTS)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $(OBJECTS) $(LUA_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E $(BIND) -o $@ $(OBJECTS) $(LUA_LIBS)
 
 $(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
 
+# Targets of the fuzzers, and the spec that replays their corpus.  What lua_load
+# makes of bytecode is decided by gate.c.
+FUZZ_TARGETS = values dumps
+FUZZ_PARTS = $(FUZZ_TARGETS:%=$(OUT)/spec/fuzz/%.o) $(OUT)/spec/fuzz/gate.o
+WITH_GATE = -Wl,--wrap=lua_load
+
+$(OUT)/spec/c/fuzz_test: $(OUT)/spec/c/fuzz_test.o $(FUZZ_PARTS) $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(WITH_GATE) -Wl,-E -o $@ $^ $(LUA_LIBS)
+
+$(OUT)/spec/fuzz/fuzz-%: $(OUT)/spec/fuzz/run.o $(FUZZ_PARTS) $(LOW) $(call floor,codec)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $(WITH_GATE) -o $@ $^ $(LUA_LIBS)
+
+$(OUT)/spec/fuzz/seeds: $(OUT)/spec/fuzz/seeds.o $(LOW) $(call floor,codec)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LUA_LIBS)
+
 $(OUT)/spec/%: $(OUT)/spec/%.o $(LOW)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+
+# The faults of a hard build, as a Lua module for the sweeps.
+FAULT = $(OUT)/spec/chaos/fault.so
+$(FAULT): spec/chaos/fault.c $(OUT)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 # What the machine allows: one side of the benchmark.
 FLOOR = $(OUT)/scripts/bench/floor
 $(FLOOR): $(OUT)/scripts/bench/floor.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
 
--include $(OBJECTS:.o=.d) $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d)
+-include $(OBJECTS:.o=.d) $(OUT)/embedded.d $(OUT)/.ci/compile.d $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d) $(wildcard $(OUT)/spec/fuzz/*.d)
 
 # --------------------------------------------------------------------- running
 
@@ -102,12 +134,45 @@ test: deps
 SPEC_ENV_tsan = CONRUN_SPEC_AUDIT=
 
 # Every test program and spec file, or those named: make spec SPEC=spec/lib/lock_spec.lua
-spec: $(BIN) $(C_TESTS)
-	@CONRUN=$(abspath $(BIN)) $(SPEC_ENV_$(VARIANT)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) spec)
+spec: $(BIN) $(C_TESTS) $(C_STRESS)
+	@CONRUN=$(abspath $(BIN)) $(SPEC_ENV_$(VARIANT)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) $(C_STRESS) spec)
 
 # The specs again under the sanitizers.
 asan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ spec
+
+# Every fault at every point of the main operations, one after the other.
+faults:
+	@$(MAKE) --no-print-directory VARIANT=hard sweeps
+sweeps: $(BIN) $(FAULT)
+	@CONRUN=$(abspath $(BIN)) LUA_CPATH_5_4='$(dir $(abspath $(FAULT)))?.so;;' \
+	  CONRUN_SPEC_DEADLINE=$${CONRUN_SPEC_DEADLINE:-4} $(LUA) spec/run.lua $(or $(SPEC),$(sort $(wildcard spec/chaos/*_sweep.lua)))
+
+# Each target of the fuzzers in turn: make fuzz FUZZ="-max_total_time=600".  New
+# inputs are kept below build/; one that is a finding belongs into spec/fuzz/corpus.
+FUZZ ?= -max_total_time=60
+fuzz:
+	@.ci/deps lint
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-here
+
+fuzz-here: $(FUZZ_TARGETS:%=$(OUT)/spec/fuzz/fuzz-%)
+	@for t in $(FUZZ_TARGETS); do mkdir -p $(OUT)/found/$$t && echo "== $$t" && \
+	  $(OUT)/spec/fuzz/fuzz-$$t -artifact_prefix=$(OUT)/found/$$t- $(FUZZ) $(OUT)/found/$$t spec/fuzz/corpus/$$t || exit; done
+
+# Writes the corpus that they start from, anew.
+fuzz-seeds: $(OUT)/spec/fuzz/seeds
+	@mkdir -p spec/fuzz/corpus/values spec/fuzz/corpus/dumps
+	@$< spec/fuzz/corpus
+
+# Workers killed at random while they use everything: CHAOS="--seed=7 --seconds=600".
+CHAOS ?= --seconds=60
+chaos: $(BIN)
+	@ulimit -c 0; $(BIN) --audit spec/chaos/chaos.lua $(CHAOS)
+
+# Everything at once for half an hour: what the program uses must not grow.
+SOAK ?= --seconds=1800
+soak: $(BIN)
+	@ulimit -c 0; $(BIN) --audit spec/chaos/soak.lua $(SOAK)
 
 # Builds for people who look for a mistake: build/debug/conrun, build/hard/conrun.
 debug hard:
@@ -148,8 +213,12 @@ help:
 	@echo 'make spec SPEC=spec/lib/lock_spec.lua    run only that'
 	@echo 'make asan       the specs under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make tsan       the specs under ThreadSanitizer'
+	@echo 'make chaos      workers killed at random while they use everything; CHAOS="--help" has options'
+	@echo 'make faults     a fault at every point of the main operations, one after the other'
+	@echo 'make soak       half an hour of everything; what it uses must not grow; SOAK="--seconds=N"'
 	@echo 'make doc        the reference: build/doc/reference.md and reference.html'
 	@echo 'make bench      conrun, Python and the machine, measured by turns; BENCH="--help" has options'
+	@echo 'make fuzz       hostile bytes for the decoder, a minute each; FUZZ="-max_total_time=600"'
 	@echo 'make lint       floors, format, static checks, Lua style'
 	@echo 'make debug      build/debug/conrun, with assertions'
 	@echo 'make hard       build/hard/conrun, with fault points'

@@ -7,13 +7,16 @@
 -- default values, and the kind of each default says what the option takes:
 --
 --   fast = false             a flag:         --fast
---   count = 10               an integer > 0: --count=20
+--   count = 10               an integer > 0: --count=20; from 0 on if the default is 0
+--   rate = 0.5               a number >= 0:  --rate=2
 --   sizes = "2,4,8"          any text:       --sizes=1,2
 --   kind = {"process", ...}  one of these:   --kind=thread, the first is the default
 --
 -- `--no-lock` sets the field `no_lock`.  What is no option is positional, and
 -- refused unless the script says how many it takes.  Short options and
 -- `--name value` are left out: one spelling is enough.
+
+local words = require "conrun.text"
 
 local args = {}
 
@@ -30,12 +33,12 @@ function args.fail(format, ...)
 end
 
 local function option_list(spec)
-  local names = { "--help" }
+  local names = { "help" }
   for field in pairs(spec) do
-    names[#names + 1] = "--" .. field:gsub("_", "-")
+    names[#names + 1] = field:gsub("_", "-")
   end
   table.sort(names)
-  return table.concat(names, " ")
+  return names
 end
 
 --- An integer of at least `least` from a text, or the end of the program.
@@ -52,13 +55,41 @@ function args.integer(what, text, least)
   return value --[[@as integer]]
 end
 
+--- A list of whole numbers from a text such as "1,2,4", or the end of the program.
+---@param what string names the argument in the message
+---@param text string
+---@param least? integer default 1
+---@return integer[]
+function args.integers(what, text, least)
+  local list = {}
+  for part in (text .. ","):gmatch "(.-)," do
+    list[#list + 1] = args.integer(what, part, least)
+  end
+  return list
+end
+
+local function read_float(what, text)
+  local value = tonumber(text or "")
+  if not value or not (value >= 0 and value < math.huge) then
+    args.fail("%s needs a number of at least 0, got '%s'", what, text or "")
+  end
+  return value + 0.0
+end
+
+-- What was meant, for the end of a message.
+local function hint(word, known, dashes)
+  local near = words.nearest(word, known)
+  return near and ("; did you mean '%s%s'?"):format(dashes or "", near) or ""
+end
+
 local function choose(what, text, choices)
   for _, choice in ipairs(choices) do
     if choice == text then
       return choice
     end
   end
-  args.fail("%s needs one of %s, got '%s'", what, table.concat(choices, ", "), text or "")
+  local near = text and hint(text, choices) or ""
+  args.fail("%s needs one of %s, got '%s'%s", what, table.concat(choices, ", "), text or "", near)
 end
 
 local function read_option(default, what, text)
@@ -67,8 +98,10 @@ local function read_option(default, what, text)
       args.fail("%s takes no value", what)
     end
     return true
+  elseif math.type(default) == "float" then
+    return read_float(what, text)
   elseif type(default) == "number" then
-    return args.integer(what, text)
+    return args.integer(what, text, math.min(default, 1))
   elseif type(default) == "table" then
     return choose(what, text, default)
   elseif not text then
@@ -102,7 +135,9 @@ function args.read(list, usage, spec, positional)
     elseif field and spec[field] ~= nil then
       options[field] = read_option(spec[field], "--" .. name, word:find "=" and value or nil)
     elseif name or word:sub(1, 1) == "-" and not tonumber(word) then
-      args.fail("unknown option '%s'; it knows %s", word, option_list(spec))
+      local known = option_list(spec)
+      local near = name and hint(name, known, "--") or ""
+      args.fail("unknown option '%s'; it knows --%s%s", word, table.concat(known, " --"), near)
     elseif #options >= (positional or 0) then
       args.fail("unexpected argument '%s'; try --help", word)
     else

@@ -36,6 +36,9 @@ end
 ---@param fields table kind and message; value, traceback and strand where known
 ---@return conrun.Error
 function errors.new(fields)
+  if type(fields) ~= "table" then
+    error("bad argument #1 to 'new' (table with kind and message expected, got " .. type(fields) .. ")", 2)
+  end
   local kind, message = fields.kind, fields.message
   if type(kind) ~= "string" then
     error("bad argument #1 to 'new' (field 'kind': string expected, got " .. type(kind) .. ")", 2)

@@ -5,11 +5,13 @@
 --   12:30:01.250 warn  [worker 3] 7 items left
 --
 -- A line is one write to a file that is opened for appending, so lines of
--- different strands do not mix and need no lock.  Level and target belong to the
+-- different strands do not mix and need no lock; on stderr it comes above the
+-- progress bars (screen.c).  Level and target belong to the
 -- strand that sets them; a worker that is to log elsewhere sets them in its
 -- function, or a pool in its initializer.
 
 local core = require "conrun.core"
+local screen = require "conrun.core.screen"
 
 local log = {}
 
@@ -46,7 +48,7 @@ end
 ---@param target "stderr"|string|fun(line: string) a path is appended to; a function gets each line without its end
 function log.to(target)
   if target == "stderr" then
-    write = appender(io.stderr)
+    write = screen.line
   elseif type(target) == "string" then
     if not io.open then
       error("cannot log to '" .. target .. "': this worker may not use the library 'io'", 2)
@@ -74,7 +76,9 @@ end
 local function put(level, text, ...)
   if ranks[level] < ranks[current] then return end
   if select("#", ...) > 0 then
-    text = text:format(...)
+    local good, line = pcall(string.format, text, ...)
+    if not good then error(line, 3) end
+    text = line
   end
   write(("%s %-5s [%s] %s\n"):format(stamp(), level, core.strand_name(), tostring(text)))
 end

@@ -25,7 +25,6 @@ local check = require "conrun.check"
 local collector = require "conrun.collect"
 local core = require "conrun.core.pool"
 local future = require "conrun.future"
-local progress = require "conrun.progress"
 
 -- Chunks per worker of a map: enough to even out tasks of unequal length.
 local chunks_per_worker = 4
@@ -59,10 +58,13 @@ local pool = {}
 ---@type fun(options?: conrun.PoolOptions): conrun.Pool
 pool.new = core.new
 
-local function new_of_kind(kind, n, options)
+local function new_of_kind(kind, n, options, what)
+  if n ~= nil and (math.type(n) ~= "integer" or n < 1) then
+    check.fail(1, what, "number of workers, 1 or more,", n)
+  end
   local all = { workers = n, kind = kind }
-  for name, value in pairs(options or {}) do
-    all[name] = value
+  for option, value in pairs(options or {}) do
+    all[option] = value
   end
   return core.new(all)
 end
@@ -72,7 +74,7 @@ end
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool
 function pool.threads(n, options)
-  return new_of_kind("thread", n, options)
+  return new_of_kind("thread", n, options, "threads")
 end
 
 --- A pool of `n` processes.
@@ -80,7 +82,7 @@ end
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool
 function pool.processes(n, options)
-  return new_of_kind("process", n, options)
+  return new_of_kind("process", n, options, "processes")
 end
 
 ---------------------------------------------------------------- calls: arguments
@@ -117,6 +119,9 @@ local function prepare(name, fn, xs, options, known)
   options = check.options(options, known, 3, name, 4)
   check.integer(options, "chunksize", 1, 4)
   check.integer(options, "buffersize", 1, 4)
+  if options.progress and options.progress ~= true and type(options.progress) ~= "string" then
+    error(("bad option 'progress' (true or a label expected, got %s)"):format(type(options.progress)), 4)
+  end
   local deadline = check.deadline(options.timeout, "option 'timeout'", 4)
   return options.collect_errors and collecting(fn) or fn, options, deadline
 end
@@ -132,6 +137,15 @@ local function to_list(xs)
     list[n] = x
   end
   return list, n
+end
+
+-- The bar that the option `progress` asks for, if it does.  Its module is loaded
+-- then and not with this one, for most pools never need it.
+local function progress_bar(option, total)
+  if not option then
+    return nil
+  end
+  return require("conrun.progress").new { total = total, label = option ~= true and option or nil }
 end
 
 local function ceil_div(a, b)
@@ -152,7 +166,8 @@ end
 local function run(self, star, xs, fn, options, deadline)
   local items, total = to_list(xs)
   local size = options.chunksize or default_size(self, total)
-  local show = options.progress and progress.new(options.progress, total) or nil
+  local bar <close> = progress_bar(options.progress, total)
+  local show = bar and function(done) bar:set(done) end
   local room = room_for(total, size, options.buffersize)
   local mapping <close> = core.mapping(self, fn, star, room)
   return core.run(mapping, items, total, size, deadline, options.collect_errors, show)
@@ -298,6 +313,16 @@ local function filler(mapping, read, room)
   end
 end
 
+-- One value for a loop to close that closes two.
+local function both(mapping, bar)
+  return setmetatable({}, {
+    __close = function()
+      local _ <close> = bar
+      local _ <close> = mapping
+    end,
+  })
+end
+
 -- The iteration of imap: hands out the items of one chunk after the other, as
 -- `collect` gives them, while the others are on their way.
 local function stream(self, collect, xs, fn, options, deadline)
@@ -305,25 +330,26 @@ local function stream(self, collect, xs, fn, options, deadline)
   local size = math.min(options.chunksize or 1, ahead)
   local mapping = core.mapping(self, fn, false, ahead // size)
   local fill = filler(mapping, reader(xs, size), ahead // size)
-  local show = options.progress and progress.new(options.progress) or nil
+  local bar = progress_bar(options.progress, type(xs) ~= "function" and #xs or nil)
   local values, start, count, given, done = {}, 0, 0, 0, 0
   fill()
   local function step()
     if given == count then
+      local _ <close> = core.turn(mapping)
       given, count = 0, 0
       if not fill() then
         return nil
       end
       start, count = collect(mapping, values, deadline, options.collect_errors)
       done = done + count
-      if show then
-        show(done)
+      if bar then
+        bar:set(done)
       end
     end
     given = given + 1
     return start + given - 1, values[given]
   end
-  return step, nil, nil, mapping
+  return step, nil, nil, bar and both(mapping, bar) or mapping
 end
 
 --- Iterates over `i, result` in the order of the items, while workers go on; an
@@ -352,6 +378,7 @@ end
 ---@param fn function
 ---@return any ... what it returned
 function methods:apply(fn, ...)
+  check.callable(fn, 1, "apply")
   return self:submit(fn, ...):result()
 end
 

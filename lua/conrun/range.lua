@@ -99,7 +99,8 @@ function range.new(first, last, step)
     error("bad argument #3 to 'range' (a step must not be " .. step .. ")", 2)
   end
   local count = steps(first, last, step) + 1
-  if count < 0 then
+  local empty = count == 0 and (first > last) == (step > 0) -- else it went beyond the last integer
+  if count < 0 or count == 0 and not empty then
     error("bad argument #2 to 'range' (more integers than can be counted)", 2)
   end
   return setmetatable({ first = first, step = step, count = count }, metatable)

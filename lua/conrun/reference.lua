@@ -27,7 +27,8 @@ local reference = {}
 --- The texts, in the order of the pages.
 reference.names = {
   "conrun", "thread", "process", "lock", "condition", "semaphore", "event", "barrier", "queue", "pipe",
-  "future", "pool", "shared", "select", "log", "errors", "range", "plot", "bench", "args",
+  "future", "pool", "shared", "select", "log", "errors", "range", "progress", "plot", "svg",
+  "bench", "args",
 }
 
 ---@class conrun.reference.Part a parameter, a result or a field

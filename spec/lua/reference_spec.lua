@@ -76,6 +76,10 @@ local classes = {
   ["conrun.SharedDict"] = { "shared", "dict_methods", conrun.shared.dict },
   ["conrun.SharedBuffer"] = { "shared", "buffer_methods", function() return conrun.shared.buffer(8) end },
   ["conrun.View"] = { "shared", "view", function() return conrun.shared.array("i8", 1):slice(1) end },
+  ["conrun.Progress"] = { "progress", "methods", function() return conrun.progress.new() end },
+  ["bench.Report"] = { "bench_report", "methods", function()
+    return conrun.bench.run { title = "", runs = 1, { "a", function() end } }
+  end },
   ["conrun.Range"] = { "range", "methods", function() return conrun.range(1, 2) end },
 }
 
@@ -270,6 +274,7 @@ local calls = {
   ["conrun.CloseOptions"] = function(options) conrun.queue.new():close(options) end,
   ["conrun.PipeOptions"] = function(options) conrun.pipe.new(options) end,
   ["conrun.WaitOptions"] = function(options) conrun.future.wait({}, options) end,
+  ["conrun.ProgressOptions"] = function(options) conrun.progress.new(options):close() end,
   ["conrun.CancelOptions"] = function(options) conrun.future.new():cancel(options) end,
 }
 

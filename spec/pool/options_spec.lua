@@ -187,9 +187,22 @@ describe("progress", function()
       for _ in p:imap(square, { 1, 2 }, { progress = "imap" }) do end
     ]]
     assert.are.equal("4\n", out)
-    assert.matches("squares 4/4 %(100%%%)\n", err)
-    assert.matches("\r2/2 %(100%%%)\n", err)
-    assert.matches("imap 2", err)
+    assert.matches("^squares: 4/4 %(100%%%) %[[^\n]*%]\n2/2 %(100%%%) %[[^\n]*%]\nimap: 2/2 %(100%%%)[^\n]*\n$", err)
+  end)
+
+  it("ends with what was done when the call fails or the loop is left", function()
+    local _, err = kinds.run [[
+      local p <close> = require("conrun.pool").threads(1)
+      pcall(p.map, p, function(x) error "no" end, { 1, 2 }, { progress = "failing", chunksize = 1, timeout = 60 })
+      for _ in p:imap(math.abs, { 1, 2, 3 }, { progress = "left" }) do break end
+    ]]
+    assert.matches("^failing: 2/2 [^\n]*\nleft: 1/3 [^\n]*\n$", err)
+  end)
+
+  it("refuses what is no label", function()
+    local p <close> = kinds.pool("thread", 1)
+    assert.has_error(function() p:map(square, { 1 }, { progress = 7 }) end,
+      "bad option 'progress' (true or a label expected, got number)")
   end)
 end)
 

@@ -15,13 +15,17 @@ static void *at(const cr_array *a, uint64_t i) {
   return (char *)a->data + i * cr_element_size(a->element);
 }
 
+static void refuse_index(lua_State *L, const cr_array *a, int index) {
+  lua_Integer i = luaL_checkinteger(L, index);
+  cr_refuse(L, index,
+            lua_pushfstring(L, "index %I is out of range (1 to %I)", i, (lua_Integer)a->length));
+}
+
 /* The element that the integer at `index` names, 1-based, or raises. */
 static void *check_element(lua_State *L, const cr_array *a, int index) {
-  lua_Integer i = luaL_checkinteger(L, index);
-  if ((lua_Unsigned)i - 1 >= a->length)
-    cr_refuse(L, index,
-              lua_pushfstring(L, "index %I is out of range (1 to %I)", i, (lua_Integer)a->length));
-  return at(a, (uint64_t)i - 1);
+  lua_Unsigned i = (lua_Unsigned)lua_tointeger(L, index) - 1; /* not an integer: out of range */
+  if (i >= a->length) refuse_index(L, a, index);
+  return at(a, i);
 }
 
 /* ------------------------------------------------------------- construction */

@@ -32,6 +32,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/call.h"
@@ -93,13 +94,34 @@ static int lock_with_others(int fd, struct stat *st) {
   return st->st_nlink > 0 ? 0 : EAGAIN;
 }
 
+/* Pages are taken when they are touched, and one that cannot be had then is a signal,
+** not an error.  So what is not there now is refused.  (Somebody else may use it up
+** later: taking all pages at once would be the other evil.) */
+static bool has_room(int fd, uint64_t size) {
+  struct statvfs fs;
+  if (fstatvfs(fd, &fs) != 0 || fs.f_blocks == 0) return true; /* no limit */
+  return (size - 1) / fs.f_frsize < fs.f_bavail;
+}
+
 /* A file of no length is one that somebody is making, or died while making: who
 ** has it alone gives it its length. */
 static int set_length(int fd, uint64_t size) {
   struct stat st;
   int error = size ? lock_alone(fd, &st) : EWOULDBLOCK;
-  if (error == 0 && st.st_size == 0 && ftruncate(fd, (off_t)size) != 0) return errno;
+  if (error == 0 && st.st_size == 0) {
+    if (!has_room(fd, size)) return ENOSPC;
+    if (ftruncate(fd, (off_t)size) != 0) return errno;
+  }
   return error == ENOENT ? EAGAIN : 0;
+}
+
+/* Removes the file if nobody uses it; `inode` 0: whichever it is. */
+static void remove_unused(const char *path, uint64_t inode) {
+  struct stat st;
+  int fd = shm_open(path, O_RDWR | O_CLOEXEC, 0);
+  if (fd < 0) return;
+  if (lock_alone(fd, &st) == 0 && (inode == 0 || st.st_ino == inode)) shm_unlink(path);
+  close(fd);
 }
 
 /* EAGAIN: it was removed, or is being made, at this very moment. */
@@ -112,6 +134,7 @@ static int try_open(const char *path, uint64_t size, int *fd, struct stat *st) {
   if (error) {
     close(*fd);
     *fd = -1;
+    if (error == ENOSPC) remove_unused(path, 0);
   }
   return error;
 }
@@ -126,15 +149,6 @@ static int open_file(const char *name, uint64_t size, int *fd, struct stat *st) 
     error = try_open(path, size, fd, st);
   }
   return error;
-}
-
-/* Removes the file if nobody uses it; `inode` 0: whichever it is. */
-static void remove_unused(const char *path, uint64_t inode) {
-  struct stat st;
-  int fd = shm_open(path, O_RDWR | O_CLOEXEC, 0);
-  if (fd < 0) return;
-  if (lock_alone(fd, &st) == 0 && (inode == 0 || st.st_ino == inode)) shm_unlink(path);
-  close(fd);
 }
 
 /* What programs that were killed have left behind. */

@@ -9,6 +9,8 @@
 **
 ** This file waits for nothing.
 */
+#include <string.h>
+
 #include "lib/call.h"
 
 /* ---------------------------------------------------------------- arguments */
@@ -65,7 +67,9 @@ bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent) {
 const char *cr_option_string(lua_State *L, int index, const char *name) {
   if (!push_option(L, index, name)) return NULL;
   if (lua_type(L, -1) != LUA_TSTRING) refuse(L, name, "string");
-  const char *s = lua_tostring(L, -1);
+  size_t n;
+  const char *s = lua_tolstring(L, -1, &n);
+  if (strlen(s) != n) refuse(L, name, "string without zero bytes");
   lua_pop(L, 1);
   return s;
 }

@@ -94,8 +94,10 @@ void cr_check_options(lua_State *L, int index, const char *const known[]) {
       key = lua_pushfstring(L, "options have names, but there is a field [%s]", key);
       luaL_argerror(L, index, key);
     }
-    const char *name = lua_tostring(L, -2);
-    if (!is_known(name, known)) refuse_option(L, index, name, known);
+    size_t length;
+    const char *name = lua_tolstring(L, -2, &length);
+    bool whole = strlen(name) == length; /* no zero byte in it */
+    if (!whole || !is_known(name, known)) refuse_option(L, index, name, known);
   }
 }
 

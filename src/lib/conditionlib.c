@@ -10,7 +10,7 @@
 ** at the same moment is passed on if the waiter raises; if only callbacks ran,
 ** the wait returns as if notified, and the caller's predicate decides.
 */
-#include "lib/lib.h"
+#include "lib/call.h"
 
 static cr_condition *check(lua_State *L) { return cr_handle_check(L, 1, CR_CONDITION); }
 static cr_lock *lock_of(lua_State *L) { return cr_condition_lock(check(L)); }
@@ -68,7 +68,7 @@ static int m_hold(lua_State *L) {
 
 static int m_with(lua_State *L) {
   cr_lock *l = lock_of(L);
-  luaL_checkany(L, 2);
+  cr_check_callable(L, 2);
   cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
   lua_insert(L, 2);
   int r = cr_lock_take(L, l, CR_FOREVER);

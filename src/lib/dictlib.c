@@ -10,7 +10,7 @@
 ** lock, so `update` is atomic for all others: nobody can write between its read
 ** and its write.
 */
-#include "lib/lib.h"
+#include "lib/call.h"
 
 static cr_dict *check(lua_State *L) { return cr_handle_check(L, 1, CR_DICT); }
 
@@ -168,7 +168,8 @@ static int read_call_write(lua_State *L) {
 /* d:update(k, fn) -> fn(old value or nil), which is the new value */
 static int m_update(lua_State *L) {
   cr_dict *d = check(L);
-  luaL_checkany(L, 3);
+  check_key(L, 2, 2);
+  cr_check_callable(L, 3);
   lua_settop(L, 3);
   return cr_lock_around(L, cr_dict_lock(d), 0, read_call_write);
 }
@@ -189,16 +190,20 @@ static int m_clear(lua_State *L) {
   return 0;
 }
 
-/* Pushes the next key and value of a walk; false at the end. */
+/* Pushes the next key and value of a walk; false at the end.  Whatever raises on the
+** way, a box has what is not decoded yet. */
 static bool push_next(lua_State *L, cr_dict *d, uint64_t *cursor) {
-  cr_value k, v;
-  int r = cr_dict_next(d, cursor, &k, &v);
+  cr_value entry[2], *box = NULL;
+  int r = cr_dict_next(d, cursor, &entry[0], &entry[1]);
   if (r == ENOENT) return false;
   if (r) cr_fail(L, r);
-  cr_value *box = v.kind == CR_V_MESSAGE ? cr_value_box(L, &v) : NULL;
-  cr_decode(L, &k);
-  if (box) box->kind = CR_V_NONE;
-  cr_decode(L, &v);
+  if (entry[1].kind == CR_V_MESSAGE) {
+    box = cr_values_box(L, entry, 2);
+    box[0].kind = CR_V_NONE;
+  }
+  cr_decode(L, &entry[0]);
+  if (box) box[1].kind = CR_V_NONE;
+  cr_decode(L, &entry[1]);
   return true;
 }
 

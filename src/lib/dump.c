@@ -1,43 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** dump: a strand prints where it is, when it is asked to.
+** dump: a strand prints its Lua stack, when it is asked to.
 **
-** Part of the report of a deadlock (worker/deadlock.c).  The text is made first
-** and written with one call, so that the stacks of several strands do not mix.
+** Part of the report of a deadlock and of the answer to SIGQUIT: what it waits for
+** and holds anybody can read in its record (worker/describe.c), the stack only
+** itself.  The text is made first and written with one call, and no longer than
+** what a pipe takes in one piece, so that the stacks of several strands do not mix.
 ** What goes wrong in the making (no memory) costs the dump, not the strand.
 */
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/lib.h"
 
-static void add_lock(luaL_Buffer *b, const cr_lock *l) {
-  lua_State *L = b->L;
-  lua_pushfstring(L, "  holds lock %I%s%s\n", (lua_Integer)l->object.serial,
-                  l->where[0] ? ", taken at " : "", l->where);
-  luaL_addvalue(b);
-}
-
-static void add_held(luaL_Buffer *b, const cr_hold *h) {
-  uint64_t what = atomic_load(&((cr_hold *)h)->what);
-  cr_object *o = (cr_object *)(uintptr_t)what;
-  if (what && !(what & 3) && o->type == CR_LOCK && cr_lock_mine((cr_lock *)o))
-    add_lock(b, (cr_lock *)o);
-}
-
-static void add_locks(luaL_Buffer *b) {
-  for (int i = 0; i < CR_HOLDS_INLINE; i++) add_held(b, &cr_me->first[i]);
-  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&cr_me->more);
-  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
-    for (uint64_t i = 0; i < more->count; i++) add_held(b, &more->hold[i]);
-}
-
 /* The traceback without its first line, which is a heading, and indented. */
-static void add_stack(luaL_Buffer *b) {
+static void add_stack(luaL_Buffer *b, lua_State *of, int level) {
   lua_State *L = b->L;
-  luaL_traceback(L, L, NULL, 1);
-  const char *stack = lua_tostring(L, -1), *first = strchr(stack, '\n');
-  luaL_gsub(L, first ? first + 1 : stack, "\t", "    ");
+  luaL_traceback(L, of, NULL, level);
+  const char *first = strchr(lua_tostring(L, -1), '\n');
+  luaL_gsub(L, first ? first + 1 : "\tno function", "\t", "    ");
   lua_remove(L, -2);
   luaL_addvalue(b);
   luaL_addchar(b, '\n');
@@ -48,10 +30,28 @@ static int make_text(lua_State *L) {
   luaL_buffinit(L, &b);
   lua_pushfstring(L, "strand '%s' (process %d):\n", cr_me->name, (int)getpid());
   luaL_addvalue(&b);
-  add_locks(&b);
-  add_stack(&b);
+  add_stack(&b, L, 1);
+  if (cr_lua && cr_lua->L && cr_lua->L != L) {
+    luaL_addstring(&b, "  a coroutine, resumed from:\n");
+    add_stack(&b, cr_lua->L, 0);
+  }
   luaL_pushresult(&b);
   return 1;
+}
+
+/* What does not fit ends with dots. */
+static void write_whole(const char *text, size_t length) {
+  static const char dots[] = "    ...\n";
+  char room[PIPE_BUF];
+  size_t most = sizeof room - sizeof dots;
+  size_t n = length < most ? length : most;
+  memcpy(room, text, n);
+  if (n < length) {
+    memcpy(room + n, dots, sizeof dots - 1);
+    n += sizeof dots - 1;
+  }
+  cr_bars_pass();
+  while (write(STDERR_FILENO, room, n) < 0 && errno == EINTR) {}
 }
 
 /* Runs on the stack that is to be shown; the frame of make_text itself is left out
@@ -62,13 +62,12 @@ void cr_dump(lua_State *L) {
   if (lua_pcall(L, 0, 1, 0) == LUA_OK) {
     size_t n;
     const char *text = lua_tolstring(L, -1, &n);
-    while (n > 0) {
-      ssize_t done = write(STDERR_FILENO, text, n);
-      if (done <= 0) break;
-      text += done;
-      n -= (size_t)done;
-    }
+    write_whole(text, n);
   }
   lua_pop(L, 1);
   cr_dump_done();
+}
+
+void cr_dump_if_asked(lua_State *L) {
+  if (atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_DUMP) & CR_DUMP) cr_dump(L);
 }

@@ -44,19 +44,27 @@ static bool is_float(cr_element e) { return e >= CR_F32; }
 /* ---------------------------------------------------------------- raw words */
 
 static uint64_t load(cr_element e, const void *at) {
-  switch (cr_element_size(e)) {
-  case 1: return __atomic_load_n((const uint8_t *)at, __ATOMIC_ACQUIRE);
-  case 2: return __atomic_load_n((const uint16_t *)at, __ATOMIC_ACQUIRE);
-  case 4: return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
+  switch (e) {
+  case CR_I8:
+  case CR_U8: return __atomic_load_n((const uint8_t *)at, __ATOMIC_ACQUIRE);
+  case CR_I16:
+  case CR_U16: return __atomic_load_n((const uint16_t *)at, __ATOMIC_ACQUIRE);
+  case CR_I32:
+  case CR_U32:
+  case CR_F32: return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
   default: return __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE);
   }
 }
 
 static void store(cr_element e, void *at, uint64_t bits) {
-  switch (cr_element_size(e)) {
-  case 1: __atomic_store_n((uint8_t *)at, (uint8_t)bits, __ATOMIC_RELEASE); break;
-  case 2: __atomic_store_n((uint16_t *)at, (uint16_t)bits, __ATOMIC_RELEASE); break;
-  case 4: __atomic_store_n((uint32_t *)at, (uint32_t)bits, __ATOMIC_RELEASE); break;
+  switch (e) {
+  case CR_I8:
+  case CR_U8: __atomic_store_n((uint8_t *)at, (uint8_t)bits, __ATOMIC_RELEASE); break;
+  case CR_I16:
+  case CR_U16: __atomic_store_n((uint16_t *)at, (uint16_t)bits, __ATOMIC_RELEASE); break;
+  case CR_I32:
+  case CR_U32:
+  case CR_F32: __atomic_store_n((uint32_t *)at, (uint32_t)bits, __ATOMIC_RELEASE); break;
   default: __atomic_store_n((uint64_t *)at, bits, __ATOMIC_RELEASE);
   }
 }

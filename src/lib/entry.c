@@ -22,6 +22,7 @@
 */
 #include <lualib.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,15 +168,20 @@ static void look_up(lua_State *L, lua_Debug *event) {
     lua_sethook(L, NULL, 0, 0);
     told = 0;
   }
+  if (notices & CR_DUMP) cr_dump_if_asked(L);
   if (notices & (CR_END | CR_INTERRUPT)) cr_look_up(L);
   if (late) luaL_error(L, "interrupted!");
 }
+
+/* The steps before the work keep their errors to themselves, so an interruption must
+** not be raised in them: it would be taken and lost, and the work run on. */
+static _Thread_local volatile sig_atomic_t preparing;
 
 /* In a signal handler: makes running Lua code look up at its next instruction.
 ** lua_sethook is the one function of Lua that may be called here.  A running
 ** coroutine is another lua_State: it is stopped when it yields, ends or waits. */
 static void nudge(void) {
-  if (cr_lua && cr_lua->L)
+  if (!preparing && cr_lua && cr_lua->L)
     lua_sethook(cr_lua->L, look_up, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
@@ -187,6 +193,7 @@ static int run_callbacks(lua_State *L) {
 /* A pool's worker between two tasks: callbacks run, nothing raises. */
 static void look_up_idle(lua_State *L) {
   uint32_t notices = cr_notices_take();
+  if (notices & CR_DUMP) cr_dump(L);
   if (notices & CR_END) cr_post(cr_me, CR_END);
   if (!(notices & CR_CALLBACKS)) return;
   lua_pushcfunction(L, run_callbacks);
@@ -208,16 +215,13 @@ static int on_error(lua_State *L) {
 /* Writes the error on top of the stack in one piece, so that lines of two
 ** workers do not mix.  [-1, +0, m] */
 static void write_report(lua_State *L, const char *what, const cr_worker *w) {
-  const char *traceback = NULL;
-  luaL_tolstring(L, -1, NULL);
+  const char *traceback = NULL, *words = luaL_tolstring(L, -1, NULL);
   if (lua_istable(L, -2) && lua_getfield(L, -2, "traceback") == LUA_TSTRING)
     traceback = lua_tostring(L, -1);
   lua_pushfstring(L, "conrun: %s in %s '%s': %s%s%s\n", what,
-                  w->kind == CR_PROCESS ? "process" : "thread", w->name,
-                  lua_tostring(L, traceback ? -2 : -1), traceback ? "\n" : "",
-                  traceback ? traceback : "");
-  fwrite(lua_tostring(L, -1), 1, lua_rawlen(L, -1), stderr);
-  fflush(stderr);
+                  w->kind == CR_PROCESS ? "process" : "thread", w->name, words,
+                  traceback ? "\n" : "", traceback ? traceback : "");
+  cr_screen_write(L, stderr, lua_tostring(L, -1), lua_rawlen(L, -1));
 }
 
 /* Pushes what the call of `w` failed with; false if it did not fail, or failed
@@ -251,16 +255,20 @@ static int report(lua_State *L) {
 
 /* -------------------------------------------------------------- the worker */
 
-/* Seeds from the system; a prewarmed state would repeat its zygote's numbers. */
-static int seed(lua_State *L) {
-  lua_Integer numbers[2];
-  if (getrandom(numbers, sizeof numbers, 0) != (ssize_t)sizeof numbers) return 0;
+static void seed_with(lua_State *L, const lua_Integer numbers[2]) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, LUA_MATHLIBNAME);
   lua_getfield(L, -1, "randomseed");
   lua_pushinteger(L, numbers[0]);
   lua_pushinteger(L, numbers[1]);
   lua_call(L, 2, 0);
+}
+
+/* Seeds from the system; a prewarmed state would repeat its zygote's numbers. */
+static int seed(lua_State *L) {
+  lua_Integer numbers[2] = {(lua_Integer)cr_me->seed, 0};
+  if (cr_arena_root()->seeded || getrandom(numbers, sizeof numbers, 0) == (ssize_t)sizeof numbers)
+    seed_with(L, numbers);
   return 0;
 }
 
@@ -277,9 +285,11 @@ static void protect(lua_State *L, lua_CFunction step, cr_worker *w) {
 ** a new one. */
 static lua_State *take_state(cr_worker *w) {
   lua_State *L = w->kind == CR_PROCESS && w->libs == 0 ? warm_state : NULL;
-  if (!L) return cr_lib_new_state(w->memory_limit);
-  warm_state = NULL;
-  if (w->memory_limit == 0 || cr_lib_limit(L, w->memory_limit) == 0) return L;
+  if (L)
+    warm_state = NULL;
+  else
+    L = cr_lib_copy_state();
+  if (!L || w->memory_limit == 0 || cr_lib_limit(L, w->memory_limit) == 0) return L;
   cr_lib_close_state(L);
   return NULL;
 }
@@ -300,7 +310,8 @@ static int give_up(cr_worker *w) {
 static int serve_or_call(lua_State *L, cr_worker *w) {
   cr_pool *p = cr_owned(&w->pool);
   cr_future *call = cr_owned(&w->call);
-  if (cr_notices()) nudge(); /* one that came before there was a state to nudge */
+  preparing = false;
+  if (cr_notices()) nudge(); /* one that came before, and was only posted */
   if (p) return cr_pool_serve(L, p);
   if (!call) return EXIT_SUCCESS;
   cr_future_start(call);
@@ -342,6 +353,7 @@ static lua_State *make_state(cr_worker *w) {
 }
 
 static int work(cr_worker *w) {
+  preparing = true;
   lua_State *L = make_state(w);
   if (!L) return give_up(w);
   protect(L, seed, w);
@@ -369,8 +381,18 @@ static int load_modules(lua_State *L) {
 }
 
 static void warm(void) {
-  warm_state = cr_lib_new_state(0);
+  warm_state = cr_lib_new_state();
   if (warm_state) protect(warm_state, load_modules, NULL);
+}
+
+/* Something that every worker does and that leaves no trace. */
+static int exercise(lua_State *L) {
+  seed_with(L, (lua_Integer[]){0, 0});
+  return 0;
+}
+
+static void rehearse(void) {
+  if (warm_state) protect(warm_state, exercise, NULL);
 }
 
 void cr_entry_open(lua_State *L) {
@@ -380,6 +402,7 @@ void cr_entry_open(lua_State *L) {
 
 void cr_entry_register(void) {
   cr_worker_do.warm = warm;
+  cr_worker_do.rehearse = rehearse;
   cr_worker_do.main = work;
   cr_worker_do.bury = cr_pool_bury;
   cr_worker_nudge = nudge;

@@ -9,6 +9,8 @@
 #ifndef CR_LIB_H
 #define CR_LIB_H
 
+#include <stdio.h>
+
 #include "pool/pool.h"
 
 #define CR_VERSION "0.1.0"
@@ -21,22 +23,29 @@ void cr_lib_open(lua_State *L);
 /* Registers types and hooks of all floors.  Once per process, before any strand. */
 void cr_lib_register(void);
 
-/* A Lua state with the standard libraries and conrun's, limited to `memory`
-** bytes (0: no limit); NULL for want of memory. */
-lua_State *cr_lib_new_state(uint64_t memory);
+/* A Lua state with the standard libraries and conrun's; NULL for want of memory.
+** The second is for threads: the same as a copy, which costs much less. */
+lua_State *cr_lib_new_state(void);
+lua_State *cr_lib_copy_state(void);
 
-/* Limits the state to `memory` bytes from now on (a state that was prepared
-** before its limit was known).  0 or ENOMEM.  At most once for a state. */
+/* Limits the state to `memory` bytes from now on.  0 or ENOMEM.  At most once for a
+** state. */
 int cr_lib_limit(lua_State *L, uint64_t memory);
 
-/* Closes a state made by cr_lib_new_state, with all that it kept. */
+/* Closes such a state, with all that it kept. */
 void cr_lib_close_state(lua_State *L);
 
-/* Lua modules compiled into the binary, made by the Makefile from lua/; the
-** list ends with a NULL name.  A module's name is as require knows it. */
+/* image.c: a copy of the state that `prepare`, always the same, has made of an empty
+** one; NULL for want of memory.  What the allocator has to free when the state is
+** closed, NULL if nothing. */
+lua_State *cr_image_copy(lua_CFunction prepare);
+void *cr_image_home(lua_State *L);
+
+/* Lua modules that are part of the binary, made by the Makefile from lua/; the list
+** ends with a NULL name.  A module's name is as require knows it. */
 typedef struct cr_embedded {
   const char *name;
-  const char *source;
+  const char *source; /* a precompiled chunk; the text while it is being compiled */
   size_t size;
 } cr_embedded;
 extern const cr_embedded cr_embedded_modules[];
@@ -62,9 +71,10 @@ cr_time cr_check_timeout(lua_State *L, int index);
 void cr_look_up(lua_State *L);
 void cr_here(lua_State *L);
 
-/* Prints the strand's Lua stack and the locks it holds: the answer to CR_DUMP.
-** [-0, +0, -] */
+/* Prints the strand's Lua stack: the answer to CR_DUMP, which the caller has taken,
+** or which is taken here, and no other notice.  [-0, +0, -] */
 void cr_dump(lua_State *L);
+void cr_dump_if_asked(lua_State *L);
 
 /* Raises "bad argument", as luaL_argerror; in a metamethod (a[i] = x), where the
 ** user has written no arguments, the message alone.  [-0, +0, v] */
@@ -170,6 +180,17 @@ int luaopen_conrun_queue(lua_State *L);
 int luaopen_conrun_pipe(lua_State *L);
 int luaopen_conrun_core_shared(lua_State *L);
 int luaopen_conrun_select(lua_State *L);
+
+/* Writes whole lines to stdout or stderr, unmixed with those of other strands and
+** with progress bars (screen.c).  May raise what a notice raises before it writes
+** to stdout, never for stderr.  [-0, +0, e] */
+void cr_screen_write(lua_State *L, FILE *to, const char *text, size_t n);
+
+/* Leaves the bars that are drawn as they are and begins a new line below them, for
+** messages of a program that ends.  Takes no lock. */
+void cr_screen_rest(void);
+void cr_screen_open(lua_State *L); /* before cr_print_open.  [-0, +0, m] */
+int luaopen_conrun_core_screen(lua_State *L);
 
 void cr_print_open(lua_State *L); /* printlib.c: replaces print */
 void cr_value_register(void);     /* valuelib.c: the object type CR_VALUE */

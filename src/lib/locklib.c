@@ -10,36 +10,34 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/lib.h"
+#include "lib/call.h"
 
 static cr_lock *check(lua_State *L) { return cr_handle_check(L, 1, CR_LOCK); }
 
 /* ------------------------------------------------------- used by all bindings */
 
 static int raise_deadlock(lua_State *L, const cr_lock *l) {
-  char message[2 * CR_WHERE_MAX + 128];
+  char where[CR_WHERE_MAX], message[CR_WHERE_MAX + 128];
   snprintf(message, sizeof message,
-           "deadlock: this strand holds the lock already%s%s, so it would wait for ever "
+           "deadlock: this strand holds the lock already%s, so it would wait for ever "
            "(release it first, or use lock.recursive())",
-           l->where[0] ? ", taken at " : "", l->where);
+           cr_lock_where(l, ", taken at ", where));
   return cr_error_raise(L, "deadlock", message);
 }
 
-/* The lock is held by the caller, who alone writes `where`; it is empty so far. */
+_Static_assert(LUA_IDSIZE <= CR_SOURCE_MAX, "a lock has room for the name of a source");
+
+/* The lock is held by the caller, who alone writes these fields; the line, which
+** says that they are filled in, is last.  The name is only written where it is
+** another: strands that run the same file keep it in both their caches.  It has an
+** end, or the strand that wrote it died while it did. */
 static void note(lua_State *L, cr_lock *l) {
   lua_Debug ar;
   if (!lua_getstack(L, 1, &ar)) return;
   lua_getinfo(L, "Sl", &ar);
-  if (ar.currentline <= 0) return;
-  size_t n = strlen(ar.short_src);
-  char *end = l->where + n;
-  char digits[16], *d = digits;
-  for (int line = ar.currentline; line; line /= 10) *d++ = (char)('0' + line % 10);
-  if (n + 2 + (size_t)(d - digits) > sizeof l->where) return;
-  memcpy(l->where, ar.short_src, n);
-  *end++ = ':';
-  while (d > digits) *end++ = *--d;
-  *end = '\0';
+  if (strncmp(l->source, ar.short_src, sizeof ar.short_src) != 0)
+    memcpy(l->source, ar.short_src, sizeof ar.short_src);
+  l->line = ar.currentline;
 }
 
 int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
@@ -135,7 +133,7 @@ static int m_hold(lua_State *L) {
 
 static int m_with(lua_State *L) {
   cr_lock *l = check(L);
-  luaL_checkany(L, 2);
+  cr_check_callable(L, 2);
   cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
   lua_insert(L, 2);
   int r = cr_lock_take(L, l, CR_FOREVER);

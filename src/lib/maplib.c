@@ -17,12 +17,24 @@
 **
 ** Leaving a mapping (its <close>, or __gc) cancels what still waits in the
 ** pool's line and drops the holdings.
+**
+** While an iteration takes its next step other code of the program may run: the
+** items' own iterator, callbacks during the wait.  Should that step or leave the same
+** iteration, the chunk that is waited for would go.  So a step is a turn: stepping
+** within a turn is refused, leaving is put off to the turn's end.
 */
 #include <string.h>
 
 #include "lib/call.h"
 
 #define MAPPING "conrun.mapping"
+#define TURN "conrun.mapping.turn"
+enum {
+  MAPPING_POOL = 1, /* user values */
+  MAPPING_CODE,
+  MAPPING_TURN, /* what closes a turn; made with the mapping, whose it is */
+  MAPPING_VALUES = MAPPING_TURN
+};
 
 typedef struct chunk {
   cr_future *future; /* NULL: it was collected */
@@ -31,16 +43,26 @@ typedef struct chunk {
 } chunk;
 
 typedef struct mapping {
-  cr_pool *pool; /* kept alive by user value 1 */
-  cr_code *code; /* kept alive by user value 2 */
+  cr_pool *pool; /* kept alive by a user value */
+  cr_code *code; /* the same */
   enum cr_task_mode mode;
   size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
+  bool turn, left;          /* a step is being taken; and the mapping is to be left after it */
   chunk ring[];
 } mapping;
 
 static mapping *check(lua_State *L) { return luaL_checkudata(L, 1, MAPPING); }
 
 static chunk *chunk_at(mapping *m, size_t i) { return &m->ring[(m->head + i) % m->room]; }
+
+/* The mapping on the top of the stack gets what closes its turns. */
+static void add_turn(lua_State *L) {
+  lua_newuserdatauv(L, 0, 1);
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, TURN);
+  lua_setiuservalue(L, -2, MAPPING_TURN);
+}
 
 /* mapping(pool, fn, star, room) -> mapping, for at most `room` chunks */
 static int new_mapping(lua_State *L) {
@@ -53,16 +75,17 @@ static int new_mapping(lua_State *L) {
   cr_pool *pool = cr_handle_check(L, POOL, CR_POOL);
   size_t room = (size_t)luaL_checkinteger(L, ROOM);
   cr_code *code = cr_code_push(L, FN, "function");
-  mapping *m = lua_newuserdatauv(L, sizeof *m + room * sizeof m->ring[0], 2);
+  mapping *m = lua_newuserdatauv(L, sizeof *m + room * sizeof m->ring[0], MAPPING_VALUES);
   *m = (mapping){.pool = pool,
                  .code = code,
                  .mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST,
                  .room = room};
   lua_pushvalue(L, POOL);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, MAPPING_POOL);
   lua_pushvalue(L, -2);
-  lua_setiuservalue(L, -2, 2);
+  lua_setiuservalue(L, -2, MAPPING_CODE);
   luaL_setmetatable(L, MAPPING);
+  add_turn(L);
   return 1;
 }
 
@@ -80,13 +103,42 @@ static void drop_oldest(mapping *m) {
   m->count--;
 }
 
-/* __close and __gc; never waits. */
-static int leave(lua_State *L) {
-  mapping *m = check(L);
+static void leave_now(mapping *m) {
   while (m->count > 0) {
     cr_future_cancel(chunk_at(m, 0)->future);
     drop_oldest(m);
   }
+}
+
+/* __close and __gc; never waits. */
+static int leave(lua_State *L) {
+  mapping *m = check(L);
+  m->left = m->turn;
+  if (!m->left) leave_now(m);
+  return 0;
+}
+
+/* turn(mapping) -> a value for <close>: until then the iteration is this step's. */
+static int turn(lua_State *L) {
+  mapping *m = check(L);
+  if (m->turn) {
+    luaL_where(L, 2);
+    lua_pushliteral(L, "cannot step an iteration from inside of its own step");
+    lua_concat(L, 2);
+    return lua_error(L);
+  }
+  lua_getiuservalue(L, 1, MAPPING_TURN);
+  m->turn = true;
+  return 1;
+}
+
+static int end_turn(lua_State *L) {
+  luaL_checkudata(L, 1, TURN);
+  lua_getiuservalue(L, 1, 1);
+  mapping *m = lua_touserdata(L, -1);
+  m->turn = false;
+  if (m->left) leave_now(m);
+  m->left = false;
   return 0;
 }
 
@@ -414,16 +466,25 @@ static int pending(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {
-    {"mapping", new_mapping}, {"post", post},       {"future", post_future},
-    {"collect", collect},     {"run", run},         {"collect_any", collect_any},
-    {"take", take},           {"pending", pending}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"mapping", new_mapping},
+                                     {"post", post},
+                                     {"future", post_future},
+                                     {"collect", collect},
+                                     {"run", run},
+                                     {"collect_any", collect_any},
+                                     {"take", take},
+                                     {"pending", pending},
+                                     {"turn", turn},
+                                     {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__close", leave}, {"__gc", leave}, {NULL, NULL}};
+static const luaL_Reg turn_meta[] = {{"__close", end_turn}, {NULL, NULL}};
 
 void cr_map_open(lua_State *L) {
   luaL_newmetatable(L, MAPPING);
   luaL_setfuncs(L, meta, 0);
-  lua_pop(L, 1);
+  luaL_newmetatable(L, TURN);
+  luaL_setfuncs(L, turn_meta, 0);
+  lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
 }

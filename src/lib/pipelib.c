@@ -31,7 +31,10 @@ static int pipe_new(lua_State *L) {
   cr_hold *rest = cr_object_born(b); /* filling the first may raise */
   second->object = &b->object;
   second->hold = rest;
+  lua_insert(L, -2);
   cr_handle_fill(L, first, a);
+  lua_insert(L, -2);
+  cr_handle_enter(L);
   return 2;
 }
 
@@ -55,6 +58,12 @@ static int m_send(lua_State *L) {
   return 1;
 }
 
+/* A callback may have closed the end that waits. */
+static cr_pipe *look_up(lua_State *L) {
+  cr_look_up(L);
+  return check(L);
+}
+
 static int m_recv(lua_State *L) {
   cr_pipe *p = check_direction(L, cr_pipe_readable, "receive");
   cr_time deadline = cr_check_timeout(L, 2);
@@ -62,7 +71,7 @@ static int m_recv(lua_State *L) {
   int r = cr_pipe_recv(p, &v, 0);
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
-    while ((r = cr_pipe_recv(p, &v, deadline)) == EINTR) cr_look_up(L);
+    while ((r = cr_pipe_recv(p, &v, deadline)) == EINTR) p = look_up(L);
   }
   if (r) return cr_outcome(L, true, r);
   return cr_decode(L, &v);
@@ -75,7 +84,7 @@ static int m_poll(lua_State *L) {
   int r = cr_pipe_poll(p, 0);
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
-    while ((r = cr_pipe_poll(p, deadline)) == EINTR) cr_look_up(L);
+    while ((r = cr_pipe_poll(p, deadline)) == EINTR) p = look_up(L);
   }
   lua_pushboolean(L, r == 0 || r == ESHUTDOWN);
   return 1;

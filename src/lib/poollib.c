@@ -32,7 +32,9 @@ static enum cr_strand_kind read_kind(lua_State *L, int index) {
 }
 
 static uint64_t read_workers(lua_State *L, int index) {
-  lua_Integer n = cr_option_integer(L, index, "workers", 1, cr_cpu_count());
+  uint32_t usual = cr_arena_root()->default_workers;
+  lua_Integer n =
+      cr_option_integer(L, index, "workers", 1, usual ? (lua_Integer)usual : cr_cpu_count());
   if (n >= CR_STRANDS)
     luaL_error(L, "bad option 'workers' (at most %d can run, got %I)", CR_STRANDS - 1, n);
   return (uint64_t)n;
@@ -68,7 +70,7 @@ static void push_initargs(lua_State *L, int index) {
   lua_Integer n =
       lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1) : luaL_len(L, list);
   lua_pop(L, 1);
-  luaL_checkstack(L, n > INT16_MAX ? INT16_MAX : (int)n + 10, "too many initargs");
+  luaL_checkstack(L, n < 1000000 ? (int)n + 10 : 1000000, "too many initargs");
   for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
   lua_remove(L, list);
 }
@@ -101,6 +103,8 @@ static int new_pool(lua_State *L) {
   lua_settop(L, 1);
   read_options(L, index, &o);
   cr_handle *h = cr_handle_new(L, CR_POOL);
+  bool harmless = !index || lua_getfield(L, index, "initializer") == LUA_TNIL;
+  lua_settop(L, POOL);
   int fn = push_initializer(L, index);
   cr_call call = {0};
   if (fn) call = cr_call_encode(L, fn, "initargs");
@@ -108,6 +112,7 @@ static int new_pool(lua_State *L) {
   cr_handle_fill(L, h, cr_pool_new(&o));
   cr_pool *p = (cr_pool *)h->object;
   if (fn) {
+    p->harmless = harmless;
     cr_object_share(&call.code->object, &p->initializer);
     cr_value_adopt(&p->initargs, call.arguments);
     call.arguments->kind = CR_V_NONE;

@@ -7,7 +7,7 @@
 ** go above its first value.  The permits of a strand that dies go back, which
 ** is why acquire and release name the strand's own holding of the object.
 */
-#include "lib/lib.h"
+#include "lib/call.h"
 
 static cr_handle *handle(lua_State *L) { return cr_handle_check_open(L, 1, CR_SEMAPHORE); }
 
@@ -71,7 +71,7 @@ static int m_hold(lua_State *L) {
 
 static int m_with(lua_State *L) {
   cr_handle *h = handle(L);
-  luaL_checkany(L, 2);
+  cr_check_callable(L, 2);
   cr_guard *g = cr_guard_push(L, 1, h, let_go);
   lua_insert(L, 2);
   take(L, h, CR_FOREVER);

@@ -8,8 +8,11 @@
 ** that look at the file system, knows them all, C modules and the Lua modules
 ** that are compiled into the binary.
 **
-** A memory limit is an allocator that counts.  It refuses growth beyond the
-** limit, upon which Lua collects garbage, tries again, and raises its ordinary
+** Main's state, and the one that the zygote's children inherit, are built; the
+** states of threads are copies of one that was built beforehand (image.c).
+**
+** A memory limit is an allocator that counts (image.c).  It refuses growth beyond
+** the limit, upon which Lua collects garbage, tries again, and raises its ordinary
 ** "not enough memory".  Shrinking and freeing never fail, as Lua demands.
 **
 ** What this file refuses: to look for conrun's modules in files.  The program
@@ -24,54 +27,15 @@
 void (*cr_lib_exit)(lua_State *L, int status, bool close);
 void (*_Atomic cr_lib_callbacks)(lua_State *L);
 
-/* ------------------------------------------------------------- memory limit */
-
-/* The allocator's account of one state; own of the strand that runs it. */
-typedef struct account {
-  size_t used; /* bytes that Lua has now */
-  size_t most; /* bytes that it may have */
-} account;
-
-static bool fits(const account *a, size_t more) {
-  return a->used <= a->most && more <= a->most - a->used;
-}
-
-static void *allocate(void *ud, void *block, size_t osize, size_t nsize) {
-  account *a = ud;
-  size_t old = block ? osize : 0; /* without a block, osize is the kind of what comes */
-  if (nsize == 0) {
-    free(block);
-    a->used -= old;
-    return NULL;
-  }
-  if (nsize > old && !fits(a, nsize - old)) return NULL;
-  void *moved = realloc(block, nsize);
-  if (moved) a->used += nsize - old;
-  return moved;
-}
-
-/* The account starts with what the state has already, so that a state warmed
-** beforehand can be limited later.  luaL_newstate's allocator is realloc and
-** free, as ours is, so blocks of before are freed rightly. */
-int cr_lib_limit(lua_State *L, uint64_t memory) {
-  account *a = malloc(sizeof *a);
-  if (!a) return ENOMEM;
-  a->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
-  a->most = memory;
-  lua_setallocf(L, allocate, a);
-  return 0;
-}
-
 void cr_lib_close_state(lua_State *L) {
-  void *ud;
-  bool limited = lua_getallocf(L, &ud) == allocate;
+  void *home = cr_image_home(L);
   /* A nudge can come at any instruction from here on; the signal handler must find
   ** no state that is being freed. */
   if (cr_lua) cr_lua->L = NULL;
   atomic_signal_fence(memory_order_seq_cst);
   lua_close(L);
   cr_state_close();
-  if (limited) free(ud);
+  free(home);
 }
 
 /* ----------------------------------------------------------------- modules */
@@ -88,6 +52,7 @@ static const luaL_Reg c_modules[] = {
     {"conrun.lock", luaopen_conrun_lock},
     {"conrun.pipe", luaopen_conrun_pipe},
     {"conrun.queue", luaopen_conrun_queue},
+    {"conrun.core.screen", luaopen_conrun_core_screen},
     {"conrun.select", luaopen_conrun_select},
     {"conrun.semaphore", luaopen_conrun_semaphore},
     {NULL, NULL},
@@ -144,6 +109,7 @@ static void add_searcher(lua_State *L) {
 
 void cr_lib_open(lua_State *L) {
   add_searcher(L);
+  cr_screen_open(L);
   cr_print_open(L);
   cr_os_open(L);
 }
@@ -155,24 +121,34 @@ void cr_lib_open(lua_State *L) {
 static int prepare(lua_State *L) {
   lua_gc(L, LUA_GCSTOP);
   luaL_openlibs(L);
-  cr_state_open(L);
   cr_lib_open(L);
   lua_gc(L, LUA_GCRESTART);
   lua_gc(L, LUA_GCGEN, 0, 0);
   return 0;
 }
 
-lua_State *cr_lib_new_state(uint64_t memory) {
-  lua_State *L = luaL_newstate();
-  if (!L) return NULL;
-  if (memory && cr_lib_limit(L, memory) != 0) {
-    lua_close(L);
-    return NULL;
-  }
-  lua_pushcfunction(L, prepare);
-  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return L;
+static int join_strand(lua_State *L) {
+  cr_state_open(L);
+  return 0;
+}
+
+/* One step of a birth; a state that cannot be finished is closed.  [-0, +0, -] */
+static bool step(lua_State *L, lua_CFunction f) {
+  lua_pushcfunction(L, f);
+  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return true;
   cr_lib_close_state(L);
-  return NULL;
+  return false;
+}
+
+lua_State *cr_lib_new_state(void) {
+  lua_State *L = luaL_newstate();
+  if (L) cr_huge_open(L);
+  return L && step(L, prepare) && step(L, join_strand) ? L : NULL;
+}
+
+lua_State *cr_lib_copy_state(void) {
+  lua_State *L = cr_image_copy(prepare);
+  return L && step(L, join_strand) ? L : NULL;
 }
 
 void cr_lib_register(void) {

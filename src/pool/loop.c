@@ -3,7 +3,8 @@
 ** loop: what a pool's worker does from its first task to its last.
 **
 **   1 the initializer runs once; if it fails, or dies, the pool is broken: every
-**     task fails with its error, and no successor is started
+**     task fails with its error, and no successor is started (one that only applies
+**     settings cannot die of itself, so there a successor is)
 **   2 tasks, until the pool is closed and its line empty, the pool is ended, or
 **     the worker has had its number of tasks (max_tasks_per_worker)
 **   3 the worker leaves; if tasks wait, a successor comes
@@ -67,7 +68,7 @@ static int call_initializer(lua_State *L, cr_pool *p) {
 
 static void initialize(lua_State *L, cr_pool *p) {
   if (atomic_load(&p->initializer) == 0) return;
-  doing(DOING_INITIALIZER);
+  if (!p->harmless) doing(DOING_INITIALIZER);
   int error = call_initializer(L, p);
   if (error) break_pool(p, "the initializer could not be called: not enough memory", NULL);
   doing(DOING_NOTHING);

@@ -69,41 +69,58 @@ void log_prepend(cr_pool *p, cr_future *f) {
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + 1);
 }
 
-/* Logs that the first leaves; its reference goes to `hold`. */
-static void log_pop(cr_pool *p, cr_future *f, cr_hold *hold) {
+/* Logs that the first leaves; its reference goes to `place`. */
+static void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place) {
   uint64_t next = atomic_load_explicit(&f->next_task, memory_order_relaxed);
   cr_redo(&p->first, next);
   if (next == 0) cr_redo(&p->last, 0);
   cr_redo(&f->next_task, 0);
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) - 1);
-  cr_redo_pointer(&hold->what, f);
+  cr_redo_pointer(place, f);
 }
 
-/* The first task, in the caller's hands, or NULL.  For tasks that nobody is to
-** compute. */
-static cr_future *pop(cr_pool *p, cr_hold *hold) {
+/* The first task, whose reference is at `place` now, or NULL.  For tasks that nobody
+** is to compute. */
+static cr_future *pop(cr_pool *p, _Atomic uint64_t *place) {
   cr_latch_take(&p->object.latch);
   cr_future *f = line_first(p);
   if (f) {
-    log_pop(p, f, hold);
+    log_pop(p, f, place);
     cr_redo_commit();
   }
   cr_latch_drop(&p->object.latch);
   return f;
 }
 
+static void settle_unrun(cr_future *f, const cr_value *error) {
+  cr_value copy;
+  bool failed = error && cr_value_copy(error, &copy) == 0;
+  if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
+  if (!failed && cr_future_cancel(f) == 0) let_go(f);
+}
+
+/* One task of the line; false when it is empty.  Without memory for a hold the task
+** goes by a word of the strand's record, since whoever waits for it must be told.
+** That word is taken if settling ended another pool, whose line is cleared inside
+** of this: then its tasks stay in it, in a pool that nobody knows any more. */
+static bool clear_first(cr_pool *p, const cr_value *error) {
+  cr_hold *hold = cr_hold_reserve();
+  _Atomic uint64_t *parting = &cr_me->parting;
+  if (!hold && atomic_load(parting)) return false;
+  cr_future *f = pop(p, hold ? &hold->what : parting);
+  if (f) settle_unrun(f, error);
+  if (!hold)
+    cr_object_disown(parting);
+  else if (f)
+    cr_object_drop(hold);
+  else
+    cr_hold_unused(hold);
+  return f != NULL;
+}
+
 /* Settles all tasks in the line: with the error, or as cancelled. */
 static void clear_line(cr_pool *p, const cr_value *error) {
-  cr_hold *hold;
-  cr_future *f;
-  while ((hold = cr_hold_reserve()) && (f = pop(p, hold))) {
-    cr_value copy;
-    bool failed = error && cr_value_copy(error, &copy) == 0;
-    if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
-    if (!failed && cr_future_cancel(f) == 0) let_go(f);
-    cr_object_drop(hold);
-  }
-  if (hold) cr_hold_unused(hold);
+  while (clear_first(p, error)) {}
 }
 
 /* ------------------------------------------------------------------- workers */
@@ -223,6 +240,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_t
   int r = refusal(p);
   if (r == 0) {
     cr_object_share(&code->object, &f->code);
+    f->number = ++p->posted;
     *hold = join_line(p, arguments, f);
   }
   cr_latch_drop(&p->object.latch);
@@ -242,7 +260,7 @@ static int try_take(cr_pool *p, cr_hold *hold) {
   int r = f ? 0 : refusal(p) ? ESHUTDOWN : EAGAIN;
   if (atomic_load(&p->state) == CR_POOL_TERMINATED) r = ESHUTDOWN;
   if (r == 0) {
-    log_pop(p, f, hold);
+    log_pop(p, f, &hold->what);
     cr_redo_pointer(&cr_me->task, f);
     cr_redo_commit();
     f->tries++;
@@ -310,6 +328,7 @@ int cr_pool_take(cr_pool *p, cr_hold **out) {
       return r;
     }
     *out = hold;
+    (void)cr_fault("task");
     if (cr_future_start(future_of(cr_me)) == 0) return 0;
     if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) let_go(future_of(cr_me));
     forget_task(p, 0);
@@ -318,6 +337,7 @@ int cr_pool_take(cr_pool *p, cr_hold **out) {
 }
 
 void cr_pool_finished(cr_pool *p, cr_hold *hold) {
+  (void)cr_fault("task");
   forget_task(p, 1);
   cr_object_drop(hold);
 }

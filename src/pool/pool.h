@@ -51,8 +51,11 @@ typedef struct cr_pool {
   _Atomic uint64_t first, last; /* the line: cr_future, linked by next_task; under the latch */
   _Atomic uint64_t initializer; /* cr_code, 0: none; owned */
   cr_value initargs;            /* owned; borrowed by each worker */
+  uint32_t harmless;            /* the initializer is conrun's own: a worker that dies in it was
+                                ** killed, and so is replaced; r/o */
   cr_value broken;              /* the error of a broken pool; under the latch, then r/o */
   _Atomic uint64_t births;      /* for the names of workers */
+  uint64_t posted;              /* tasks that ever came, for their numbers; under the latch */
   uint64_t tasks_per_worker;    /* max_tasks_per_worker, 0: no limit; r/o */
   uint64_t retries;             /* times a task is started again whose worker died; r/o */
   uint64_t memory_limit;        /* r/o */

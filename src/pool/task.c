@@ -188,6 +188,8 @@ enum {
 };
 
 static int unpack(lua_State *L) {
+  if (!lua_istable(L, -1) && !lua_isuserdata(L, -1))
+    luaL_error(L, "an item for starmap is a list of arguments, not a %s", luaL_typename(L, -1));
   lua_Integer n = luaL_len(L, -1);
   int list = lua_gettop(L);
   luaL_checkstack(L, n < 1000000 ? (int)n + 1 : 1000000, "too many arguments");
@@ -237,8 +239,33 @@ static int map(lua_State *L, task *t) {
   return 0;
 }
 
+/* Names are what stays the same from run to run. */
+static uint64_t hash(const char *name) {
+  uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+  for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+  return h;
+}
+
+/* With --seed the numbers that a task draws follow from its pool's name and its place
+** in the line: which worker computes it, and after what, is chance.  A sandbox may
+** have no `math`. */
+static void seed(lua_State *L, const cr_future *f) {
+  const cr_pool *p = (const cr_pool *)(uintptr_t)atomic_load(&f->pool);
+  if (!p || !cr_arena_root()->seeded) return;
+  int top = lua_gettop(L);
+  uint64_t n = cr_seed_derive(cr_strands[0].seed ^ hash(p->name), f->number);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "math") == LUA_TTABLE &&
+      lua_getfield(L, -1, "randomseed") == LUA_TFUNCTION) {
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_call(L, 1, 0);
+  }
+  lua_settop(L, top);
+}
+
 static int run(lua_State *L) {
   task *t = lua_touserdata(L, MAP_TASK);
+  seed(L, t->future);
   return t->future->mode == CR_CALL_ARGUMENTS ? call(L, t) : map(L, t);
 }
 
@@ -287,6 +314,8 @@ void cr_task_run(lua_State *L, cr_future *f) {
   lua_pushlightuserdata(L, &t);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) keep_error(L, &t);
   lua_settop(L, top);
+  (void)cr_fault("task");
   settle(&t);
+  (void)cr_fault("task");
   let_go(f);
 }

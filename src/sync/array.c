@@ -9,14 +9,7 @@
 */
 #include "sync/sync.h"
 
-static const uint8_t sizes[CR_ELEMENTS] = {
-    [CR_I8] = 1,  [CR_U8] = 1,  [CR_I16] = 2, [CR_U16] = 2, [CR_I32] = 4,
-    [CR_U32] = 4, [CR_I64] = 8, [CR_U64] = 8, [CR_F32] = 4, [CR_F64] = 8,
-};
-
 _Static_assert(sizeof(cr_array) % 8 == 0, "elements of 8 bytes are aligned behind the head");
-
-size_t cr_element_size(cr_element e) { return sizes[e]; }
 
 cr_array *cr_array_new(cr_element element, uint64_t length) {
   size_t each = cr_element_size(element);

@@ -13,6 +13,8 @@
 ** If the holder dies, the next acquire succeeds with EOWNERDEAD, once: what the
 ** lock protects may be half changed, and only the caller knows how to look.
 */
+#include <stdio.h>
+
 #include "sync/sync.h"
 
 #define HOLDER_SHIFT 8
@@ -33,7 +35,7 @@ static int attempt(void *arg) {
   while (holder_of(word) == 0) {
     if (!atomic_compare_exchange_weak(&l->word, &word, owned_by(cr_me))) continue;
     l->depth = 1;
-    l->where[0] = '\0';
+    l->line = 0;
     return word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
   }
   return EAGAIN;
@@ -85,6 +87,13 @@ bool cr_lock_mine(const cr_lock *l) {
 cr_strand *cr_lock_holder(const cr_lock *l) {
   uint32_t holder = holder_of(atomic_load(&l->word)) >> HOLDER_SHIFT;
   return holder ? &cr_strands[holder - 1] : NULL;
+}
+
+const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHERE_MAX]) {
+  text[0] = '\0';
+  if (l->line > 0)
+    snprintf(text, CR_WHERE_MAX, "%s%.*s:%d", before, CR_SOURCE_MAX - 1, l->source, (int)l->line);
+  return text;
 }
 
 /* One store opens the lock.  A second call, from a burial begun again, finds it

@@ -102,6 +102,7 @@ static uint64_t fill(cr_queue *q, segment *s, const cr_value *v, uint64_t n) {
     slot[k] = v[k];
     if (v[k].kind == CR_V_MESSAGE) hold[messages++] = (cr_hold *)cr_held(v[k].message);
   }
+  (void)cr_fault("queue");
   if (messages == 0) {
     atomic_store_explicit(&q->put, put + k, memory_order_release);
     return k;
@@ -109,6 +110,7 @@ static uint64_t fill(cr_queue *q, segment *s, const cr_value *v, uint64_t n) {
   for (uint64_t i = 0; i < messages; i++) cr_redo(&hold[i]->what, 0);
   cr_redo(&q->put, put + k);
   cr_redo_commit();
+  (void)cr_fault("queue");
   for (uint64_t i = 0; i < messages; i++) cr_hold_unused(hold[i]);
   return k;
 }
@@ -239,6 +241,7 @@ static uint64_t drain(cr_queue *q, segment *s, cr_value *v, uint64_t n) {
     v[k] = slot[k];
     if (v[k].kind == CR_V_MESSAGE) cr_redo(&hold[m++]->what, cr_hold_word(v[k].message));
   }
+  (void)cr_fault("queue");
   if (messages == 0) {
     atomic_store_explicit(&q->got, got + n, memory_order_release);
     return n;

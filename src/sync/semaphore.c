@@ -14,7 +14,7 @@ cr_semaphore *cr_semaphore_new(uint64_t value, bool bounded) {
   cr_semaphore *s = cr_object_new(CR_SEMAPHORE, sizeof *s);
   if (!s) return NULL;
   atomic_store_explicit(&s->value, value, memory_order_relaxed);
-  s->bound = bounded ? value : UINT64_MAX;
+  s->bound = bounded ? value : INT64_MAX;
   return s;
 }
 

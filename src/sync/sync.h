@@ -36,15 +36,20 @@ int cr_sleep(cr_time until);
 ** holder's death until the next acquire.  All transitions are one atomic
 ** operation on the word, so a lock is never half taken. */
 #define CR_LOCK_ABANDONED 1u
+#define CR_SOURCE_MAX 60 /* what Lua shortens the name of a source to */
 typedef struct cr_lock {
   cr_object object;
-  _Atomic uint32_t word;
+  /* What changes hands with the lock is in one line of the cache: blocks begin 16
+  ** bytes behind a multiple of 32. */
+  _Alignas(16) _Atomic uint32_t word;
   cr_gate freed;
-  uint32_t recursive;       /* r/o */
-  _Atomic uint32_t shared;  /* a condition uses it: it can be released without its own handle */
-  uint32_t depth;           /* the holder's */
-  char where[CR_WHERE_MAX]; /* the holder's: where it took the lock, "" unknown; emptied by
-                            ** acquire, filled by the binding */
+  uint32_t recursive;      /* r/o */
+  _Atomic uint32_t shared; /* a condition uses it: it can be released without its own handle */
+  uint32_t depth;          /* the holder's */
+  /* The holder's: where it took the lock; line 0, which acquire sets, is unknown.
+  ** The binding fills it in, as raw as Lua has it: whoever reports makes the text. */
+  int32_t line;
+  char source[CR_SOURCE_MAX];
 } cr_lock;
 
 cr_lock *cr_lock_new(bool recursive); /* in hand, see cr_object_new; so for all *_new */
@@ -57,6 +62,9 @@ int cr_lock_release(cr_lock *l); /* EPERM: the caller does not hold it */
 bool cr_lock_held(const cr_lock *l);
 bool cr_lock_mine(const cr_lock *l);
 cr_strand *cr_lock_holder(const cr_lock *l); /* NULL when free; a hint */
+
+/* " since script.lua:12" with `before` being " since ", for reports; "" if unknown. */
+const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHERE_MAX]);
 
 /* ---------------------------------------------------------------- condition */
 
@@ -236,6 +244,7 @@ typedef struct cr_future {
                               ** While the future is pending the pool is there.  r/o after post */
   uint32_t mode;              /* enum cr_task_mode of pool/; r/o after post */
   uint32_t tries;             /* times it was started; under the pool's latch */
+  uint64_t number;            /* how many came to its pool before it, and it; r/o after post */
 } cr_future;
 #define CR_FUTURE_STOP 1u /* a running task is asked to stop: cancel{running=true} */
 
@@ -278,7 +287,11 @@ typedef struct cr_array {
 } cr_array;
 
 cr_array *cr_array_new(cr_element element, uint64_t length); /* zeroed */
-size_t cr_element_size(cr_element e);
+
+/* Bytes of an element: 1, 2, 4 or 8. */
+static inline size_t cr_element_size(cr_element e) {
+  return (size_t)1 << (e < CR_F32 ? e / 2 : e - CR_F32 + 2);
+}
 
 /* A list of values, positions from 0. */
 typedef struct cr_list cr_list;

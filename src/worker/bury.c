@@ -57,12 +57,14 @@ static bool is_dying_of(cr_strand *s, int pid) {
 
 /* Records that a dead strand had only begun to make: BORN by it, and no process
 ** or thread has taken them.  One whose request is on its way to the zygote is
-** recognised there by its state. */
+** recognised there by its state.  One that is promised to a spare process is not
+** ours: the spare writes its pid into the record before it takes back its promise,
+** so whoever finds no promise and then no pid finds a record that nobody will take. */
 static bool unborn_of(cr_strand *s, int pid) {
   uint32_t state = atomic_load(&s->state);
   if ((state & 0xff) != CR_BORN || atomic_load(&s->pid) != 0) return false;
   cr_strand *maker = &cr_strands[state >> 8];
-  return is_dying_of(maker, pid);
+  return is_dying_of(maker, pid) && !spare_promised(s) && atomic_load(&s->pid) == 0;
 }
 
 void recover_process(int pid) {
@@ -77,6 +79,7 @@ void recover_process(int pid) {
     cr_strand *s = &cr_strands[i];
     if (unborn_of(s, pid) && cr_strand_claim(s)) atomic_store(&s->pid, pid);
   }
+  spare_wake_hired(); /* it may have hired one and died before it could wake it */
 }
 
 void cr_bury_process(int pid, int status) {

@@ -24,11 +24,7 @@
 ** by its burial.  Nothing here waits, except for the stacks of the strands that
 ** are told to print them, and then not for long.
 */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "worker/inside.h"
 
@@ -205,15 +201,6 @@ static bool same(const inquiry *a, const inquiry *b) {
 
 /* ------------------------------------------------------------------- the report */
 
-static const char *const verbs[] = {
-    [CR_NOTHING] = "nothing",  [CR_ON_LATCH] = "a latch",   [CR_ON_SLEEP] = "sleep",
-    [CR_ON_LOCK] = "acquire",  [CR_ON_CONDITION] = "wait",  [CR_ON_SEMAPHORE] = "acquire",
-    [CR_ON_EVENT] = "wait",    [CR_ON_BARRIER] = "wait",    [CR_ON_PUT] = "put",
-    [CR_ON_GET] = "get",       [CR_ON_QUEUE_JOIN] = "join", [CR_ON_FUTURE] = "result",
-    [CR_ON_WORKER] = "join",   [CR_ON_POOL] = "join",       [CR_ON_TASK] = "task",
-    [CR_ON_SELECT] = "select", [CR_ON_START] = "start",
-};
-
 static const char *const hints[] = {
     [CR_ON_LOCK] = "take locks in the same order everywhere, or acquire with a timeout",
     [CR_ON_CONDITION] = "nobody is left who could notify",
@@ -228,45 +215,6 @@ static const char *const hints[] = {
     [CR_ON_POOL] = "the pool's tasks wait for ever themselves",
     [CR_ON_SELECT] = "nobody is left who could make one of them ready",
 };
-
-/* A text that grows until its room is full; what does not fit is left out. */
-typedef struct text {
-  char *room;
-  size_t size, length;
-} text;
-
-__attribute__((format(printf, 2, 3))) static void put(text *t, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  int n = vsnprintf(t->room + t->length, t->size - t->length, format, args);
-  va_end(args);
-  if (n > 0) t->length += (size_t)n < t->size - t->length ? (size_t)n : t->size - t->length - 1;
-}
-
-/* What a strand waits for, in words. */
-static void put_object(text *t, cr_strand *s) {
-  const cr_object *o = atomic_load(&s->waits_for);
-  enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
-  const cr_lock *l = what == CR_ON_LOCK ? (const cr_lock *)o : NULL;
-  const cr_strand *holder = l ? cr_lock_holder(l) : NULL;
-  if (what == CR_ON_WORKER && !o)
-    put(t, "the end of its workers");
-  else if (what == CR_ON_WORKER)
-    put(t, "the end of '%s'", ((const cr_worker *)o)->name);
-  else if (o)
-    put(t, "%s %lu (%s)", cr_type_of(o)->name, (unsigned long)o->serial, verbs[what]);
-  else
-    put(t, "%s", verbs[what]);
-  if (holder) put(t, ", held by '%s'%s%s", holder->name, l->where[0] ? " since " : "", l->where);
-}
-
-static void put_waiter(text *t, cr_strand *s) {
-  static const char *const kinds[] = {"strand", "thread", "process", "keeper"};
-  put(t, "  %s '%s' waits for ", kinds[atomic_load(&s->kind)], s->name);
-  put_object(t, s);
-  if (s->where[0]) put(t, ", at %s", s->where);
-  put(t, ", for %.1f s\n", (double)(cr_clock() - atomic_load(&s->waits_since)) / 1e9);
-}
 
 /* The one strand that a waiter waits for, if it is one. */
 static cr_strand *waits_on(cr_strand *s) {
@@ -286,15 +234,15 @@ static cr_strand *put_chain(text *t, cr_strand *victim) {
   cr_strand *seen[CHAIN] = {victim}, *next = NULL;
   bool again = false;
   int n = 1;
-  put(t, "%s", victim->name);
+  text_put(t, "%s", victim->name);
   while (n < CHAIN && !again && (next = waits_on(seen[n - 1]))) {
-    put(t, " -> %s", next->name);
+    text_put(t, " -> %s", next->name);
     for (int i = 0; i < n; i++) again |= seen[i] == next;
     if (!again) seen[n++] = next;
   }
   if (!next) {
-    put(t, " waits for ");
-    put_object(t, seen[n - 1]);
+    text_put(t, " waits for ");
+    text_object(t, seen[n - 1]);
   }
   return seen[n - 1];
 }
@@ -305,14 +253,14 @@ static void report(const inquiry *q, cr_strand *victim) {
   char room[4096];
   text line = {root->deadlock, sizeof root->deadlock, 0}, all = {room, sizeof room, 0};
   const char *hint = hints[atomic_load(&put_chain(&line, victim)->waits_what)];
-  put(&all, "conrun: deadlock: %s\n", root->deadlock);
+  text_put(&all, "conrun: deadlock: %s\n", root->deadlock);
   for (uint32_t i = 0; i < q->n; i++)
-    if (q->all[i].stuck) put_waiter(&all, q->all[i].strand);
+    if (q->all[i].stuck) text_waiter(&all, q->all[i].strand);
   if (hint) {
-    put(&all, "  hint: %s\n", hint);
-    put(&line, "; %s", hint);
+    text_put(&all, "  hint: %s\n", hint);
+    text_put(&line, "; %s", hint);
   }
-  if (write(STDERR_FILENO, all.room, all.length) < 0) return; /* nobody reads it */
+  text_write(&all);
 }
 
 /* ------------------------------------------------------------------ the verdict */
@@ -377,6 +325,8 @@ static void check(inquiry *first, inquiry *second) {
 static void look_for_deadlock(void) {
   cr_root *root = cr_arena_root();
   uint32_t nobody = 0;
+  zygote_look();     /* the dead whom nobody buries wake nobody */
+  cr_arena_settle(); /* a strand that waits for long has time for it */
   if (atomic_load(&root->on_deadlock) == CR_DEADLOCK_OFF) return;
   if (!atomic_compare_exchange_strong(&root->checker, &nobody, cr_me->index + 1)) return;
   /* Room for strands that are born while we look; look() never passes the top it

@@ -23,14 +23,53 @@ typedef struct request {
 /* The descriptors that every worker process inherits from the zygote. */
 extern int zygote_socket; /* requests go in here; -1: none yet */
 
+#define ZYGOTE_STARTING (-1) /* keeper_pid while one strand makes the zygote or buries it */
+
+/* loss.c: is the zygote dead?  Then its processes are buried, and another can be made:
+** true.  In main only, elsewhere false. */
+bool zygote_look(void);
+
+/* loss.c: waits, for a short time at most, until a process that has been killed is gone,
+** whoever its parent is. */
+void process_await(int pid);
+
+/* process.c: has this process the zygote as its child?  And lets go of a dead one. */
+bool zygote_is_mine(void);
+void zygote_forget(void);
+
 /* In the zygote: forks by itself instead of asking (a pool's worker is replaced
 ** during a burial).  NULL in every other process. */
 extern int (*zygote_fork)(cr_strand *s, cr_worker *w);
+
+/* spare.c: processes that wait for work.  `hire` is for starters, `wait` for the spare
+** itself, the rest for the zygote. */
+bool spare_hire(cr_strand *s, cr_worker *w);
+void spare_prepare(void);
+cr_strand *spare_wait(cr_spare *place);
+cr_spare *spare_vacancy(void);
+void spare_announce(cr_spare *place, int pid);
+void spare_died(int pid);
+int spare_pid(int number); /* who waits there, 0: nobody */
+bool spare_promised(const cr_strand *s);
+void spare_wake_hired(void);
+void spare_kill_all(void);
 
 /* deadlock.c: waits of this process are looked at from now on; and a checker that
 ** died is not waited for. */
 void deadlock_watch(void);
 void deadlock_bury(const cr_strand *dead);
+
+/* describe.c: strands in words.  A text is cut where its room ends. */
+typedef struct text {
+  char *room;
+  size_t size, length;
+} text;
+__attribute__((format(printf, 2, 3))) void text_put(text *t, const char *format, ...);
+void text_write(text *t);                /* to stderr; it is empty then */
+void text_name(text *t, cr_strand *s);   /* thread 'A' */
+void text_object(text *t, cr_strand *s); /* what it waits for */
+void text_waiter(text *t,
+                 cr_strand *s); /* lines: what it waits for, where, since when, its locks */
 
 /* bury.c: the first half for all strands of a process, before the second half for
 ** any: nobody waits for a latch of one that is still to come. */

@@ -9,7 +9,7 @@
 ** children, who inherit the other, send theirs there too.
 **
 ** Two strands of main that need it at once: one takes keeper_pid from 0 to
-** STARTING and makes it, the other waits for the number to change.
+** ZYGOTE_STARTING and makes it, the other waits for the number to change.
 */
 #include <fcntl.h>
 #include <signal.h>
@@ -22,8 +22,8 @@
 
 #include "worker/inside.h"
 
-#define STARTING (-1)
 #define LOOK 100000000 /* ns between looks whether the zygote is still there */
+#define TRIES 3        /* zygotes that may die under one request */
 
 int zygote_socket = -1;
 int (*zygote_fork)(cr_strand *s, cr_worker *w);
@@ -86,6 +86,7 @@ static int spawn(const channels *c, const cr_strand *keeper, pid_t *pid) {
   posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
   posix_spawnattr_setsigmask(&attr, &none);
   int error = inherit(&actions, c);
+  if (error == 0 && cr_fault("spawn")) error = EAGAIN;
   if (error == 0) error = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
   posix_spawnattr_destroy(&attr);
   posix_spawn_file_actions_destroy(&actions);
@@ -98,6 +99,7 @@ static int make_zygote(pid_t *pid) {
   if (!keeper) return EAGAIN;
   int error = open_channels(&c);
   if (error == 0 && (error = spawn(&c, keeper, pid)) != 0) close_all(&c);
+  if (error == 0) atomic_store(&keeper->pid, *pid); /* it may die before it says so itself */
   if (error) {
     cr_strand_claim(keeper);
     cr_strand_free(keeper);
@@ -127,23 +129,31 @@ int cr_zygote_need(void) {
     int32_t none = 0;
     uint32_t seen = cr_gate_arm(&root->keeper_gate);
     if (atomic_load(&root->keeper_pid) > 0) return 0;
-    if (atomic_compare_exchange_strong(&root->keeper_pid, &none, STARTING)) return start_zygote();
+    if (atomic_compare_exchange_strong(&root->keeper_pid, &none, ZYGOTE_STARTING))
+      return start_zygote();
     cr_gate_wait(&root->keeper_gate, seen, cr_clock() + LOOK);
   }
 }
 
-/* In main only: has the zygote ended on its own?  It never should. */
-static bool zygote_died(void) {
-  int pid = atomic_load(&cr_arena_root()->keeper_pid);
-  return lifeline >= 0 && waitpid(pid, NULL, WNOHANG) == pid;
+bool zygote_is_mine(void) { return lifeline >= 0; }
+
+static void close_channels(void) {
+  close(lifeline);
+  close(zygote_socket);
+  lifeline = zygote_socket = -1;
+}
+
+void zygote_forget(void) {
+  close_channels();
+  atomic_store(&cr_arena_root()->keeper_pid, 0);
+  cr_gate_wake(&cr_arena_root()->keeper_gate, CR_ALL);
 }
 
 void cr_zygote_end(void) {
   int pid = atomic_load(&cr_arena_root()->keeper_pid);
   if (lifeline < 0) return;
-  close(lifeline);
-  close(zygote_socket);
-  lifeline = zygote_socket = -1;
+  atomic_store(&cr_arena_root()->keeper_pid, ZYGOTE_STARTING); /* it ends because it is told to */
+  close_channels();
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
   atomic_store(&cr_arena_root()->keeper_pid, 0);
 }
@@ -157,25 +167,39 @@ static int ask(const cr_strand *s) {
   return n == sizeof r ? 0 : errno == EPIPE || errno == ECONNRESET ? ECHILD : errno;
 }
 
-/* Waits until the zygote has forked, or said why not.  Not interruptible: it is
-** short, and the caller would have nothing to come back to. */
-static int await_pid(cr_worker *w) {
+/* Waits until the zygote has forked, or said why not; ECHILD: it, the `keeper` that was
+** asked, has died.  Not interruptible: it is short, and the caller would have nothing
+** to come back to. */
+static int await_pid(cr_worker *w, int keeper) {
   int r = 0;
   cr_wait_begin(CR_ON_START, w, &w->ended);
   while (atomic_load(&w->pid) == 0 && r == 0) {
     uint32_t seen = cr_gate_arm(&w->ended);
     if (atomic_load(&w->pid) != 0) break;
-    if (cr_gate_wait_deaf(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT && zygote_died())
-      r = ECHILD;
+    if (cr_gate_wait_deaf(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT) zygote_look();
+    if (zygote_is_mine() && atomic_load(&cr_arena_root()->keeper_pid) != keeper) r = ECHILD;
   }
   cr_wait_end(r == 0);
   int pid = atomic_load(&w->pid);
-  return r ? r : pid < 0 ? -pid : 0;
+  return pid < 0 ? -pid : pid > 0 ? 0 : r;
 }
 
+static int ask_and_wait(cr_worker *w, const cr_strand *s) {
+  int keeper = atomic_load(&cr_arena_root()->keeper_pid);
+  int error = ask(s);
+  if (error == ECHILD) zygote_look();
+  return error ? error : await_pid(w, keeper);
+}
+
+/* A zygote that has died is replaced by one more.  Only main can do that; where a
+** worker asks, it is about to die with the zygote. */
 int process_start(cr_worker *w, cr_strand *s) {
+  int error = ECHILD;
   if (zygote_fork) return zygote_fork(s, w);
-  int error = cr_zygote_need();
-  if (error == 0) error = ask(s);
-  return error ? error : await_pid(w);
+  for (int tries = 0; error == ECHILD && tries < TRIES; tries++) {
+    error = cr_zygote_need();
+    if (error == 0 && spare_hire(s, w)) return 0;
+    if (error == 0) error = ask_and_wait(w, s);
+  }
+  return error;
 }

@@ -84,5 +84,6 @@ void cr_roster_end(void) {
   cr_roster_each(ask_to_end, NULL);
   cr_time deadline = cr_after(GRACE);
   while (wait_for(true, deadline) == EINTR) cr_notices_take();
+  zygote_look(); /* a dead one buries nobody, and this is the last chance */
   wait_for_dying();
 }

@@ -66,9 +66,27 @@ static void unmake(cr_strand *s) {
   cr_strand_free(s);
 }
 
+/* The finaliser of splitmix64: each bit of the sum changes half of the result. */
+uint64_t cr_seed_derive(uint64_t seed, uint64_t n) {
+  uint64_t z = seed + (n + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+/* The seed follows from the starter's and from how many it has started: the same in
+** each run, whatever else goes on meanwhile.  Who starts a pool's worker, and when, is
+** chance; its tasks bring seeds of their own (pool/task.c). */
+static uint64_t seed_for(const cr_worker *w) {
+  if (atomic_load(&((cr_worker *)w)->pool))
+    return cr_seed_derive(~cr_strands[0].seed, w->object.serial);
+  return cr_seed_derive(cr_me->seed, ++cr_me->children);
+}
+
 cr_strand *cr_worker_prepare(cr_worker *w) {
   cr_strand *s = cr_strand_new(w->kind, w->name);
   if (!s) return NULL;
+  s->seed = seed_for(w);
   s->daemon = w->daemon;
   atomic_store(&s->serves, atomic_load(&w->pool));
   atomic_store(&w->strand, s->index);

@@ -29,7 +29,7 @@
 **
 ** Main dies, however: its end of the lifeline pipe closes, the zygote kills all
 ** workers and ends.  The zygote dies: the kernel kills its children (parent
-** death signal).
+** death signal), main buries them and makes another (loss.c).
 */
 #ifndef CR_WORKER_H
 #define CR_WORKER_H
@@ -55,6 +55,10 @@ typedef struct cr_worker {
   char name[CR_NAME_MAX]; /* r/o */
 } cr_worker;
 
+/* A number that follows from `seed` and `n`, and looks like no other: seeds of strands
+** and tasks, when the program has one (cr_root.seeded). */
+uint64_t cr_seed_derive(uint64_t seed, uint64_t n);
+
 typedef struct cr_worker_options {
   enum cr_strand_kind kind;
   const char *name; /* NULL: "Thread-3" or "Process-3" */
@@ -66,6 +70,8 @@ typedef struct cr_worker_options {
 /*
 ** What a worker does with itself; set once per process by lib/.
 **   warm   the zygote's chance to prepare a Lua state that its children inherit
+**   rehearse  a process that will be a worker has nothing to do yet, and may do what
+**          makes its work quicker later.  It is no strand: nothing shared is touched
 **   main   opens the Lua state, runs the call or serves the pool, closes the
 **          state; returns the exit code
 **   bury   the upper floors' share of a burial: fail the task that `dead` ran,
@@ -76,6 +82,7 @@ typedef struct cr_worker_options {
 */
 typedef struct cr_worker_hooks {
   void (*warm)(void);
+  void (*rehearse)(void);
   int (*main)(cr_worker *w);
   void (*bury)(cr_strand *dead, cr_worker *w, int status);
   void (*sweep)(void);
@@ -110,9 +117,18 @@ int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, E
 ** executed as `--zygote=...`. */
 _Noreturn void cr_zygote_main(const char *how);
 
+/* Writes on stderr what every strand does or waits for and what it holds, and asks
+** all but the caller for their Lua stacks.  For a signal handler. */
+void cr_strands_show(void);
+
 /* Asks a strand to print its Lua stack (CR_DUMP); the binding that did it says so. */
 void cr_dump_ask(cr_strand *s);
 void cr_dump_done(void);
+
+/* Begins a line below the progress bars that are drawn (lib/screen.c), for a report
+** that takes no lock; they stay where they are, and are drawn anew below it when
+** something moves.  Async-signal-safe. */
+void cr_bars_pass(void);
 
 /* Waits until every worker has ended that is no daemon: all of the program's for
 ** the main strand, those of its own process for another.  0, ETIMEDOUT, EINTR. */

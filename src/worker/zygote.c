@@ -4,8 +4,9 @@
 **
 ** It has one thread, and a Lua state that its children inherit ready-made.  It
 ** waits, in the only place besides base/ where the program waits, for one of
-** three things:
+** four things:
 **   a request    fork; the child becomes the worker
+**   a lull       fork a spare, which becomes a worker later (spare.c)
 **   SIGCHLD      a child died: bury its strands
 **   the lifeline is closed: main is gone.  Kill all children, bury them, end.
 **
@@ -58,7 +59,7 @@ static void set_pid(cr_worker *w, int32_t pid) {
 
 /* If the zygote died before the death signal was arranged, nobody would end this
 ** process: hence the look at the parent afterwards. */
-static _Noreturn void child(cr_strand *s, pid_t parent) {
+static void become_child(pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   close(zygote.requests);
@@ -66,14 +67,41 @@ static _Noreturn void child(cr_strand *s, pid_t parent) {
   close(zygote.lifeline);
   cr_latch_idle = NULL;
   zygote_fork = NULL;
-  cr_strand_enter(s);
+  cr_me = NULL; /* the keeper's */
   signals_child();
+}
+
+static _Noreturn void live(cr_strand *s) {
   cr_worker *w = worker_of(s);
   prctl(PR_SET_NAME, w->name);
-  atomic_store(&w->pid, (int32_t)getpid()); /* as the zygote does; whoever is first */
+  atomic_store(&w->pid, (int32_t)getpid()); /* as the starter does; whoever is first */
   int status = cr_worker_do.main(w);
   fflush(NULL);
   _exit(status & 0xff);
+}
+
+/* --------------------------------------------------------------------- spares */
+
+/* ms without a request before spares are made: requests come in bursts.  After a death
+** whoever has waited for it may soon want the next process. */
+#define LULL 1
+
+/* Once a program has started a process, some more are kept ready for its next; where
+** there can be no more processes, not until it has asked again. */
+static bool wanted;
+
+static void add_spare(void) {
+  cr_spare *place = wanted ? spare_vacancy() : NULL;
+  if (!place) return;
+  spare_prepare();
+  pid_t me = getpid(), pid = fork();
+  if (pid == 0) {
+    become_child(me);
+    prctl(PR_SET_NAME, "conrun-spare");
+    live(spare_wait(place));
+  }
+  wanted = pid > 0;
+  if (pid > 0) spare_announce(place, pid);
 }
 
 /* ------------------------------------------------------------------- requests */
@@ -81,7 +109,11 @@ static _Noreturn void child(cr_strand *s, pid_t parent) {
 static int fork_worker(cr_strand *s, cr_worker *w) {
   pid_t me = getpid();
   pid_t pid = cr_fault("fork") ? (errno = EAGAIN, -1) : fork();
-  if (pid == 0) child(s, me);
+  if (pid == 0) {
+    become_child(me);
+    cr_strand_enter(s);
+    live(s);
+  }
   if (pid < 0) return errno;
   atomic_store(&s->pid, (int32_t)pid);
   set_pid(w, (int32_t)pid);
@@ -94,6 +126,7 @@ static void serve_request(void) {
   cr_strand *s = &cr_strands[r.strand % CR_STRANDS];
   cr_worker *w = worker_of(s);
   if (cr_strand_state(s) != CR_BORN || s->generation != r.generation || !w) return;
+  wanted = true;
   int error = fork_worker(s, w);
   if (error) set_pid(w, -error); /* the maker takes the record back */
 }
@@ -117,6 +150,7 @@ static void reap(void) {
     dead[deaths].pid = pid;
     dead[deaths].status = status_of(s);
     deaths++;
+    spare_died(pid);
     recover_process(pid);
   }
 }
@@ -134,16 +168,23 @@ static void kill_child(cr_strand *s, void *arg) {
   if (s->kind == CR_PROCESS && pid > 0) kill(pid, SIGKILL);
 }
 
-/* Main is gone or wants to go. Requests that are still in the socket come from
+/* Main is gone or wants to go.  A spare that has been hired meanwhile is found by its
+** place or, if it has left that, by its strand: so places come first.  Requests that are still in the socket come from
 ** workers that are about to be killed. */
 static _Noreturn void end(void) {
+  spare_kill_all();
   cr_roster_each(kill_child, NULL);
   int s, pid;
   while ((pid = waitpid(-1, &s, 0)) > 0) {
+    spare_died(pid);
     recover_process(pid);
     cr_bury_process(pid, status_of(s));
   }
   bury_dead();
+  /* A main that was killed still has its locks on files while the kernel closes what it
+  ** had, the lifeline among the first. */
+  if (atomic_load(&cr_arena_root()->keeper_pid) == (int32_t)getpid())
+    process_await(atomic_load(&cr_arena_root()->main_pid));
   if (cr_worker_do.sweep) cr_worker_do.sweep();
   cr_bury_self(0);
   _exit(0);
@@ -198,13 +239,20 @@ _Noreturn void cr_zygote_main(const char *how) {
   if (cr_worker_do.warm) cr_worker_do.warm();
   struct pollfd on[] = {
       {zygote.requests, POLLIN, 0}, {zygote.deaths, POLLIN, 0}, {zygote.lifeline, 0, 0}};
+  int patience = LULL;
   for (;;) {
-    if (poll(on, 3, -1) < 0) continue;
+    int n = poll(on, 3, wanted && spare_vacancy() ? patience : -1);
+    if (n == 0) add_spare();
+    if (n <= 0) continue;
     if (on[2].revents) end();
     if (on[1].revents) {
       drain(zygote.deaths);
       bury_dead();
+      patience = 0;
     }
-    if (on[0].revents) serve_request();
+    if (on[0].revents) {
+      serve_request();
+      patience = LULL;
+    }
   }
 }

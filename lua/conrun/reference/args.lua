@@ -3,19 +3,16 @@
 -- luacheck: ignore
 
 --- The command line of a script, described by its default values. The scripts of conrun use it.
----
---- Not a part of `conrun`: `local args = require "conrun.args"`.
 ---@class conrun.args
 local args = {}
 
 --- Reads a script's options. The kind of each default says what the option takes: `false` makes a flag, an integer
---- takes a whole number of at least 1, a string takes any text, and a list takes one of its words, the first being the
---- default. The field `no_lock` is the option `--no-lock`; `--help` prints the usage and ends the program. What is not
+--- takes a whole number of at least 1 (0 if the default is 0), a float a number of at least 0, a string takes any text,
+--- and a list takes one of its words, the first being the default. The field `no_lock` is the option `--no-lock`; `--help` prints the usage and ends the program. What is not
 --- known ends the program with one line on stderr and exit code 1.
 ---
 --- ```lua
---- local args = require "conrun.args"
---- local options = args.read({ "--count=3", "file.txt" }, "usage: ...",
+--- local options = conrun.args.read({ "--count=3", "file.txt" }, "usage: ...",
 ---   { count = 10, kind = { "process", "thread" }, fast = false }, 1)
 --- print(options.count, options.kind, options.fast, options[1]) --> 3 process false file.txt
 --- ```
@@ -32,6 +29,13 @@ function args.read(list, usage, spec, positional) end
 ---@param least? integer 1 unless given
 ---@return integer number
 function args.integer(what, text, least) end
+
+--- A list of whole numbers from a text such as "1,2,4", or the end of the program.
+---@param what string names the argument in the message
+---@param text string
+---@param least? integer 1 unless given
+---@return integer[] numbers
+function args.integers(what, text, least) end
 
 --- Ends the program with one line on stderr and exit code 1.
 ---@param format string as for string.format

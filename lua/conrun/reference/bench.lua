@@ -4,16 +4,13 @@
 
 --- Times that can be compared: the sides of a comparison take turns, the first turns only warm up, and what counts is
 --- the median of the rest.
----
---- Not a part of `conrun`: `local bench = require "conrun.bench"`.
 ---@class conrun.bench
 local bench = {}
 
 --- How long one call takes, and what it returns.
 ---
 --- ```lua
---- local bench = require "conrun.bench"
---- local seconds, root = bench.time(math.sqrt, 16)
+--- local seconds, root = conrun.bench.time(math.sqrt, 16)
 --- print(seconds < 1, root) --> true 4.0
 --- ```
 ---@param fn function
@@ -31,7 +28,9 @@ function bench.median(numbers) end
 ---@field median number seconds of the run in the middle
 ---@field low number seconds of the fastest run
 ---@field high number seconds of the slowest run
+---@field spread number the distance of the quartiles, as a share of the median
 ---@field times number[] all runs in order, without the warm-up
+---@field outliers integer[] numbers of the runs that are far off, of at least five
 
 ---@class bench.Options
 ---@field runs? integer that count, 5 unless given
@@ -54,5 +53,73 @@ function bench.measure(fn, options) end
 ---@param seconds number
 ---@return integer size
 function bench.calibrate(fn, seconds) end
+
+---@class bench.Side
+---@field [1] string its name
+---@field [2] fun(x: any) what is measured; it gets what `setup` returned
+---@field workers? integer how many workers it uses, for its efficiency
+---@field setup? fun(): any once, before all runs
+---@field teardown? fun(x: any) once, after all runs, also after an error
+
+---@class bench.Experiment
+---@field [integer] bench.Side
+---@field title? string
+---@field runs? integer that count, 5 unless given
+---@field warmup? integer runs before them, 1 unless given
+---@field progress? boolean|string shows on stderr how far it is, with a label if it is a string
+---@field baseline? string the side that others are compared with; the first unless given
+
+--- An experiment: measures its sides against each other. They take turns; printing the report shows medians, spread,
+--- speed-up over the baseline and efficiency, names runs that are far off, and warns if a difference may be chance, if
+--- the machine is busy, or if there are more workers than processors.
+---
+--- ```lua
+--- local report = conrun.bench.run {
+---   runs = 3,
+---   { "one", function() for _ = 1, 1000 do end end },
+---   { "two", function() for _ = 1, 2000 do end end, workers = 2 },
+--- }
+--- print(#report.rows, report.rows[2].name, report.baseline) --> 2 two one
+--- ```
+---@param experiment bench.Experiment
+---@return bench.Report report
+function bench.run(experiment) end
+
+---@class bench.Row: bench.Measurement
+---@field name string
+---@field workers integer?
+---@field speedup number median of the baseline, divided by its own
+---@field efficiency number? speed-up for each worker
+---@field noise boolean may its difference to the baseline be chance?
+
+--- What an experiment measured. `tostring` is its text; a row is also found by its side's name.
+---@class bench.Report
+---@field title string?
+---@field cores integer processors that the program may use
+---@field runs integer
+---@field baseline string
+---@field rows bench.Row[] in the order of the sides
+---@field warnings string[]
+local report = {}
+
+--- The report for a terminal.
+---@return string text without a newline at its end
+function report:text() end
+
+--- Everything that was measured, as JSON; times are in seconds.
+---@return string json
+function report:json() end
+
+--- A line for each side, with a header; times are in seconds.
+---@return string csv
+function report:csv() end
+
+--- A table in Markdown, and what is to be noted.
+---@return string markdown
+function report:markdown() end
+
+--- A page that needs nothing beside it, with the table and a picture.
+---@return string html
+function report:html() end
 
 return bench

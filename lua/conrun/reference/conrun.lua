@@ -25,7 +25,8 @@
 ---
 --- Three of Lua's own functions behave better in company: `print` writes whole lines that are never mixed with
 --- those of other strands; `os.exit` in a worker ends that worker only, with the code modulo 256, or 1 after
---- printing a text; `math.random` is seeded anew in every worker.
+--- printing a text; `math.random` is seeded anew in every worker, and by `--seed=N` so
+--- that each run draws the same numbers.
 ---
 --- **Deadlocks are found.** When strands wait for each other and nobody is left who could wake them, a report with
 --- the stack of each goes to stderr, and one of them, the main strand if it is among them, gets an error of kind
@@ -55,6 +56,11 @@
 ---@field select conrun.select
 ---@field log conrun.log
 ---@field errors conrun.errors
+---@field progress conrun.progress
+---@field plot conrun.plot
+---@field svg conrun.svg
+---@field bench conrun.bench
+---@field args conrun.args
 local conrun = {}
 
 --- Lets the calling strand rest. Callbacks of `future:on_done` run meanwhile, and an interruption ends it with the
@@ -72,7 +78,8 @@ function conrun.sleep(seconds) end
 ---@return number seconds
 function conrun.clock() end
 
---- How many processors this process may use. It is the default size of a pool.
+--- How many processors this process may use. It is the default size of a pool, unless
+--- `--workers=N` says another.
 ---@return integer count
 function conrun.cpu_count() end
 

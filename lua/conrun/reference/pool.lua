@@ -38,7 +38,7 @@
 local pool = {}
 
 ---@class conrun.PoolOptions
----@field workers? integer how many at most; default: as many as processors
+---@field workers? integer how many at most; default: as many as processors, or as `--workers` says
 ---@field kind? "thread"|"process" default "thread"
 ---@field name? string default "pool-1" and so on; workers are called after it
 ---@field initializer? function every worker calls it before its first task

@@ -1,0 +1,286 @@
+-- SPDX-License-Identifier: MIT
+--
+-- help: the reference at the prompt.
+--
+-- Internal: `help(x)` and `?x` ask.
+--
+--   help()                what there is to ask
+--   help(conrun.queue)    a module: what it is for, its functions
+--   help(pool)            a live object: its methods and fields
+--   help(pool.map)        a function, conrun's own, Lua's or the user's
+--   help "Pool:map"       a name as one writes it
+--
+-- What the reference says is laid out for the terminal's width.  Of Lua's own
+-- functions only the section of Lua's manual is named: its text is not ours to give.
+
+local classes = require "conrun.repl.classes"
+local reference = require "conrun.reference"
+
+local help = {}
+
+local overview = [[
+conrun is a Lua that runs concurrently.  At this prompt:
+
+  ?name, help(x)    what conrun says about a name, a function, a module or an object
+  Tab               completes names, fields, methods, and modules after require "
+  _                 is the last result
+  Ctrl-R            searches what you typed before; Up and Down walk through it
+  Ctrl-C            stops what runs, or forgets the line; Ctrl-D ends
+
+Modules, each as conrun.NAME:
+
+]]
+
+-------------------------------------------------------------------------- layout
+
+-- Breaks words into lines; the first begins after `first`, the others after `indent`.
+local function wrap(text, width, first, indent)
+  local lines, line = {}, first
+  for word in text:gmatch "%S+" do
+    local longer = line:find "%S$" and line .. " " .. word or line .. word
+    if #longer > width and line:find "%S" and line ~= indent then
+      lines[#lines + 1] = line
+      longer = indent .. word
+    end
+    line = longer
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
+-- Paragraphs and items of lists are wrapped; code and tables stay as they are.
+local function flow(text, width)
+  local parts, words, indent, in_code = {}, {}, "", false
+  local function finish()
+    if #words > 0 then
+      parts[#parts + 1] = wrap(table.concat(words, " "), width, "", indent)
+      words, indent = {}, ""
+    end
+  end
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    if line:find "^```" then
+      finish()
+      in_code = not in_code
+    elseif in_code then
+      parts[#parts + 1] = "    " .. line
+    elseif line == "" or line:find "^[|#]" then
+      finish()
+      parts[#parts + 1] = line
+    else
+      if line:find "^[-*] " then
+        finish()
+        indent = "  "
+      end
+      words[#words + 1] = line
+    end
+  end
+  finish()
+  return (table.concat(parts, "\n"):gsub("\n\n\n+", "\n\n"):gsub("%s+$", ""))
+end
+
+local function list_parts(lines, title, parts, width)
+  if #parts == 0 then return end
+  lines[#lines + 1] = "\n" .. title
+  for _, part in ipairs(parts) do
+    local name = part.name ~= "" and part.name .. (part.optional and "?" or "") .. ": " or ""
+    local text = name .. part.type .. (part.text ~= "" and "  " .. part.text or "")
+    lines[#lines + 1] = wrap(text, width, "  ", "      ")
+  end
+end
+
+-- The first sentence: what it is for, in a list.
+local function summary(entry)
+  local first = entry.text:match "^[^\n]+[^\n.]*\n?[^\n]*" or ""
+  return (first:gsub("\n", " "):match "^(.-[.:])%s" or first:gsub("\n", " ")):gsub("[.:]$", "")
+end
+
+-------------------------------------------------------------------------- entries
+
+local function function_text(entry, width)
+  local lines = { table.concat(reference.signatures(entry), "\n"), "", flow(entry.text, width) }
+  list_parts(lines, "Arguments", entry.params, width)
+  list_parts(lines, "Returns", entry.returns, width)
+  return table.concat(lines, "\n")
+end
+
+local function list_functions(lines, owner, width)
+  local functions = classes.functions(owner)
+  if #functions == 0 then return end
+  lines[#lines + 1] = "\nFunctions"
+  for _, f in ipairs(functions) do
+    lines[#lines + 1] = "  " .. reference.signatures(f)[1]
+    lines[#lines + 1] = wrap(summary(f), width, "      ", "      ")
+  end
+end
+
+local function class_text(entry, width)
+  local lines = { entry.full, "", flow(entry.text, width) }
+  list_parts(lines, "Fields", entry.fields, width)
+  list_functions(lines, entry.full, width)
+  return table.concat(lines, "\n")
+end
+
+local function entry_text(entry, width)
+  return entry.kind == "function" and function_text(entry, width) or class_text(entry, width)
+end
+
+local function overview_text(width)
+  local lines = {}
+  for module in reference.modules() do
+    local entry = module.entries[1]
+    if entry and module.name ~= "conrun" then
+      local name = module.name:gsub("^conrun%.", "")
+      lines[#lines + 1] = wrap(summary(entry), width, ("  %-11s "):format(name), (" "):rep(14))
+    end
+  end
+  return overview .. table.concat(lines, "\n")
+end
+
+-------------------------------------------------------------------------- values
+
+-- Entry of a function or module that is conrun's: a search by identity.
+local function find_conruns(value)
+  for module in reference.modules() do
+    local there = package.loaded[module.name]
+    if there == value and there ~= nil then
+      return module.entries[1]
+    end
+    for _, entry in ipairs(type(there) == "table" and classes.functions(module.name) or {}) do
+      if rawequal(rawget(there, entry.name), value) then
+        return entry
+      end
+    end
+  end
+end
+
+-- A method, found through the method tables that conrun's modules carry.
+local function find_method(value)
+  for name, module in next, package.loaded do
+    if type(name) == "string" and name:find "^conrun" and type(module) == "table" then
+      for field, methods in next, module do
+        if type(field) == "string" and field:find "methods$" and type(methods) == "table" then
+          for key, method in next, methods do
+            if rawequal(method, value) and type(key) == "string" then
+              return key, field, name
+            end
+          end
+        end
+      end
+    end
+  end
+end
+
+local function class_names(field, module)
+  local kind = field:match "^(%a+)_methods$"
+  local short = kind or module:match "[^.]*$"
+  local upper = short:gsub("^%l", string.upper)
+  return kind and "Shared" .. upper or upper
+end
+
+local function entry_of_method(value)
+  local key, field, module = find_method(value)
+  return key and reference.find(class_names(field, module) .. ":" .. key)
+end
+
+local sections = {
+  _G = "6.1", coroutine = "6.2", package = "6.3", string = "6.4", utf8 = "6.5", table = "6.6",
+  math = "6.7", io = "6.8", os = "6.9", debug = "6.10",
+}
+
+-- "string.format is Lua's own: section 6.4 of its manual"
+local function standard_text(value)
+  for name, section in pairs(sections) do
+    local module = package.loaded[name]
+    if rawequal(module, value) then
+      return ("%s is a library of Lua's own: section %s of its manual"):format(name, section)
+    end
+    for key, member in next, type(module) == "table" and module or {} do
+      if rawequal(member, value) and type(key) == "string" and type(value) == "function" then
+        local full = name == "_G" and key or name .. "." .. key
+        return ("%s is Lua's own: section %s of its manual"):format(full, section)
+      end
+    end
+  end
+end
+
+local function parameters(f, info)
+  local names = {}
+  for i = 1, info.nparams do
+    names[i] = debug.getlocal(f, i)
+  end
+  if info.isvararg then
+    names[#names + 1] = "..."
+  end
+  return table.concat(names, ", ")
+end
+
+local function users_function_text(f)
+  local info = debug.getinfo(f, "Su")
+  if info.what == "C" then
+    return "a function in C; conrun's reference does not know it"
+  end
+  return ("function(%s), defined in %s, line %d"):format(parameters(f, info), info.short_src, info.linedefined)
+end
+
+local function text_of_value(value, width)
+  local entry = find_conruns(value) or type(value) == "function" and entry_of_method(value)
+    or classes.of(value)
+  if entry then
+    return entry_text(entry, width)
+  end
+  local standard = standard_text(value)
+  if standard then
+    return standard
+  elseif type(value) == "function" then
+    return users_function_text(value)
+  end
+  return ("a %s; conrun's reference has nothing about it"):format(type(value))
+end
+
+--------------------------------------------------------------------------- names
+
+local function words_like(name)
+  local found, last = {}, (name:match "[%w_]+$" or name):lower()
+  for module in reference.modules() do
+    for _, entry in ipairs(module.entries) do
+      local short = entry.name:lower():match "[^.]*$"
+      if short == last or #last > 2 and short:find(last, 1, true) then
+        found[#found + 1] = entry.full:gsub("^conrun%.(%u)", "%1")
+      end
+    end
+  end
+  return found
+end
+
+--- The entry that a name means: "Pool:map", "queue", "queue.new".
+---@param name string
+---@return conrun.reference.Entry?
+function help.find(name)
+  local class = name:gsub("^(%l[%w_]*):", function(first)
+    return first:gsub("^%l", string.upper) .. ":"
+  end)
+  return reference.find(name) or reference.find(class)
+end
+
+--- The text of help.
+---@param n integer how many arguments there were
+---@param value any
+---@param width integer
+---@return string
+function help.text(n, value, width)
+  width = math.min(width, 100)
+  if n == 0 then
+    return overview_text(width)
+  elseif type(value) ~= "string" then
+    return text_of_value(value, width)
+  end
+  local entry = help.find(value)
+  if entry then
+    return entry_text(entry, width)
+  end
+  local like = words_like(value)
+  return ("conrun's reference has nothing called '%s'"):format(value)
+    .. (#like > 0 and "; there is\n  " .. table.concat(like, "\n  ") or "; help() tells what there is")
+end
+
+return help

@@ -1,0 +1,138 @@
+-- SPDX-License-Identifier: MIT
+--
+-- repl: what the prompt does with what a person types.
+--
+-- Internal: src/host/repl.c calls these functions; it reads the lines and runs what
+-- they load.  The prompt that reads from a file or a pipe knows nothing of this
+-- module: it is plain Lua's.
+--
+-- A person gets three globals on top, unless the names are taken: `conrun`, `help`,
+-- and, as soon as there is one, the last result in `_`.
+
+local complete = require "conrun.repl.complete"
+local help = require "conrun.repl.help"
+local pretty = require "conrun.repl.pretty"
+
+local repl = {}
+
+-- What the host gives: the width of the terminal, names in a folder, colours or not.
+local host = { columns = function() return 80 end, list = function() return {} end, colors = false }
+
+local colors = {
+  string = "\27[32m", number = "\27[36m", constant = "\27[35m", object = "\27[33m", comment = "\27[2m",
+}
+
+-- Kept apart, so that results are shown whatever becomes of the globals.
+local stdout, load, tostring = io.stdout, load, tostring
+
+local function show_help(...)
+  stdout:write(help.text(select("#", ...), (...), host.columns()), "\n")
+end
+
+local function set_default(name, value)
+  if rawget(_G, name) == nil then
+    rawset(_G, name, value)
+  end
+end
+
+--- Called once, before the first prompt.
+---@param given { columns: (fun(): integer), list: (fun(folder: string): string[]), colors: boolean }
+function repl.start(given)
+  host = given
+  set_default("conrun", require "conrun")
+  set_default("help", show_help)
+  stdout:write(("conrun %s: help() tells what there is, Ctrl-D ends\n"):format(require("conrun").version))
+end
+
+--------------------------------------------------------------------------- loading
+
+local function load_code(text)
+  local expression = load("return " .. text, "=stdin", "t")
+  if expression then
+    return expression
+  end
+  return load(text, "=stdin", "t")
+end
+
+-- `?x`: about the name as it stands, or else about the value of the expression.
+local function load_question(words)
+  if words == "" then
+    return show_help
+  elseif help.find(words) then
+    return function() show_help(words) end
+  end
+  local value = load("return " .. words, "=stdin", "t")
+  return function()
+    local ok, result = pcall(value or error)
+    if ok and result ~= nil then
+      return show_help(result)
+    end
+    show_help(words)
+  end
+end
+
+--- What is to run for a block; nil and a message if it is not Lua.
+---@param text string
+---@return function?
+---@return string?
+function repl.load(text)
+  local question = text:match "^%s*%?%s*(.-)%s*$"
+  if question then
+    return load_question(question)
+  end
+  local expression = text:match "^=(.*)$"
+  if expression then
+    return load("return " .. expression, "=stdin", "t")
+  end
+  return load_code(text)
+end
+
+--- Does the code go on in the next line?
+---@param text string
+---@return boolean
+function repl.unfinished(text)
+  if text:find "^%s*%?" then
+    return false
+  end
+  local f, message = repl.load(text)
+  return not f and message:find "<eof>$" ~= nil
+end
+
+--------------------------------------------------------------------------- showing
+
+--- Shows what a block returned, and keeps the first of it in `_`.
+---@param ... any
+function repl.show(...)
+  local n = select("#", ...)
+  if n == 0 then return end
+  rawset(_G, "_", (...))
+  local texts = {}
+  for i = 1, n do
+    texts[i] = pretty.format((select(i, ...)), { width = host.columns() }, host.colors and colors or nil)
+  end
+  stdout:write(table.concat(texts, "\t"), "\n")
+end
+
+--- The message of an error; its first line in red.
+---@param message any
+---@return string
+function repl.emphasize(message)
+  local text = tostring(message)
+  if not host.colors then
+    return text
+  end
+  return (text:gsub("^[^\n]*", "\27[31m%0\27[0m"))
+end
+
+--------------------------------------------------------------------------- completing
+
+--- What Tab adds to the text before the cursor, and what it lists.
+---@param text string
+---@return string?
+---@return string?
+function repl.complete(text)
+  text = text:gsub("^%s*[?=]", "")
+  return complete.complete(text, host.list, host.columns())
+end
+
+return repl

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** describe: a strand in words: what it does or waits for, since when, what it holds.
+**
+** For the report of a deadlock and for SIGQUIT.  Everything is read from the
+** strand's record while the strand runs, so a line is true of about now and not of
+** one instant.  Nothing read can be unmapped, and a text in the arena is printed
+** with its bound: the worst that a race does is a line about something that is over.
+**
+** All of it may run in a signal handler that came at any instruction: it takes no
+** lock, allocates nothing and formats no floating point, for which the C library
+** may allocate.
+*/
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "worker/inside.h"
+
+void text_put(text *t, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(t->room + t->length, t->size - t->length, format, args);
+  va_end(args);
+  if (n > 0) t->length += (size_t)n < t->size - t->length ? (size_t)n : t->size - t->length - 1;
+}
+
+/* The flag comes first, so that of two strands one begins the line. */
+void cr_bars_pass(void) {
+  _Atomic uint32_t *bars = &cr_arena_root()->bars;
+  uint32_t rows = atomic_load(bars);
+  while (rows > 0 && !(rows & CR_BARS_PASSED))
+    if (atomic_compare_exchange_weak(bars, &rows, 1 | CR_BARS_PASSED)) {
+      while (write(STDERR_FILENO, "\n", 1) < 0 && errno == EINTR) {}
+      return;
+    }
+}
+
+void text_write(text *t) {
+  size_t done = 0;
+  if (t->length > 0) cr_bars_pass();
+  while (done < t->length) {
+    ssize_t n = write(STDERR_FILENO, t->room + done, t->length - done);
+    if (n < 0 && errno != EINTR) break; /* nobody reads it */
+    if (n > 0) done += (size_t)n;
+  }
+  t->length = 0;
+}
+
+/* ------------------------------------------------------------------- waiting */
+
+static const char *const verbs[] = {
+    [CR_NOTHING] = "nothing",  [CR_ON_LATCH] = "a latch",   [CR_ON_SLEEP] = "sleep",
+    [CR_ON_LOCK] = "acquire",  [CR_ON_CONDITION] = "wait",  [CR_ON_SEMAPHORE] = "acquire",
+    [CR_ON_EVENT] = "wait",    [CR_ON_BARRIER] = "wait",    [CR_ON_PUT] = "put",
+    [CR_ON_GET] = "get",       [CR_ON_QUEUE_JOIN] = "join", [CR_ON_FUTURE] = "result",
+    [CR_ON_WORKER] = "join",   [CR_ON_POOL] = "join",       [CR_ON_TASK] = "task",
+    [CR_ON_SELECT] = "select", [CR_ON_START] = "start",
+};
+
+static void put_holder(text *t, const cr_lock *l) {
+  const cr_strand *holder = cr_lock_holder(l);
+  char since[CR_WHERE_MAX];
+  if (holder)
+    text_put(t, ", held by '%.*s'%s", CR_NAME_MAX, holder->name,
+             cr_lock_where(l, " since ", since));
+}
+
+void text_object(text *t, cr_strand *s) {
+  const cr_object *o = atomic_load(&s->waits_for);
+  enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
+  if (what == CR_ON_WORKER && !o)
+    text_put(t, "the end of its workers");
+  else if (what == CR_ON_WORKER)
+    text_put(t, "the end of '%.*s'", CR_NAME_MAX, ((const cr_worker *)o)->name);
+  else if (o && o->type > 0 && o->type < CR_TYPES)
+    text_put(t, "%s %lu (%s)", cr_type_of(o)->name, (unsigned long)o->serial, verbs[what]);
+  else
+    text_put(t, "%s", verbs[what]);
+  if (what == CR_ON_LOCK && o) put_holder(t, (const cr_lock *)o);
+}
+
+static void put_seconds(text *t, cr_time since) {
+  long tenths = (long)((cr_clock() - since) / 100000000);
+  text_put(t, ", for %ld.%ld s", tenths / 10, tenths % 10);
+}
+
+/* ------------------------------------------------------------------- holding */
+
+#define MOST_LOCKS 16 /* of one strand that are named */
+
+static const cr_lock *held_lock(const cr_strand *s, const cr_hold *h) {
+  uint64_t what = atomic_load(&((cr_hold *)h)->what);
+  const cr_lock *l = (const cr_lock *)(uintptr_t)what;
+  if (!what || (what & 3) || l->object.type != CR_LOCK) return NULL;
+  return cr_lock_holder(l) == s ? l : NULL;
+}
+
+static void put_lock(text *t, const cr_lock *l, int *n) {
+  char taken[CR_WHERE_MAX];
+  if (!l || ++*n > MOST_LOCKS) return;
+  text_put(t, "    holds lock %lu%s\n", (unsigned long)l->object.serial,
+           cr_lock_where(l, ", taken at ", taken));
+}
+
+static void put_locks(text *t, const cr_strand *s) {
+  int n = 0;
+  for (int i = 0; i < CR_HOLDS_INLINE; i++) put_lock(t, held_lock(s, &s->first[i]), &n);
+  const cr_holds *more = (const cr_holds *)(uintptr_t)atomic_load(&((cr_strand *)s)->more);
+  for (; more; more = (const cr_holds *)(uintptr_t)atomic_load(&((cr_holds *)more)->next))
+    for (uint64_t i = 0; i < more->count; i++) put_lock(t, held_lock(s, &more->hold[i]), &n);
+  if (n > MOST_LOCKS) text_put(t, "    holds %d more locks\n", n - MOST_LOCKS);
+}
+
+/* --------------------------------------------------------------------- strands */
+
+void text_name(text *t, cr_strand *s) {
+  static const char *const kinds[] = {"strand", "thread", "process", "keeper"};
+  text_put(t, "  %s '%.*s'", kinds[atomic_load(&s->kind)], CR_NAME_MAX, s->name);
+}
+
+void text_waiter(text *t, cr_strand *s) {
+  text_name(t, s);
+  text_put(t, " waits for ");
+  text_object(t, s);
+  if (s->where[0]) text_put(t, ", at %.*s", CR_WHERE_MAX, s->where);
+  put_seconds(t, atomic_load(&s->waits_since));
+  text_put(t, "\n");
+  put_locks(t, s);
+}
+
+/* The letter that the kernel has for the thread: R runs, S and D are in a system
+** call. '?': it cannot be found out. */
+static int kernel_state(const cr_strand *s) {
+  char path[64], line[256];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", atomic_load(&((cr_strand *)s)->pid),
+           atomic_load(&((cr_strand *)s)->tid));
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
+  if (fd >= 0) close(fd);
+  line[n > 0 ? n : 0] = '\0';
+  const char *end = strrchr(line, ')'); /* the name before it may hold anything */
+  return end && end[1] == ' ' ? end[2] : '?';
+}
+
+/* Tells of one that does not wait in conrun; true: it runs code that can be nudged. */
+static bool put_busy(text *t, cr_strand *s) {
+  int state = s == cr_me ? 'R' : kernel_state(s);
+  bool calls = state == 'S' || state == 'D';
+  text_name(t, s);
+  text_put(t,
+           calls ? " is in a system call; its stack follows when that returns\n" : " is at work\n");
+  put_locks(t, s);
+  return state == 'R';
+}
+
+/* A text of at most PIPE_BUF bytes goes into a pipe in one piece. */
+static void write_early(text *t) {
+  if (t->length > t->size / 2) text_write(t);
+}
+
+static bool is_shown(const cr_strand *s) {
+  return s->kind != CR_KEEPER && cr_strand_state(s) == CR_RUNNING;
+}
+
+/* A thread in a system call is not nudged: the call would end with EINTR, and the
+** program would go on in another way than without our question. */
+static void nudge(const cr_strand *s) {
+  int pid = atomic_load(&((cr_strand *)s)->pid), tid = atomic_load(&((cr_strand *)s)->tid);
+  if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
+}
+
+static void show(text *t, cr_strand *s) {
+  bool waits = atomic_load(&s->waits_what) != CR_NOTHING, runs = false;
+  if (waits)
+    text_waiter(t, s);
+  else
+    runs = put_busy(t, s);
+  write_early(t);
+  if (s == cr_me || atomic_load(&s->waits_what) == CR_ON_TASK) return; /* idle: no stack */
+  cr_dump_ask(s);
+  if (runs) nudge(s);
+}
+
+void cr_strands_show(void) {
+  char room[PIPE_BUF];
+  text t = {room, sizeof room, 0};
+  uint32_t top = cr_strands_top(), shown = 0;
+  for (uint32_t i = 0; i < top; i++) shown += is_shown(&cr_strands[i]);
+  text_put(&t, "conrun: %u %s\n", shown, shown == 1 ? "strand" : "strands");
+  for (uint32_t i = 0; i < top; i++)
+    if (is_shown(&cr_strands[i])) show(&t, &cr_strands[i]);
+  text_write(&t);
+}

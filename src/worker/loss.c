@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** loss: the zygote itself has died.
+**
+** It never ends by itself, but any process can be killed.  With it go all worker
+** processes (the kernel kills them), and nobody is left to bury them: whoever waits
+** for one would wait for ever.  So main, its parent, takes its place: once in a while
+** during every wait without a deadline, and whenever it starts a process, a strand of
+** main looks whether the zygote is still there.  If not,
+**
+**   1 claim    one strand does it: keeper_pid from the zygote's to `being made`, so
+**              that nobody asks for a new process meanwhile
+**   2 await    the end of every process of the old zygote
+**   3 recover  all of their strands, so that no burial waits for a latch of the dead
+**   4 open     keeper_pid 0: the next who needs a process makes a new zygote; the
+**              successors of pool workers that are buried now do
+**   5 bury     them, and the zygote's own strand.  A burial that it was in the middle
+**              of is begun again, as every burial can be.
+**
+** A strand of main that dies here dies with the program.  Who waits with a deadline
+** does not look: it has its answer at the deadline.
+*/
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/inside.h"
+
+#define PATIENCE 1000 /* ms that a killed process gets to be gone; it has no say in it */
+
+/* Not reaped yet: step 1 must be one strand's alone. */
+static bool is_dead(int pid) {
+  siginfo_t info = {0};
+  if (pid <= 0) return false;
+  return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid == pid
+                                                                           : errno == ECHILD;
+}
+
+static bool claim(int pid) {
+  int32_t seen = pid;
+  if (!atomic_compare_exchange_strong(&cr_arena_root()->keeper_pid, &seen, ZYGOTE_STARTING))
+    return false;
+  waitpid(pid, NULL, 0);
+  return true;
+}
+
+/* ------------------------------------------------------------------ the processes */
+
+typedef struct pids {
+  int count;
+  int pid[CR_STRANDS + CR_SPARES];
+} pids;
+
+static void add(pids *p, int pid) {
+  for (int i = 0; i < p->count; i++)
+    if (p->pid[i] == pid) return;
+  if (pid > 0 && pid != (int)getpid()) p->pid[p->count++] = pid;
+}
+
+static void collect(pids *p) {
+  p->count = 0;
+  for (uint32_t i = 0; i < cr_strands_top(); i++)
+    if (cr_strand_state(&cr_strands[i]) != CR_FREE) add(p, atomic_load(&cr_strands[i].pid));
+  for (int i = 0; i < CR_SPARES; i++) add(p, spare_pid(i));
+}
+
+/* They are not our children, so their end is not told to us, and who inherits them may
+** leave them as zombies; a descriptor of a process knows its end all the same. */
+void process_await(int pid) {
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return; /* gone, or not to be seen: the kernel has killed it anyhow */
+  struct pollfd on = {fd, POLLIN, 0};
+  while (poll(&on, 1, PATIENCE) < 0 && errno == EINTR) {}
+  close(fd);
+}
+
+static void end(int pid) {
+  kill(pid, SIGKILL);
+  process_await(pid);
+}
+
+static void replace_keeper(int keeper, pids *dead) {
+  for (int i = 0; i < dead->count; i++)
+    if (dead->pid[i] != keeper) end(dead->pid[i]);
+  for (int i = 0; i < dead->count; i++) {
+    spare_died(dead->pid[i]);
+    recover_process(dead->pid[i]);
+  }
+  zygote_forget();
+  for (int i = 0; i < dead->count; i++) cr_bury_process(dead->pid[i], -SIGKILL);
+}
+
+/* ------------------------------------------------------------------------ looking */
+
+/* The burials wait, for latches and for the new zygote, and the caller may be in the
+** middle of a wait of its own, which its record must tell again afterwards. */
+static void aside(int keeper, pids *dead) {
+  cr_strand *me = cr_me;
+  void *object = atomic_load(&me->waits_for);
+  cr_gate *gate = atomic_load(&me->waits_at);
+  uint32_t what = atomic_load(&me->waits_what), looks = me->looks;
+  int64_t since = atomic_load(&me->waits_since), until = atomic_load(&me->waits_until);
+  collect(dead);
+  replace_keeper(keeper, dead);
+  if (what == CR_NOTHING) return;
+  cr_wait_begin((enum cr_what)what, object, gate);
+  atomic_store(&me->waits_since, since);
+  atomic_store(&me->waits_until, until);
+  me->looks = looks;
+}
+
+bool zygote_look(void) {
+  int keeper = atomic_load(&cr_arena_root()->keeper_pid);
+  pids *dead = zygote_is_mine() && is_dead(keeper) ? malloc(sizeof *dead) : NULL;
+  bool mine = dead && claim(keeper); /* without memory, another time */
+  if (mine) aside(keeper, dead);
+  free(dead);
+  return mine;
+}
