@@ -2,8 +2,9 @@
 -- The command line: what Lua's own program does with a list of invocations,
 -- conrun does too (output, messages, exit code); then what is conrun's own.
 --
--- Both programs are called under the same name through links in two folders, so
--- that messages, which begin with argv[0], can be compared as they are.
+-- Both programs are called under the same name, "lua", through links in two folders,
+-- so that messages, which begin with argv[0], can be compared as they are.  Under
+-- that name conrun adds nothing of its own; "conrun" is a third link.
 
 local CONRUN = os.getenv "CONRUN" or "build/conrun"
 
@@ -30,7 +31,6 @@ local function spill(path, text)
 end
 
 local room -- a folder of this run, with the two links and what tests need
-local lua_echoes -- does lua's conversation repeat what it reads?
 
 -- Runs a line of shell in the folder, with `program` as the command "lua".
 local function invoke(program, line, input)
@@ -42,32 +42,15 @@ end
 
 local function conrun(line, input) return invoke("ours", line, input) end
 
--- Where Lua was built with line editing, its conversation repeats each line after
--- the prompt; conrun has none.  Takes the repeated lines out.
-local function without_echo(text, input)
-  local from = 1
-  for line in input:gmatch "([^\n]*)\n?" do
-    local first, last = text:find(line .. "\n", from, true)
-    if first then
-      text = text:sub(1, first - 1) .. text:sub(last + 1)
-      from = first
-    end
-  end
-  return text
-end
-
-local function lua(line, input)
-  local r = invoke("theirs", line, input)
-  if line:find "%-i" and lua_echoes then r.out = without_echo(r.out, input) end
-  return r
-end
+local function lua(line, input) return invoke("theirs", line, input) end
 
 setup(function()
   room = capture("mktemp -d"):gsub("\n", "")
   local binary = CONRUN:sub(1, 1) == "/" and CONRUN or capture("pwd"):gsub("\n", "/") .. CONRUN
   local theirs = capture("command -v lua5.4"):gsub("\n", "")
-  os.execute(("cd %s && mkdir ours theirs modules && ln -s %s ours/lua && ln -s %s theirs/lua"):format(
-    room, quote(binary), quote(theirs)))
+  os.execute(("cd %s && mkdir ours theirs modules && ln -s %s ours/lua && ln -s lua ours/conrun"):format(
+    room, quote(binary)))
+  os.execute(("ln -s %s %s/theirs/lua"):format(quote(theirs), room))
   spill(room .. "/args.lua", [[
     for i = -9, 9 do if arg[i] and i ~= 0 then print(i, arg[i]) end end
     print(arg[0], #arg, ...)]])
@@ -76,7 +59,6 @@ setup(function()
   spill(room .. "/shebang.lua", "#!/usr/bin/env lua\nprint 'after the first line'")
   spill(room .. "/-", "print 'a file named -'")
   spill(room .. "/init.lua", "print('init', ...)")
-  lua_echoes = invoke("theirs", "lua -i", "x = 1\n").out:find("x = 1", 1, true) ~= nil
   spill(room .. "/modules/mine.lua", "print('loaded', ...) return { name = 'mine' }")
 end)
 
@@ -215,9 +197,10 @@ describe("the conversation", function()
   end)
 
   it("takes empty lines and long ones", function()
-    local r = conrun("lua -i", "\n\n#'" .. ("x"):rep(100000) .. "'\n")
+    local long = "#'" .. ("x"):rep(100000) .. "'\n"
+    local r = conrun("lua -i", "\n\n" .. long)
     assert.equal("", r.err)
-    assert.matches("> > > 100000\n> \n$", r.out)
+    assert.matches("> \n> \n> " .. long .. "100000\n> \n$", r.out)
   end)
 end)
 
@@ -230,48 +213,32 @@ describe("a wrong option", function()
       local theirs, ours = invoke("theirs", line), conrun(line)
       assert.equal(theirs.code, ours.code)
       assert.equal(theirs.out, ours.out)
-      assert.equal(theirs.err:match "^[^\n]*", ours.err:match "^[^\n]*")
+      assert.equal(theirs.err, ours.err)
     end)
   end
 
-  it("of a long word is told the nearest one", function()
-    local r = conrun "lua --adit -e 'print(1)'"
-    assert.equal(1, r.code)
-    assert.equal("", r.out)
-    assert.matches("^lua: unrecognized option '%-%-adit' %(did you mean '%-%-audit'%?%)\nusage: ", r.err)
+  it("is refused as by lua also where conrun has it", function()
+    for _, option in ipairs { "--help", "--version", "--audit", "--workers=2", "--examples" } do
+      local line = "lua " .. option .. " -e 'print(1)'"
+      assert.same(invoke("theirs", line), conrun(line))
+    end
   end)
 end)
 
-describe("an option of conrun", function()
-  it("--version names both versions", function()
-    local r = conrun "lua --version"
-    assert.equal(0, r.code)
-    assert.matches("^conrun %d+%.%d+%.%d+ %(Lua 5%.4%.%d+%)\n$", r.out)
-  end)
-
-  it("--help fits a terminal and goes to stdout", function()
-    local r = conrun "lua --help"
-    assert.equal(0, r.code)
-    assert.equal("", r.err)
-    assert.matches("usage: ", r.out)
-    for row in r.out:gmatch "[^\n]+" do
-      assert.is_true(#row < 80, row)
-    end
+describe("the program", function()
+  it("leaves options after the script's name to the script", function()
+    assert.matches("1\t%-%-help", conrun("conrun args.lua --help").out)
   end)
 
   it("--audit finds nothing after a script that uses nothing", function()
-    local r = conrun "lua --audit -e 'print(1)'"
+    local r = conrun "conrun --audit -e 'print(1)'"
     assert.equal("1\n", r.out)
-    assert.equal("lua: audit: clean\n", r.err)
+    assert.equal("conrun: audit: clean\n", r.err)
     assert.equal(0, r.code)
   end)
 
   it("--audit keeps the exit code of a failing script", function()
-    assert.equal(7, conrun("lua --audit -e 'os.exit(7)'").code)
-  end)
-
-  it("after the script's name belongs to the script", function()
-    assert.matches("1\t%-%-help", conrun("lua args.lua --help").out)
+    assert.equal(7, conrun("conrun --audit -e 'os.exit(7)'").code)
   end)
 end)
 
@@ -320,6 +287,30 @@ describe("SIGINT", function()
     assert.matches("^lua: [^\n]*interrupted!\n", r.err)
   end)
 
+  it("is the exit code 130 unless the program is called lua", function()
+    for _, code in ipairs {
+      "interrupt() while true do end",
+      "local ok, e = pcall(function() interrupt() while true do end end) error('gave up: ' .. e)",
+      "io.popen('kill -INT ' .. pid) require 'conrun'.sleep(3600)",
+    } do
+      spill(room .. "/interrupt.lua", prelude .. code)
+      for _, line in ipairs { "conrun interrupt.lua", "conrun - <interrupt.lua", "conrun <interrupt.lua" } do
+        local r = conrun(line)
+        assert.equal(130, r.code)
+        assert.matches("^conrun: [^\n]*interrupted!\n", r.err)
+        assert.equal(1, select(2, r.err:gsub("stack traceback", "")))
+      end
+    end
+  end)
+
+  it("that was caught leaves other exit codes alone", function()
+    local caught = "pcall(function() interrupt() while true do end end) "
+    for code, rest in pairs { [0] = "", [1] = "error 'another'", [7] = "os.exit(7)" } do
+      spill(room .. "/interrupt.lua", prelude .. caught .. rest)
+      assert.equal(code, conrun("conrun interrupt.lua").code)
+    end
+  end)
+
   it("in a wait is one error, not two", function()
     spill(room .. "/interrupt.lua", prelude .. [[
       local conrun = require "conrun"
@@ -340,11 +331,11 @@ describe("SIGINT", function()
           while true do local _ = {} end -- a sanitizer lets no signal into an empty loop
         end
         require "conrun.pool".new { kind = arg[1], workers = 4 }:map(task, { 1, 2, 3, 4 })]])
-      local r = conrun("setsid -w lua --audit group.lua " .. kind)
-      assert.equal(1, r.code)
+      local r = conrun("setsid -w conrun --audit group.lua " .. kind)
+      assert.equal(130, r.code)
       assert.equal(1, select(2, r.err:gsub("interrupted!", "")))
       assert.equal(1, select(2, r.err:gsub("stack traceback", "")))
-      assert.matches("lua: audit: clean\n$", r.err)
+      assert.matches("conrun: audit: clean\n$", r.err)
     end)
   end
 
@@ -354,7 +345,7 @@ describe("SIGINT", function()
       .. "interrupt() while true do end\n'on'\n")
     assert.equal(0, r.code)
     assert.matches("interrupted!", r.err)
-    assert.matches("> on\n> \n$", r.out)
+    assert.matches("> 'on'\non\n> \n$", r.out)
   end)
 end)
 
@@ -378,9 +369,9 @@ end)
 
 describe("the program", function()
   it("does not take shared memory for a standard file that is closed", function()
-    local r = conrun [[lua --audit -e 'print(("x"):rep(10000)) io.stdout:flush()
+    local r = conrun [[conrun --audit -e 'print(("x"):rep(10000)) io.stdout:flush()
       require "conrun.pool".processes(2):map(print, { 1, 2, 3 })' >&- ]]
-    assert.equal("lua: audit: clean\n", r.err)
+    assert.equal("conrun: audit: clean\n", r.err)
     assert.equal(0, r.code)
   end)
 

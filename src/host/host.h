@@ -7,10 +7,12 @@
 ** main.c tells the order of birth and end; the other files are one part each:
 **
 **   options     argv -> cr_options, and what to say about a wrong one
+**   help        the pages of --help and of a refusal
+**   examples    the scripts that are installed with the program
 **   script      the chunks that the options name: -e, -l, LUA_INIT, the script
-**   repl        the interactive mode
+**   repl        the interactive mode (prompt.h has its parts)
 **   report      messages, and what an uncaught error looks like
-**   interrupt   SIGINT -> "interrupted!"
+**   interrupt   SIGINT -> "interrupted!", SIGQUIT -> what everybody is doing
 **   audit       what is left in shared memory at the end
 */
 #ifndef CR_HOST_H
@@ -22,28 +24,52 @@
 
 /* ------------------------------------------------------------------ options */
 
+enum cr_color {
+  CR_COLOR_AUTO,
+  CR_COLOR_ALWAYS,
+  CR_COLOR_NEVER
+};
+
+#define CR_SMALLEST_LIMIT ((size_t)1 << 20) /* --memory-limit: less holds no program */
+
 /* What the command line asks for.  The pieces of code (-e, -l, -W) stay in argv
 ** and are run from there in their order. */
 typedef struct cr_options {
-  int script;       /* argv index of the script's name; argc when there is none */
-  bool interactive; /* -i */
-  bool version;     /* -v, or -i */
-  bool executes;    /* some -e: standard input is not the program then */
-  bool plain;       /* -E: no environment variables */
-  bool audit;       /* --audit */
-  bool about;       /* --version */
-  bool help;        /* --help */
+  int script;          /* argv index of the script's name (or --example); argc: there is none */
+  bool as_lua;         /* called `lua`: nothing of conrun's own */
+  bool interactive;    /* -i */
+  bool version;        /* -v, or -i */
+  bool executes;       /* some -e: standard input is not the program then */
+  bool plain;          /* -E: no environment variables */
+  bool audit;          /* --audit */
+  bool about;          /* --version */
+  bool help;           /* --help */
+  bool examples;       /* --examples */
+  bool seeded;         /* --seed, with this number: */
+  lua_Integer seed;    /*   */
+  const char *example; /* --example; NULL: none */
+  uint32_t workers;    /* --workers, 0: as many as there are processors */
+  size_t memory_limit; /* --memory-limit, 0: none */
+  enum cr_on_deadlock on_deadlock;
+  enum cr_color color;
 } cr_options;
 
-/* Reads argv.  0, or the index of the first argument that is no option of ours
-** (also of an option whose argument is missing). */
-int cr_options_read(cr_options *o, int argc, char **argv);
+/* Reads argv and CONRUN_OPTIONS.  False: something is wrong, and stderr says what. */
+bool cr_options_read(cr_options *o, int argc, char **argv);
 
-/* Says on stderr what is wrong with that argument. */
-void cr_options_refuse(const char *bad);
+/* --------------------------------------------------------------------- help */
 
-/* The page of --help. */
-void cr_options_help(FILE *out);
+void cr_help_page(FILE *out);
+void cr_help_usage(FILE *out, bool as_lua);
+
+/* ----------------------------------------------------------------- examples */
+
+/* Lists the scripts that come with the program, one line each; the exit code. */
+int cr_examples_list(FILE *out);
+
+/* The path of the example of that name, allocated; NULL: there is none, and stderr
+** says so. */
+char *cr_example_find(const char *name);
 
 /* ------------------------------------------------------------------- script */
 
@@ -63,8 +89,12 @@ int cr_script_call(lua_State *L, int n, int results);
 
 /* --------------------------------------------------------------------- repl */
 
-/* Reads, evaluates and prints until the end of input.  [-*, +0, -] */
-void cr_repl_run(lua_State *L);
+/* Before any code runs that could start a worker, if there will be a conversation:
+** what workers print must come through our hands (terminal.c). */
+void cr_repl_prepare(const cr_options *o);
+
+/* Reads, evaluates and prints until the end of input.  [-*, +0, e] */
+void cr_repl_run(lua_State *L, const cr_options *o);
 
 /* ------------------------------------------------------------------- report */
 
@@ -79,8 +109,16 @@ void cr_report_line(const char *message);
 ** [-(0|1), +0, -] */
 int cr_report_status(lua_State *L, int status);
 
+/* Was the error that was reported last what SIGINT has led to? */
+bool cr_report_interrupted(void);
+
 /* The message handler of every call: makes a string with traceback. */
 int cr_report_handler(lua_State *L);
+
+/* Whether what is printed on `fd` may have colours: --color decides; with "auto"
+** a terminal has them, unless NO_COLOR is set or the terminal is dumb. */
+void cr_color_choose(enum cr_color when);
+bool cr_color_on(int fd);
 
 /* -------------------------------------------------------------------- audit */
 
@@ -94,5 +132,15 @@ int cr_host_audit(void);
 ** second ends the program.  Only one state can be armed: the main strand's. */
 void cr_interrupt_arm(lua_State *L);
 void cr_interrupt_disarm(void);
+
+/* While kept, SIGINT never ends the program: a conversation goes on after it. */
+void cr_interrupt_keep(bool yes);
+
+/* Is an error with that message what SIGINT has led to?  The error may have been
+** caught and raised again with more text. */
+bool cr_interrupt_was(const char *message);
+
+/* From now on SIGQUIT shows what every strand is doing. */
+void cr_interrupt_show(void);
 
 #endif

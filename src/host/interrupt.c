@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** interrupt: SIGINT raises "interrupted!" in the main strand.
+** interrupt: SIGINT raises "interrupted!" in the main strand; SIGQUIT shows them all.
 **
 ** The main strand may be running Lua code or be parked in a wait.  So the handler
 ** does two things: it posts CR_INTERRUPT, which ends any wait, and sets a hook,
@@ -9,8 +9,14 @@
 ** SIGINT is one error, also for a script that catches it.
 **
 ** The handler disarms itself: a second SIGINT has the default action and ends the
-** program, whatever Lua code does with the first.  System calls are not
+** program, whatever Lua code does with the first, but not in a conversation with a
+** person at a terminal.  System calls are not
 ** restarted, so that a read from a terminal looks up too.
+**
+** SIGQUIT asks what everybody is doing: the handler writes what all strands wait for
+** and hold (worker/describe.c), the stacks follow as each strand comes to it, and
+** the program goes on as if nothing had been asked.  So system calls are restarted,
+** and a hook of the script's own (debug.sethook) is put back.
 **
 ** The kernel may hand the signal to any thread of the process; it is passed on to
 ** the main thread, because only there a hook may be set.
@@ -19,42 +25,113 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 
-/* The state to stop.  A signal handler has no argument of ours, hence globals;
-** written by the main thread while SIGINT has its default action. */
-static lua_State *target;
+#define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+
+/* The state to stop, NULL while none is armed.  A signal handler has no argument of
+** ours, hence globals; written by the main thread. */
+static lua_State *volatile target;
 static cr_strand *strand;
 static pthread_t thread;
+static volatile sig_atomic_t interrupted; /* SIGINT came */
+static volatile sig_atomic_t kept;        /* the handler stays: a person is at the prompt */
 
-static void stop(lua_State *L, lua_Debug *event) {
+/* The hook that the script had when SIGQUIT came. */
+static struct {
+  lua_Hook hook;
+  int mask, count;
+} before;
+
+static void look(lua_State *L, lua_Debug *event) {
   (void)event;
-  lua_sethook(L, NULL, 0, 0);
+  lua_sethook(L, before.hook, before.mask, before.count);
+  before.hook = NULL;
+  cr_dump_if_asked(L);
   uint32_t had = atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
-  if (had & CR_INTERRUPT) luaL_error(L, "interrupted!");
+  if (!(had & CR_INTERRUPT)) return;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
 }
 
-/* lua_sethook is the one function of Lua that a signal handler may call.  A
-** running coroutine is another lua_State than `target`: it is stopped when it
-** next yields, returns, or waits. */
-static void handle(int number) {
+/* lua_sethook is the one function of Lua that a signal handler may call; the
+** getters only read a word each.  A running coroutine is another lua_State than
+** `target`: it is stopped when it next yields, returns, or waits. */
+static void set_hook(lua_State *L) {
+  if (lua_gethook(L) != look) {
+    before.count = lua_gethookcount(L);
+    before.mask = lua_gethookmask(L);
+    before.hook = lua_gethook(L);
+  }
+  lua_sethook(L, look, EVERYTHING, 1);
+}
+
+static bool is_main(int number) {
+  bool here = pthread_equal(pthread_self(), thread);
+  if (!here) pthread_kill(thread, number);
+  return here;
+}
+
+static void interrupt(int number) {
   int error = errno;
-  if (pthread_equal(pthread_self(), thread)) {
-    signal(number, SIG_DFL);
+  if (is_main(number)) {
+    if (!kept) signal(number, SIG_DFL);
+    interrupted = 1;
     cr_post(strand, CR_INTERRUPT);
-    lua_sethook(target, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-  } else {
-    pthread_kill(thread, number);
+    if (target != NULL) set_hook(target);
   }
   errno = error;
 }
 
-void cr_interrupt_arm(lua_State *L) {
-  target = L;
-  strand = cr_me;
-  thread = pthread_self();
-  struct sigaction action = {.sa_handler = handle};
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
+static void show(int number) {
+  int error = errno;
+  if (is_main(number) && cr_me != NULL) {
+    cr_strands_show();
+    if (target != NULL) {
+      cr_dump_ask(strand);
+      set_hook(target);
+    }
+  }
+  errno = error;
 }
 
-void cr_interrupt_disarm(void) { signal(SIGINT, SIG_DFL); }
+/* The two handlers keep each other out: both change the hook. */
+static void handle(int number, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+  sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGINT);
+  sigaddset(&action.sa_mask, SIGQUIT);
+  sigaction(number, &action, NULL);
+}
+
+void cr_interrupt_show(void) {
+  strand = cr_me;
+  thread = pthread_self();
+  handle(SIGQUIT, show, SA_RESTART);
+}
+
+bool cr_interrupt_was(const char *message) {
+  return interrupted && message != NULL && strstr(message, "interrupted!") != NULL;
+}
+
+void cr_interrupt_arm(lua_State *L) {
+  strand = cr_me;
+  thread = pthread_self();
+  target = L;
+  handle(SIGINT, interrupt, 0);
+}
+
+void cr_interrupt_disarm(void) {
+  if (!kept) signal(SIGINT, SIG_DFL);
+  target = NULL;
+}
+
+void cr_interrupt_keep(bool yes) {
+  strand = cr_me;
+  thread = pthread_self();
+  kept = yes;
+  if (yes)
+    handle(SIGINT, interrupt, 0);
+  else
+    signal(SIGINT, SIG_DFL);
+}

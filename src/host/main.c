@@ -40,7 +40,7 @@ typedef struct program {
   cr_options options;
   lua_State *L;
   bool good;   /* the body ran without an error */
-  bool ending; /* the end has begun: os.exit in a finalizer must not begin it again */
+  bool ending; /* the end has begun: the workers were asked already */
 } program;
 
 /* One per process; os.exit, which has no argument of ours, needs it. */
@@ -66,13 +66,24 @@ static int run_script(lua_State *L, const program *p) {
 /* Nothing was named to run: a person at a terminal, or a program on stdin.  An
 ** error in the latter is reported but leaves the exit code 0, as Lua has it; a
 ** program named "-" has the exit code that one expects. */
-static void run_input(lua_State *L) {
+static int run_input(lua_State *L, const cr_options *o) {
   if (isatty(STDIN_FILENO)) {
     say_version();
-    cr_repl_run(L);
-  } else {
-    cr_script_run(L, NULL, false);
+    cr_repl_run(L, o);
+    return LUA_OK;
   }
+  int status = cr_script_run(L, NULL, false);
+  return cr_report_interrupted() && !o->as_lua ? status : LUA_OK;
+}
+
+/* Nothing is named that would run instead of standard input. */
+static bool reads_input(const program *p) {
+  return !has_script(p) && !p->options.executes && !p->options.version;
+}
+
+/* Will there be a conversation? */
+static bool converses(const program *p) {
+  return p->options.interactive || (reads_input(p) && isatty(STDIN_FILENO));
 }
 
 /* What comes after the pieces of code. */
@@ -81,15 +92,30 @@ static int run_rest(lua_State *L, const program *p) {
   int status = has_script(p) ? run_script(L, p) : LUA_OK;
   if (status != LUA_OK) return status;
   if (o->interactive)
-    cr_repl_run(L);
-  else if (!has_script(p) && !o->executes && !o->version)
-    run_input(L);
+    cr_repl_run(L, o);
+  else if (reads_input(p))
+    return run_input(L, o);
   return LUA_OK;
 }
 
+/* --seed: as if the script began with math.randomseed. */
+static void seed(lua_State *L, lua_Integer n) {
+  lua_getglobal(L, LUA_MATHLIBNAME);
+  lua_getfield(L, -1, "randomseed");
+  lua_pushinteger(L, n);
+  lua_call(L, 1, 0);
+  lua_pop(L, 1);
+}
+
+/* Two values lie below all that runs, as in Lua's own program, whose main function has
+** two arguments: an overflow of the stack then comes at the same depth, and says so. */
+#define BELOW 2
+
 static int body(lua_State *L) {
   program *p = lua_touserdata(L, 1);
-  lua_settop(L, 0);
+  lua_settop(L, BELOW);
+  if (p->options.seeded) seed(L, p->options.seed);
+  if (converses(p)) cr_repl_prepare(&p->options);
   cr_script_arguments(L, &p->options, p->argc, p->argv);
   lua_gc(L, LUA_GCGEN, 0, 0);
   p->good = (p->options.plain || cr_script_environment(L) == LUA_OK) &&
@@ -112,7 +138,7 @@ static lua_State *open_plain_state(void) {
     saved[i] = value != NULL ? strdup(value) : NULL;
     unsetenv(names[i]);
   }
-  lua_State *L = cr_lib_new_state(0);
+  lua_State *L = cr_lib_new_state();
   for (int i = 0; i < COUNT; i++) {
     if (saved[i] != NULL) setenv(names[i], saved[i], 1);
     free(saved[i]);
@@ -120,13 +146,23 @@ static lua_State *open_plain_state(void) {
   return L;
 }
 
+/* What the options say to all strands; nobody else runs yet. */
+static void set_root(const cr_options *o) {
+  cr_root *root = cr_arena_root();
+  atomic_store(&root->on_deadlock, (uint32_t)o->on_deadlock);
+  root->default_workers = o->workers;
+  root->seeded = o->seeded;
+  cr_me->seed = (uint64_t)o->seed;
+}
+
 static bool open_state(program *p) {
-  int error = cr_arena_create(&(cr_arena_options){0});
+  int error = cr_arena_create(&(cr_arena_options){.limit = p->options.memory_limit});
   if (error != 0) {
     fprintf(stderr, "%s: cannot map shared memory: %s\n", cr_report_prefix(), strerror(error));
     return false;
   }
-  p->L = p->options.plain ? open_plain_state() : cr_lib_new_state(0);
+  set_root(&p->options);
+  p->L = p->options.plain ? open_plain_state() : cr_lib_new_state();
   if (p->L == NULL) cr_report_line("cannot create the Lua state: not enough memory");
   return p->L != NULL;
 }
@@ -140,10 +176,12 @@ static int finish(lua_State *L) {
   return 0;
 }
 
-/* Steps 2 to 6; returns the exit code. */
+/* Steps 2 to 6; returns the exit code.  A finalizer that calls os.exit in step 3 ends
+** up here again: it closes what is left of the state, if it asks for that, or goes on
+** with step 4, and the first call of this is never returned to. */
 static int end(program *p, int code, bool close) {
+  if (!p->ending) cr_roster_end();
   p->ending = true;
-  cr_roster_end();
   if (close) {
     lua_close(p->L);
     cr_state_close();
@@ -157,16 +195,24 @@ static int end(program *p, int code, bool close) {
 /* os.exit in the main strand. */
 static void leave(lua_State *L, int code, bool close) {
   (void)L;
-  if (!self.ending) code = end(&self, code, close);
-  exit(code);
+  exit(end(&self, code, close));
 }
 
 /* ------------------------------------------------------------------- program */
+
+/* What a shell makes of a program that SIGINT has ended; Lua itself has no such code. */
+#define INTERRUPTED 130
+
+static int exit_code(const program *p) {
+  if (p->good) return EXIT_SUCCESS;
+  return cr_report_interrupted() && !p->options.as_lua ? INTERRUPTED : EXIT_FAILURE;
+}
 
 static int run(program *p) {
   cr_lib_register();
   cr_lib_exit = leave;
   if (!open_state(p)) return EXIT_FAILURE;
+  if (!p->options.as_lua) cr_interrupt_show();
   lua_pushcfunction(p->L, body);
   lua_pushlightuserdata(p->L, p);
   cr_report_status(p->L, lua_pcall(p->L, 1, 0, 0));
@@ -174,14 +220,27 @@ static int run(program *p) {
     lua_pushcfunction(p->L, finish);
     p->good = cr_report_status(p->L, cr_script_call(p->L, 0, 0)) == LUA_OK;
   }
-  return end(p, p->good ? EXIT_SUCCESS : EXIT_FAILURE, true);
+  return end(p, exit_code(p), true);
 }
 
 /* Options that say something about the program instead of running one. */
-static bool explain(const cr_options *o) {
-  if (o->help) cr_options_help(stdout);
+static bool explains(const cr_options *o) { return o->help || o->about || o->examples; }
+
+static int explain(const cr_options *o) {
+  int code = EXIT_SUCCESS;
+  if (o->help) cr_help_page(stdout);
   if (o->about) printf("conrun %s (%s)\n", CR_VERSION, LUA_RELEASE);
-  return o->help || o->about;
+  if (o->examples) code = cr_examples_list(stdout);
+  return fflush(stdout) == 0 ? code : EXIT_FAILURE;
+}
+
+/* The example's path stands in argv where --example stood, as if it had been typed
+** there: that is what the script sees in `arg`. */
+static bool take_example(program *p) {
+  if (p->options.example == NULL) return true;
+  char *path = cr_example_find(p->options.example);
+  if (path != NULL) p->argv[p->options.script] = path;
+  return path != NULL;
 }
 
 /* Executed by the program itself, to become the parent of worker processes. */
@@ -208,12 +267,11 @@ int main(int argc, char **argv) {
   self.argc = argc;
   self.argv = argv;
   if (argc > 0 && argv[0][0] != '\0') cr_report_name(argv[0]);
-  int bad = cr_options_read(&self.options, argc, argv);
-  if (bad != 0) {
-    cr_options_refuse(argv[bad]);
-    return EXIT_FAILURE;
-  }
-  if (explain(&self.options)) return EXIT_SUCCESS;
-  if (self.options.version) say_version();
+  const cr_options *o = &self.options;
+  if (!cr_options_read(&self.options, argc, argv)) return EXIT_FAILURE;
+  if (explains(o)) return explain(o);
+  if (!take_example(&self)) return EXIT_FAILURE;
+  cr_color_choose(o->color);
+  if (o->version) say_version();
   return run(&self);
 }

@@ -5,36 +5,202 @@
 ** Options of one letter are those of Lua, with the same effect and the same
 ** refusals.  Options of the form --word are conrun's own; a Lua script can never
 ** have depended on one, since Lua refuses them.  Everything from the script's
-** name on belongs to the script.
+** name on belongs to the script.  Under the name of Lua's own program there are
+** no words at all.
+**
+** CONRUN_OPTIONS holds words that are read before those of the command line,
+** which therefore win; only settings, since a variable that is set for every
+** program must not make one of them print its help.  -E hides it, so the command
+** line is read twice: first for -E, then over what the variable says.
 **
 ** Nothing is done while reading: argv is judged as a whole first, so a wrong
 ** option at the end does not leave half of the command line executed.
 */
 #include "host/host.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* The long options and the field that each sets. */
+/* -------------------------------------------------------------------- values */
+
+static bool read_number(const char *text, lua_Integer least, lua_Integer most, lua_Integer *n) {
+  char *end;
+  errno = 0;
+  long long value = strtoll(text, &end, 0);
+  *n = value;
+  bool digits = (text[0] >= '0' && text[0] <= '9') || text[0] == '-';
+  return digits && *end == '\0' && errno == 0 && value >= least && value <= most;
+}
+
+static bool read_workers(cr_options *o, const char *value) {
+  lua_Integer n;
+  if (!read_number(value, 1, CR_STRANDS - 1, &n)) return false;
+  o->workers = (uint32_t)n;
+  return true;
+}
+
+static bool read_seed(cr_options *o, const char *value) {
+  o->seeded = true;
+  return read_number(value, LUA_MININTEGER, LUA_MAXINTEGER, &o->seed);
+}
+
+/* 512M, 2G: letters are powers of 1024, lower or upper case. */
+static bool read_size(cr_options *o, const char *value) {
+  static const char letters[] = "kmgt";
+  char *end;
+  errno = 0;
+  unsigned long long n = strtoull(value, &end, 10);
+  if (value[0] < '0' || value[0] > '9' || errno != 0) return false;
+  if (*end != '\0') {
+    const char *letter = strchr(letters, *end | 0x20);
+    if (letter == NULL || end[1] != '\0') return false;
+    unsigned shift = 10 * (unsigned)(letter - letters + 1);
+    if (n > UINT64_MAX >> shift) return false;
+    n <<= shift;
+  }
+  o->memory_limit = n;
+  return n >= CR_SMALLEST_LIMIT;
+}
+
+/* The position of `value` in a list of names; -1: it is not there. */
+static int choose(const char *value, const char *const names[], int n) {
+  for (int i = 0; i < n; i++)
+    if (strcmp(value, names[i]) == 0) return i;
+  return -1;
+}
+
+static bool read_deadlock(cr_options *o, const char *value) {
+  static const char *const names[] = {"error", "report", "off"};
+  int i = choose(value, names, 3);
+  o->on_deadlock = i < 0 ? CR_DEADLOCK_ERROR : (enum cr_on_deadlock)i;
+  return i >= 0;
+}
+
+static bool read_color(cr_options *o, const char *value) {
+  static const char *const names[] = {"auto", "always", "never"};
+  int i = choose(value, names, 3);
+  o->color = i < 0 ? CR_COLOR_AUTO : (enum cr_color)i;
+  return i >= 0;
+}
+
+static bool read_example(cr_options *o, const char *value) {
+  o->example = value;
+  return value[0] != '\0';
+}
+
+/* --------------------------------------------------------------------- words */
+
+/* An option --name or --name=value. */
 typedef struct word {
   const char *name;
-  size_t field;
+  bool (*read)(cr_options *o, const char *value); /* NULL: it takes no value */
+  size_t flag;                                    /* the field that one without a value sets */
+  const char *values;                             /* what a value may be, for people */
+  bool setting;                                   /* may come from CONRUN_OPTIONS */
 } word;
 
-static const word words[] = {{"--audit", offsetof(cr_options, audit)},
-                             {"--help", offsetof(cr_options, help)},
-                             {"--version", offsetof(cr_options, about)}};
+static const word words[] = {
+    {"--audit", NULL, offsetof(cr_options, audit), NULL, true},
+    {"--color", read_color, 0, "auto, always or never", true},
+    {"--example", read_example, 0, "one of the names that --examples lists", false},
+    {"--examples", NULL, offsetof(cr_options, examples), NULL, false},
+    {"--help", NULL, offsetof(cr_options, help), NULL, false},
+    {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
+    {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
+    {"--seed", read_seed, 0, "an integer", true},
+    {"--version", NULL, offsetof(cr_options, about), NULL, false},
+    {"--workers", read_workers, 0, "an integer from 1 to 4095", true},
+};
 #define WORDS (sizeof words / sizeof words[0])
 
-static bool is_option(const char *arg) { return arg != NULL && arg[0] == '-'; }
+static size_t name_length(const char *arg) { return strcspn(arg, "="); }
+
+static const word *find(const char *arg) {
+  size_t n = name_length(arg);
+  for (size_t i = 0; i < WORDS; i++)
+    if (strlen(words[i].name) == n && strncmp(arg, words[i].name, n) == 0) return &words[i];
+  return NULL;
+}
 
 static bool read_word(cr_options *o, const char *arg) {
-  for (size_t i = 0; i < WORDS; i++) {
-    if (strcmp(arg, words[i].name) != 0) continue;
-    *(bool *)((char *)o + words[i].field) = true;
-    return true;
-  }
-  return false;
+  const word *w = find(arg);
+  const char *equals = strchr(arg, '=');
+  if (w == NULL || (equals == NULL) != (w->read == NULL)) return false;
+  if (w->read != NULL) return w->read(o, equals + 1);
+  *(bool *)((char *)o + w->flag) = true;
+  return true;
 }
+
+/* ------------------------------------------------------------------ refusals */
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Edit distance of two short words (insert, delete, replace); `a` has `la` bytes. */
+#define LONGEST 24
+static size_t distance(const char *a, size_t la, const char *b) {
+  size_t lb = strlen(b), row[LONGEST + 1];
+  if (la > LONGEST || lb > LONGEST) return SIZE_MAX;
+  for (size_t j = 0; j <= lb; j++) row[j] = j;
+  for (size_t i = 1; i <= la; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= lb; j++) {
+      size_t above = row[j];
+      row[j] = least(diagonal + (a[i - 1] != b[j - 1]), least(above, row[j - 1]) + 1);
+      diagonal = above;
+    }
+  }
+  return row[lb];
+}
+
+/* The word that was probably meant, NULL when none is near. */
+static const word *nearest(const char *bad) {
+  const word *best = NULL;
+  size_t limit = 3;
+  for (size_t i = 0; i < WORDS; i++) {
+    size_t d = distance(bad, name_length(bad), words[i].name);
+    if (d >= limit) continue;
+    limit = d;
+    best = &words[i];
+  }
+  return best;
+}
+
+/* One line about a word that is not understood; `where` comes before it. */
+static void refuse_word(const char *where, const char *bad) {
+  const word *w = find(bad), *meant = w == NULL ? nearest(bad) : NULL;
+  const char *name = cr_report_prefix(), *equals = strchr(bad, '=');
+  fprintf(stderr, "%s: %s", name, where);
+  if (meant != NULL)
+    fprintf(stderr, "unrecognized option '%s' (did you mean '%s'?)\n", bad, meant->name);
+  else if (w == NULL)
+    fprintf(stderr, "unrecognized option '%s'\n", bad);
+  else if (w->read == NULL)
+    fprintf(stderr, "option '%s' takes no value\n", w->name);
+  else if (equals == NULL)
+    fprintf(stderr, "option '%s' needs a value: %s=VALUE, %s\n", bad, bad, w->values);
+  else
+    fprintf(stderr, "bad value '%s' of option '%s' (%s expected)\n", equals + 1, w->name,
+            w->values);
+}
+
+/* A word gets one line that says it all, a letter the two lines that Lua's users know. */
+static void refuse(const cr_options *o, const char *bad) {
+  const char *name = cr_report_prefix();
+  if (bad[1] == '-' && !o->as_lua) {
+    refuse_word("", bad);
+    return;
+  }
+  if ((bad[1] == 'e' || bad[1] == 'l') && bad[2] == '\0')
+    fprintf(stderr, "%s: '%s' needs argument\n", name, bad);
+  else
+    fprintf(stderr, "%s: unrecognized option '%s'\n", name, bad);
+  cr_help_usage(stderr, o->as_lua);
+}
+
+/* ------------------------------------------------------------------- letters */
+
+static bool is_option(const char *arg) { return arg != NULL && arg[0] == '-'; }
 
 /* Options without an argument: nothing may be glued to the letter. */
 static bool read_letter(cr_options *o, const char *arg) {
@@ -54,15 +220,15 @@ static bool takes_argument(const char *arg) { return arg[1] == 'e' || arg[1] == 
 /* How many elements of argv the option at `argv` fills; 0 refuses it. */
 static int read_option(cr_options *o, char **argv) {
   const char *arg = argv[0];
-  if (arg[1] == '-') return read_word(o, arg);
+  if (arg[1] == '-') return !o->as_lua && read_word(o, arg);
   if (!takes_argument(arg)) return read_letter(o, arg);
   o->executes = o->executes || arg[1] == 'e';
   if (arg[2] != '\0') return 1;
   return argv[1] == NULL || is_option(argv[1]) ? 0 : 2;
 }
 
-int cr_options_read(cr_options *o, int argc, char **argv) {
-  *o = (cr_options){.script = argc};
+/* An example stands in the place of a script: what follows is its arguments. */
+static int read_line(cr_options *o, int argc, char **argv) {
   int i = argc > 0 ? 1 : 0;
   while (i < argc && is_option(argv[i]) && argv[i][1] != '\0') {
     if (strcmp(argv[i], "--") == 0) {
@@ -71,82 +237,53 @@ int cr_options_read(cr_options *o, int argc, char **argv) {
     }
     int filled = read_option(o, argv + i);
     if (filled == 0) return i;
+    if (o->example != NULL) break;
     i += filled;
   }
   o->script = i;
   return 0;
 }
 
-/* ----------------------------------------------------------------- refusals */
+/* --------------------------------------------------------------- environment */
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Edit distance of two short words (insert, delete, replace). */
-#define LONGEST 24
-static size_t distance(const char *a, const char *b) {
-  size_t la = strlen(a), lb = strlen(b), row[LONGEST + 1];
-  if (la > LONGEST || lb > LONGEST) return SIZE_MAX;
-  for (size_t j = 0; j <= lb; j++) row[j] = j;
-  for (size_t i = 1; i <= la; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= lb; j++) {
-      size_t above = row[j];
-      row[j] = least(diagonal + (a[i - 1] != b[j - 1]), least(above, row[j - 1]) + 1);
-      diagonal = above;
-    }
+static bool read_setting(cr_options *o, const char *text) {
+  static const char where[] = "CONRUN_OPTIONS: ";
+  const word *w = text[0] == '-' ? find(text) : NULL;
+  if (w != NULL && !w->setting) {
+    fprintf(stderr, "%s: %soption '%s' belongs on the command line\n", cr_report_prefix(), where,
+            w->name);
+    return false;
   }
-  return row[lb];
+  bool good = read_word(o, text);
+  if (!good) refuse_word(where, text);
+  return good;
 }
 
-/* The long option that was probably meant, NULL when none is near. */
-static const char *nearest(const char *bad) {
-  const char *best = NULL;
-  size_t limit = 3;
-  for (size_t i = 0; i < WORDS; i++) {
-    size_t d = distance(bad, words[i].name);
-    if (d >= limit) continue;
-    limit = d;
-    best = words[i].name;
+static bool read_environment(cr_options *o) {
+  const char *all = getenv("CONRUN_OPTIONS");
+  char *copy = strdup(all != NULL ? all : ""), *rest = copy;
+  bool good = copy != NULL;
+  for (char *text; good && (text = strtok_r(rest, " \t\n", &rest)) != NULL;)
+    good = read_setting(o, text);
+  free(copy);
+  return good;
+}
+
+/* The names under which the program is nothing but Lua. */
+static bool is_lua(const char *program) {
+  const char *slash = strrchr(program, '/');
+  const char *name = slash != NULL ? slash + 1 : program;
+  return strcmp(name, "lua") == 0 || strcmp(name, "lua5.4") == 0;
+}
+
+bool cr_options_read(cr_options *o, int argc, char **argv) {
+  *o = (cr_options){.as_lua = argc > 0 && is_lua(argv[0])};
+  cr_options first = *o;
+  int bad = read_line(&first, argc, argv);
+  if (bad != 0) {
+    refuse(o, argv[bad]);
+    return false;
   }
-  return best;
-}
-
-void cr_options_refuse(const char *bad) {
-  const char *name = cr_report_prefix();
-  const char *meant = bad[1] == '-' ? nearest(bad) : NULL;
-  if (takes_argument(bad) && bad[2] == '\0')
-    fprintf(stderr, "%s: '%s' needs argument\n", name, bad);
-  else if (meant != NULL)
-    fprintf(stderr, "%s: unrecognized option '%s' (did you mean '%s'?)\n", name, bad, meant);
-  else
-    fprintf(stderr, "%s: unrecognized option '%s'\n", name, bad);
-  fprintf(stderr, "usage: %s [options] [script [args]]    (%s --help explains the options)\n", name,
-          name);
-}
-
-void cr_options_help(FILE *out) {
-  static const char page[] =
-      "  conrun script.lua 10 20            run a script; arg[1] is \"10\"\n"
-      "  conrun -e 'print(2^10)'            run a piece of code\n"
-      "  conrun -i                          type Lua and see what it says\n"
-      "  conrun scripts/squares.lua         pools of 2, 4 and 8 processes at work\n"
-      "\n"
-      "usage: conrun [options] [script [args]]\n"
-      "  -e code      run a piece of code\n"
-      "  -l name      require module 'name' into the global 'name'\n"
-      "  -l g=name    require module 'name' into the global 'g'\n"
-      "  -i           be interactive after everything else\n"
-      "  -v           print the version of Lua\n"
-      "  -E           ignore LUA_INIT, LUA_PATH and LUA_CPATH\n"
-      "  -W           turn warnings on\n"
-      "  -            run the program that comes from standard input\n"
-      "  --           end of the options\n"
-      "  --audit      at the end say what is left in shared memory; exit code 1\n"
-      "               if anything is\n"
-      "  --version    print the version of conrun\n"
-      "  --help       print this\n"
-      "\n"
-      "Threads, processes, queues, locks and pools: require \"conrun\".\n";
-  fputs(page, out);
+  if (!first.plain && !o->as_lua && !read_environment(o)) return false;
+  return read_line(o, argc, argv) == 0;
 }

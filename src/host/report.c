@@ -9,6 +9,10 @@
 */
 #include "host/host.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 /* The name of the program is the one word that messages need from everywhere;
 ** written at start, and once more on entering and leaving the interactive mode. */
 static const char *prefix = "conrun";
@@ -17,14 +21,21 @@ void cr_report_name(const char *name) { prefix = name; }
 const char *cr_report_prefix(void) { return prefix; }
 
 void cr_report_line(const char *message) {
+  if (cr_arena_exists()) cr_screen_rest();
   if (prefix != NULL) fprintf(stderr, "%s: ", prefix);
   fprintf(stderr, "%s\n", message);
   fflush(stderr);
 }
 
+/* About the last error reported; the exit code depends on it. */
+static bool interrupted;
+
+bool cr_report_interrupted(void) { return interrupted; }
+
 int cr_report_status(lua_State *L, int status) {
   if (status == LUA_OK) return status;
   const char *message = lua_tostring(L, -1);
+  interrupted = cr_interrupt_was(message);
   cr_report_line(message != NULL ? message : "(error message is not a string)");
   lua_pop(L, 1);
   return status;
@@ -74,4 +85,18 @@ int cr_report_handler(lua_State *L) {
   }
   luaL_traceback(L, L, text, 1);
   return 1;
+}
+
+/* ------------------------------------------------------------------- colours */
+
+/* What --color said; r/o once the options are read. */
+static enum cr_color color;
+
+void cr_color_choose(enum cr_color when) { color = when; }
+
+bool cr_color_on(int fd) {
+  const char *never = getenv("NO_COLOR"), *terminal = getenv("TERM");
+  if (color != CR_COLOR_AUTO) return color == CR_COLOR_ALWAYS;
+  if (never != NULL && never[0] != '\0') return false;
+  return isatty(fd) && terminal != NULL && strcmp(terminal, "dumb") != 0;
 }

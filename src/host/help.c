@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** help: what the program says about itself.
+**
+** The page of --help begins with what one can type, since most people look for a
+** line to copy; the options follow.  It fits a terminal of 80 columns.  Under
+** Lua's own name a refusal is followed by Lua's own list, word for word, because
+** programs that compare the two see it.
+*/
+#include "host/host.h"
+
+static const char lua_usage[] = "Available options are:\n"
+                                "  -e stat   execute string 'stat'\n"
+                                "  -i        enter interactive mode after executing 'script'\n"
+                                "  -l mod    require library 'mod' into global 'mod'\n"
+                                "  -l g=mod  require library 'mod' into global 'g'\n"
+                                "  -v        show version information\n"
+                                "  -E        ignore environment variables\n"
+                                "  -W        turn warnings on\n"
+                                "  --        stop handling options\n"
+                                "  -         stop handling options and execute stdin\n";
+
+void cr_help_usage(FILE *out, bool as_lua) {
+  const char *name = cr_report_prefix();
+  if (as_lua)
+    fprintf(out, "usage: %s [options] [script [args]]\n%s", name, lua_usage);
+  else
+    fprintf(out, "usage: %s [options] [script [args]]    (%s --help explains the options)\n", name,
+            name);
+}
+
+void cr_help_page(FILE *out) {
+  static const char page[] =
+      "  conrun script.lua 10 20            run a script; arg[1] is \"10\"\n"
+      "  conrun -e 'print(2^10)'            run a piece of code\n"
+      "  conrun                             type Lua and see what it says\n"
+      "  conrun --examples                  what there is to look at and to run\n"
+      "  conrun --example=squares           run one of them\n"
+      "  conrun --seed=42 script.lua        the same random numbers each time\n"
+      "\n"
+      "usage: conrun [options] [script [args]]\n"
+      "  -e code      run a piece of code\n"
+      "  -l name      require module 'name' into the global 'name'\n"
+      "  -l g=name    require module 'name' into the global 'g'\n"
+      "  -i           be interactive after everything else\n"
+      "  -v           print the version of Lua\n"
+      "  -E           ignore LUA_INIT, LUA_PATH, LUA_CPATH and CONRUN_OPTIONS\n"
+      "  -W           turn warnings on\n"
+      "  -            run the program that comes from standard input\n"
+      "  --           end of the options\n"
+      "\n"
+      "  --workers=N            size of a pool that is given none (default: the\n"
+      "                         number of processors)\n"
+      "  --seed=N               random numbers that repeat: math.randomseed(N), and\n"
+      "                         numbers derived from N in every worker and task\n"
+      "  --memory-limit=SIZE    at most so much shared memory: 512M, 2G\n"
+      "  --on-deadlock=WHAT     strands that wait for each other for ever: 'error'\n"
+      "                         reports and ends it (default), 'report', 'off'\n"
+      "  --color=WHEN           auto (default; NO_COLOR is honoured), always, never\n"
+      "  --audit                at the end say what is left in shared memory; exit\n"
+      "                         code 1 if anything is\n"
+      "  --examples             list the scripts that come with conrun\n"
+      "  --example=NAME [args]  run one of them\n"
+      "  --version              print the version of conrun\n"
+      "  --help                 print this\n"
+      "\n"
+      "CONRUN_OPTIONS in the environment holds settings for every run, such as\n"
+      "\"--workers=4 --color=never\".  Ctrl-C interrupts the script, a second one ends\n"
+      "it at once; Ctrl-\\ shows what every thread and process is doing.\n"
+      "Threads, processes, queues, locks and pools: require \"conrun\".\n";
+  fputs(page, out);
+}
