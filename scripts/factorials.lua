@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- A pool of threads computes factorials, in order, and says where they overflow.
+-- How do results come back in order, and errors with them?
 --
 -- Lua's integers have 64 bits and wrap around silently.  The task checks before
 -- it multiplies and raises an error instead; the error belongs to that one

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- One thread appends to a shared list, another removes from its front.
+-- What does a lock protect?
 --
 -- Each operation of a shared list is atomic.  Two operations in a row are not:
 -- between "is there an item?" and "take it" another strand may come in.  The

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- Pools of several sizes square the same numbers.
+-- Does a larger pool go faster?
 --
 -- A pool is made once, takes as many calls as you like, and closes at the end
 -- of its scope (`<close>`).  Squaring ten numbers is far too light to gain by
@@ -14,12 +14,12 @@ local plot = require "conrun.plot"
 
 local usage = [[
 conrun scripts/squares.lua [--sizes=2,4,8] [--count=10] [--kind=process|thread]
-                           [--work=400] [--light]
+                           [--work=300] [--light]
 
   --sizes=2,4,8   pool sizes to try, in this order
   --count=10      squares the numbers 1 to 10
   --kind=process  what the workers are
-  --work=400      milliseconds of heavy work to share out in the second part
+  --work=300      milliseconds of heavy work to share out in the second part
   --light         the squares only, without the second part
 ]]
 
@@ -27,14 +27,11 @@ local options = args.read(arg, usage, {
   sizes = "2,4,8",
   count = 10,
   kind = { "process", "thread" },
-  work = 400,
+  work = 300,
   light = false,
 })
 
-local sizes = {}
-for text in (options.sizes .. ","):gmatch "(.-)," do
-  sizes[#sizes + 1] = args.integer("--sizes", text)
-end
+local sizes = args.integers("--sizes", options.sizes)
 
 local function square(n)
   return n * n
@@ -73,50 +70,42 @@ for i = 1, tasks do
   inputs[i] = n
 end
 
-local pools, sides = {}, {}
-
-function sides.none()
-  for _, input in ipairs(inputs) do
-    slow_square(input)
-  end
+local function heavy(pool)
+  pool:map(slow_square, inputs, { chunksize = 1 })
 end
 
 -- All pools are there at once and take turns, so that each meets the same
 -- machine; the ones that wait do not use it.
+local experiment = {
+  title = ("%d heavy squares, each the sum of %d odd numbers"):format(tasks, n),
+  runs = 3,
+  { "plain loop", function()
+    for _, input in ipairs(inputs) do
+      slow_square(input)
+    end
+  end },
+}
+local known = {}
 for _, size in ipairs(sizes) do
-  pools[size] = pools[size] or conrun.pool.new { workers = size, kind = options.kind }
-  sides[tostring(size)] = function()
-    pools[size]:map(slow_square, inputs, { chunksize = 1 })
-  end
+  experiment[#experiment + 1] = not known[size] and {
+    "pool of " .. size,
+    heavy,
+    workers = size,
+    setup = function() return conrun.pool.new { workers = size, kind = options.kind } end,
+    teardown = function(pool) pool:shutdown() end,
+  } or nil
+  known[size] = true
 end
+local report = bench.run(experiment)
 
-local measured = bench.compare(sides, { runs = 3 })
-
-for _, pool in pairs(pools) do
-  pool:close()
-  pool:join()
+local bars, best = {}, 0
+for i, row in ipairs(report.rows) do
+  bars[i] = { row.name, row.median, plot.seconds(row.median) }
+  best = row.workers and math.max(best, row.speedup) or best
 end
-
-local base = measured.none.median
-local rows = { { "none", plot.seconds(base), "1.00" } }
-local bars = { { "none", 1, "1.00 x" } }
-local best = 0
-for _, size in ipairs(sizes) do
-  local seconds = measured[tostring(size)].median
-  local speedup = base / seconds
-  best = math.max(best, speedup)
-  rows[#rows + 1] = { size, plot.seconds(seconds), ("%.2f"):format(speedup) }
-  bars[#bars + 1] = { tostring(size), speedup, ("%.2f x"):format(speedup) }
-end
-
-print(("\n%d heavy squares, each the sum of %d odd numbers, on %d cores:\n"):format(
-  tasks,
-  n,
-  conrun.cpu_count()
-))
-print(plot.table({ "pool size", "time", "speed-up" }, rows, { align = { "right", "right", "right" } }))
-print("\nspeed-up over a plain loop, by pool size:\n")
-print(plot.bars(bars))
+print()
+print(report)
+print("\ntime:\n\n" .. plot.bars(bars))
 
 -- A pool cannot beat the cores; nine tenths of them, of those it can use, is good.
 local usable = math.min(conrun.cpu_count(), math.max(table.unpack(sizes)))

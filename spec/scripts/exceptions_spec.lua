@@ -29,7 +29,7 @@ for _, kind in ipairs { "thread", "process" } do
 
     for number, technique in ipairs(techniques) do
       it("shows: " .. technique, function()
-        assert.matches(("\n%d%%. %s +holds\n"):format(number, technique), out)
+        assert.matches(("\n%d%%. %s  +[%%d.]+ %%S+  +holds\n"):format(number, technique), out)
       end)
     end
 

@@ -32,7 +32,7 @@ describe("scripts/process_pool.lua", function()
 
   it("measures idle workers and the gain over a process per task", function()
     assert.matches("Idle workers use no CPU +[%d.]+ %S+ of CPU time", out)
-    assert.matches("A pool beats a process per task +32 tasks: pool [%d.]+ %S+, processes [%d.]+", out)
+    assert.matches("A pool beats a process per task +32 tasks: [%d.]+ %S+, one each [%d.]+", out)
   end)
 
   it("refuses an option", function()

@@ -57,7 +57,8 @@ describe("scripts/shared_list.lua", function()
   it("refuses what it does not know", function()
     local _, err, code = helpers.script("shared_list", "--nolock")
     assert.are.equal(
-      "shared_list.lua: unknown option '--nolock'; it knows --fast --help --items --no-lock\n",
+      "shared_list.lua: unknown option '--nolock'; it knows --fast --help --items --no-lock; "
+        .. "did you mean '--no-lock'?\n",
       err
     )
     assert.are.equal(1, code)

@@ -17,8 +17,10 @@ describe("scripts/squares.lua", function()
       assert.are.equal(size, given)
       assert.are.equal(squares, results)
     end
-    assert.matches("pool size +time +speed%-up", out)
-    assert.matches("speed%-up over a plain loop", out)
+    assert.matches("side +median +spread +speed%-up +efficiency\n", out)
+    assert.matches("\npool of 2 +%d[^\n]+\npool of 4 +%d[^\n]+\npool of 8 +%d", out)
+    assert.matches("\nspeed%-up over [^\n]+\n\nplain loop  [^\n]+ 1%.00 x\n +pool of 2  [^\n]+ x\n", out)
+    assert.matches("\ntime:\n\nplain loop  [^\n]+s\n +pool of 2  [^\n]+s\n +pool of 4  [^\n]+s\n +pool of 8 ", out)
     assert.matches("A pool of processes uses the cores it has: .* x on %d+ usable cores", lines[#lines])
   end)
 
@@ -37,7 +39,7 @@ describe("scripts/squares.lua", function()
       ("LC_ALL=C %s scripts/squares.lua --sizes=1 --work=20"):format(helpers.quote(helpers.conrun))
     )
     assert.is_nil(out:find "[\128-\255]")
-    assert.matches("1  #+ ", out)
+    assert.matches("pool of 1  #+ ", out)
   end)
 
   it("survives a closed stdout", function()
@@ -53,7 +55,7 @@ describe("scripts/squares.lua", function()
     ["--light=yes"] = "squares.lua: --light takes no value\n",
     ["extra"] = "squares.lua: unexpected argument 'extra'; try --help\n",
     ["--size=2"] = "squares.lua: unknown option '--size=2'; it knows "
-      .. "--count --help --kind --light --sizes --work\n",
+      .. "--count --help --kind --light --sizes --work; did you mean '--sizes'?\n",
   } do
     it("refuses " .. arguments, function()
       local out, err, code = helpers.script("squares", arguments)

@@ -14,6 +14,7 @@ local claims = {
   "threads for low memory",
   "threads for low-latency hand-over",
   "threads for simple sharing",
+  "threads for libraries that know only threads",
   "threads for libraries that know only one state",
   "threads for a single core",
   "processes for CPU-bound work",
@@ -51,6 +52,7 @@ describe("scripts/threads_or_processes.lua", function()
 
   for claim, verdict in pairs {
     ["processes for isolation"] = "holds",
+    ["threads for libraries that know only threads"] = "holds",
     ["threads for libraries that know only one state"] = "holds",
     ["processes for C libraries that are not thread-safe"] = "holds",
     ["processes for safety"] = "does not hold here",
@@ -60,6 +62,14 @@ describe("scripts/threads_or_processes.lua", function()
       assert.matches("  " .. verdict .. "$", out:match("[^\n]+", start))
     end)
   end
+
+  it("counts what holds among all nineteen", function()
+    local held = 0
+    for line in out:gmatch "[^\n]+" do
+      held = held + (line:find "  holds$" and 1 or 0)
+    end
+    assert.is_truthy(out:find(("\n%d of 19 claims hold on this machine.\n"):format(held), 1, true))
+  end)
 
   it("recommends", function()
     assert.matches("\nyour work looks like %.%.%. +use %.%.%.\n", out)
