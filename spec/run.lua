@@ -182,7 +182,7 @@ end
 ---@param name string
 ---@return string
 local function command_of(name)
-  if not name:find "_spec%.lua$" then return quote(name) end
+  if not name:find "_spec%.lua$" and not name:find "_sweep%.lua$" then return quote(name) end
   return ("%s %s spec/busted.lua --output=plainTerminal %s"):format(quote(CONRUN), AUDIT, quote(name))
 end
 

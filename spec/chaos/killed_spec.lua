@@ -6,7 +6,6 @@
 
 local barrier = require "conrun.barrier"
 local condition = require "conrun.condition"
-local conrun = require "conrun"
 local errors = require "conrun.errors"
 local event = require "conrun.event"
 local kinds = require "spec.lib.kinds"
@@ -368,7 +367,7 @@ describe("workers killed at any instruction", function()
 end)
 
 describe("the main strand killed", function()
-  for _, signal in ipairs { "KILL", "TERM", "INT" } do
+  for _, signal in ipairs { "KILL", "TERM", "INT", "HUP" } do
     it("by SIG" .. signal .. " leaves no worker", function()
       local child = kinds.child [[
         local event, process, queue = require "conrun.event", require "conrun.process", require "conrun.queue"
@@ -467,10 +466,19 @@ describe("after every exit", function()
     end)
   end
 
-  it("no shared memory is left", function()
-    local before = io.popen("ls /dev/shm | wc -l"):read("a")
-    kinds.run [[require("conrun.process").start(function() end):join()]]
-    assert.are.equal(before, io.popen("ls /dev/shm | wc -l"):read("a"))
-    assert.is_string(conrun.version)
+  it("no shared memory is left, not even by SIGKILL", function()
+    -- Only a named buffer has a name at all, and the name has the pid in it.
+    for _, ending in ipairs { "", "error 'failed'", "os.exit(3)", "os.execute('kill -KILL ' .. pid)" } do
+      local out = kinds.run(([[
+        local name = "killed_spec." .. pid
+        local b = conrun.shared.buffer(64, { name = name })
+        conrun.process.start(function() b:write(0, "text") end):join()
+        print(name, io.open("/dev/shm/conrun." .. name) ~= nil)
+        %s
+      ]]):format(ending))
+      local name = out:match "^(%S+)\ttrue\n$"
+      assert.is_truthy(name, out)
+      assert.is_true(kinds.eventually(function() return not io.open("/dev/shm/conrun." .. name) end))
+    end
   end)
 end)
