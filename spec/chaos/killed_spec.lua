@@ -478,7 +478,7 @@ describe("after every exit", function()
       ]]):format(ending))
       local name = out:match "^(%S+)\ttrue\n$"
       assert.is_truthy(name, out)
-      assert.is_true(kinds.eventually(function() return not io.open("/dev/shm/conrun." .. name) end))
+      assert.is_true(kinds.eventually(function() return not io.open("/dev/shm/conrun." .. name) end), ending)
     end
   end)
 end)
