@@ -148,7 +148,9 @@ describe("SIGQUIT", function()
     assert.matches("strand 'main'", err)
   end)
 
-  it("leaves a read of main alone", function()
+  -- ThreadSanitizer keeps a signal back until its program calls something again.
+  local it_or_pending = kinds.tsan and pending or it
+  it_or_pending("leaves a read of main alone", function()
     local _, out = run [[
       local fifo = os.tmpname()
       os.remove(fifo)

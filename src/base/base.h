@@ -288,6 +288,16 @@ cr_gate *cr_strands_gate(void);
 ** meant for others may have died with it.  Before its holds are buried. */
 void cr_strand_pass_on(cr_strand *s);
 
+/* -------------------------------------------------------------------- crew */
+
+/* A thread whose strand is over offers itself here for another one of its process,
+** and gets it with its record, which it must enter; NULL: nobody wanted it for a
+** while, or enough others wait already, and it should end. */
+cr_strand *cr_crew_wait(void);
+
+/* Gives `s` to a thread that waits so; false: there is none. */
+bool cr_crew_hire(const cr_strand *s);
+
 /* ----------------------------------------------------------------- notices */
 
 /* Posts notices to a strand and rings its bell.  Async-signal-safe. */

@@ -40,7 +40,10 @@ bool cr_is_end(lua_State *L, int index) {
   return same;
 }
 
+/* The strand that found the deadlock prints its own stack when it looks up, like this
+** one: the error may end the program, so it comes when all stacks are printed. */
 static int raise_deadlock(lua_State *L) {
+  cr_dumps_await();
   return cr_error_raise(L, "deadlock",
                         lua_pushfstring(L, "deadlock: %s", cr_arena_root()->deadlock));
 }

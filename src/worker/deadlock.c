@@ -42,11 +42,15 @@ typedef struct inquiry {
 
 /* ----------------------------------------------------------------- the sleepers */
 
-/* The wait may be over and the object gone: the word is then whatever its memory is
-** used for now, and whether it matters is found out by the second look.  That is no
-** race to be reported. */
-__attribute__((noinline, no_sanitize("thread"))) static uint32_t word_of(cr_gate *gate) {
-  return atomic_load(&gate->word);
+/* What a strand waits for is read only by these two.  The wait may be over and the
+** object gone: the word is then whatever its memory is used for now, perhaps by an
+** object that is being cleared, and whether it matters is found out by the second
+** look.  That is no race to be reported. */
+__attribute__((noinline, no_sanitize("thread"))) static uint32_t peek32(const void *word) {
+  return atomic_load((const _Atomic uint32_t *)word);
+}
+__attribute__((noinline, no_sanitize("thread"))) static uint64_t peek64(const void *word) {
+  return atomic_load((const _Atomic uint64_t *)word);
 }
 
 /* The checker itself is awake only for this. */
@@ -56,7 +60,7 @@ static bool sleeps_for_ever(cr_strand *s) {
          atomic_load(&s->waits_what) != CR_ON_SLEEP && atomic_load(&s->waits_what) != CR_ON_START &&
          atomic_load(&s->waits_until) == CR_FOREVER && atomic_load(&s->notices) == 0 &&
          atomic_load(&s->bell) == atomic_load(&s->seen_bell) &&
-         (!gate || word_of(gate) == atomic_load(&s->seen));
+         (!gate || peek32(&gate->word) == atomic_load(&s->seen));
 }
 
 /* False while somebody is born or buried: ask again later. */
@@ -91,7 +95,7 @@ static bool held_by_the_living(const inquiry *q, const cr_object *o) {
 ** The count is read first: a reference that moves from a message to a strand
 ** meanwhile is then counted at least once. */
 static bool can_be_found(const inquiry *q, const cr_object *o, uint64_t known) {
-  uint64_t refs = atomic_load(&((cr_object *)o)->refs);
+  uint64_t refs = peek64(&o->refs);
   for (uint32_t i = 0; i < q->n; i++) known += cr_strand_holds(q->all[i].strand, o);
   return refs > known;
 }
@@ -125,16 +129,16 @@ static bool lock_may_open(const inquiry *q, const cr_lock *l) {
 /* One that waits in a line is taken by some worker; one that runs, settled by its
 ** runner; a bare one by whoever holds it. */
 static bool future_may_settle(const inquiry *q, const cr_future *f) {
-  uint64_t runner = atomic_load(&((cr_future *)f)->runner);
-  if (cr_future_done(f) || held_by_the_living(q, &f->object)) return true;
+  uint64_t runner = peek64(&f->runner);
+  if (peek64(&f->state) >= CR_DONE || held_by_the_living(q, &f->object)) return true;
   if (runner) return alive(q, &cr_strands[runner - 1]);
-  if (atomic_load(&((cr_future *)f)->code)) return any_alive(q, serves, NULL);
+  if (peek64(&f->code)) return any_alive(q, serves, NULL);
   return reachable(q, &f->object);
 }
 
 static bool worker_may_end(const inquiry *q, const cr_worker *w) {
   if (!w) return any_alive(q, keeps_main, NULL); /* the end of main waits for all */
-  return cr_worker_over(w) || alive(q, &cr_strands[atomic_load(&((cr_worker *)w)->strand)]);
+  return peek32(&w->over) != 0 || alive(q, &cr_strands[peek32(&w->strand)]);
 }
 
 /* The interruption or killing of the sleeper by a strand that holds what it
@@ -142,7 +146,7 @@ static bool worker_may_end(const inquiry *q, const cr_worker *w) {
 static bool may_be_interrupted(const inquiry *q, const cr_strand *s) {
   const cr_object *pool = (const cr_object *)(uintptr_t)atomic_load(&((cr_strand *)s)->serves);
   const cr_worker *w = worker_of(s);
-  if (w && atomic_load(&((cr_worker *)w)->until) != 0) return true;
+  if (w && peek64(&w->until) != 0) return true;
   return (w && held_by_the_living(q, &w->object)) || (pool && held_by_the_living(q, pool));
 }
 
@@ -273,7 +277,7 @@ static cr_strand *choose(const inquiry *q) {
   return victim;
 }
 
-#define DUMP_TIME 2.0 /* seconds that the others get to print their stacks; they need far less */
+#define DUMP_TIME 2.0 /* seconds that strands get to print their stacks; they need far less */
 
 void cr_dump_ask(cr_strand *s) {
   atomic_fetch_add(&cr_arena_root()->dumps, 1);
@@ -285,7 +289,7 @@ void cr_dump_done(void) {
   cr_gate_wake(&cr_arena_root()->dump_gate, CR_ALL);
 }
 
-static void await_dumps(void) {
+void cr_dumps_await(void) {
   cr_root *root = cr_arena_root();
   cr_time deadline = cr_after(DUMP_TIME);
   for (;;) {
@@ -302,8 +306,8 @@ static void tell(const inquiry *q, cr_strand *victim) {
   atomic_store(&root->dumps, 0);
   for (uint32_t i = 0; i < q->n; i++)
     if (q->all[i].stuck && q->all[i].strand != cr_me) cr_dump_ask(q->all[i].strand);
-  await_dumps();
-  cr_dump_ask(cr_me);
+  cr_dumps_await();
+  cr_dump_ask(cr_me); /* before the victim knows, which waits for it */
   if (raise) cr_post(victim, CR_DEADLOCK);
 }
 

@@ -32,12 +32,17 @@ void signals_thread(void) {
   sigaction(SIGURG, &action, NULL);
 }
 
-static void *run(void *arg) {
-  cr_strand *s = arg;
+static void live(cr_strand *s) {
   cr_strand_enter(s);
   cr_worker *w = worker_of(s);
   atomic_store(&w->pid, atomic_load(&s->pid));
   cr_bury_self(cr_worker_do.main(w));
+}
+
+/* A thread lives one strand after the other (base/crew.c).  A nudge that was meant
+** for the last one finds no notice in the next one's record, and does nothing. */
+static void *run(void *arg) {
+  for (cr_strand *s = arg; s; s = cr_crew_wait()) live(s);
   return NULL;
 }
 
@@ -58,13 +63,15 @@ static void block_signals(sigset_t *before) {
 int thread_start(cr_strand *s) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, signals_thread);
+  if (cr_fault("thread")) return EAGAIN;
+  atomic_store(&s->pid, atomic_load(&cr_me->pid));
+  if (cr_crew_hire(s)) return 0;
   pthread_attr_t attr;
-  int error = cr_fault("thread") ? EAGAIN : pthread_attr_init(&attr);
+  int error = pthread_attr_init(&attr);
   if (error) return error;
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attr, STACK_SIZE);
   sigset_t before;
-  atomic_store(&s->pid, atomic_load(&cr_me->pid));
   block_signals(&before);
   pthread_t thread;
   error = pthread_create(&thread, &attr, run, s);

@@ -125,6 +125,9 @@ void cr_strands_show(void);
 void cr_dump_ask(cr_strand *s);
 void cr_dump_done(void);
 
+/* Waits, for a bounded time and deaf to notices, until all who were asked have printed. */
+void cr_dumps_await(void);
+
 /* Begins a line below the progress bars that are drawn (lib/screen.c), for a report
 ** that takes no lock; they stay where they are, and are drawn anew below it when
 ** something moves.  Async-signal-safe. */
