@@ -155,7 +155,7 @@ static int prepare(lua_State *L) {
 #define END_AGAIN 100000
 #define ENOUGH 10
 
-/* How often this thread's code was told to end. */
+/* How often this strand's code was told to end. */
 static _Thread_local int told;
 
 static void look_up(lua_State *L, lua_Debug *event) {
@@ -354,6 +354,7 @@ static lua_State *make_state(cr_worker *w) {
 
 static int work(cr_worker *w) {
   preparing = true;
+  told = 0; /* the thread may have lived another strand before */
   lua_State *L = make_state(w);
   if (!L) return give_up(w);
   protect(L, seed, w);
