@@ -22,7 +22,8 @@
 /* ------------------------------------------------------------------ counting */
 
 /* One that dies counts until its burial has settled its task (bury.c), so that the
-** pool is not at rest before. */
+** pool is not at rest before.  What a strand does is read before whom it serves: leave
+** takes both back in the other order without the latch, or it could pass for at work. */
 void count_workers(cr_pool *p) {
   uint64_t workers = 0, idle = 0, running = 0;
   uint32_t top = cr_strands_top();
@@ -30,9 +31,8 @@ void count_workers(cr_pool *p) {
     cr_strand *s = &cr_strands[i];
     enum cr_strand_state state = cr_strand_state(s);
     if (state == CR_FREE) continue;
-    if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)p) continue;
     uint64_t task = atomic_load(&s->task);
-    if (task == DOING_LEAVE) continue;
+    if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)p || task == DOING_LEAVE) continue;
     workers++;
     idle += task == DOING_WAIT;
     running += task >= DOING_TASK;
