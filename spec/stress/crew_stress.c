@@ -13,20 +13,26 @@
 #define JOBS 3000
 #define ROUNDS 12
 
-static _Atomic uint32_t lived[CR_STRANDS], made;
+#define MOST 64 /* threads at a time: sanitizers need much address space for each */
+
+static _Atomic uint32_t lived[CR_STRANDS], made, alive;
 
 static void *live(void *first) {
   for (cr_strand *s = first; s; s = cr_crew_wait()) {
     atomic_fetch_add(&lived[s->index], 1);
     for (uint32_t n = s->index % 64; n > 0; n--) sched_yield();
   }
+  atomic_fetch_sub(&alive, 1);
   return NULL;
 }
 
-/* False where the system gives no more threads at the moment. */
+/* False while there are enough, or the system gives no more. */
 static bool make_thread(cr_strand *s) {
   pthread_t thread;
-  if (pthread_create(&thread, NULL, live, s) != 0) return false;
+  if (atomic_fetch_add(&alive, 1) >= MOST || pthread_create(&thread, NULL, live, s) != 0) {
+    atomic_fetch_sub(&alive, 1);
+    return false;
+  }
   atomic_fetch_add(&made, 1);
   return CHECK(pthread_detach(thread) == 0);
 }
