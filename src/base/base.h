@@ -371,13 +371,21 @@ void cr_gate_nudge(cr_gate *g, int n);
 ** calls are saved.  How long it is worth to look is learnt by each strand from
 ** its last waits; on one processor it is never.
 **
-**   for (unsigned n = cr_spin_start(); cr_spin(&n);)
+**   for (unsigned n = cr_spin_start(); cr_spin(&n, 1);)
 **     if (there) break;
 **   cr_spin_learn(n > 0);
+**
+** `looks` is the length of the pause before the look, in looks, and the budget shrinks
+** by as many.  Each look takes a line of the cache away from whoever works on it, so
+** who looks at what others are busy with lets more time pass between its looks.
 */
 unsigned cr_spin_start(void);
-bool cr_spin(unsigned *n);
+bool cr_spin(unsigned *n, unsigned looks);
 void cr_spin_learn(bool worth_it);
+
+/* The same pause for a strand that need not wait, but does better a moment later.
+** None on one processor, where nobody else could use it. */
+void cr_breathe(unsigned looks);
 
 /* Waits on the strand's own bell: for sleep, conditions and select.  Take
 ** `seen` with cr_bell before testing the predicate. */

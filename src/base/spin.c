@@ -27,11 +27,19 @@ unsigned cr_spin_start(void) {
   return cr_me->spins < LEAST ? LEAST : cr_me->spins;
 }
 
-bool cr_spin(unsigned *n) {
+static void breathe(unsigned looks) {
+  for (unsigned i = 0; i < BREATHS * looks; i++) cr_relax();
+}
+
+bool cr_spin(unsigned *n, unsigned looks) {
   if (*n == 0) return false;
-  --*n;
-  for (int i = 0; i < BREATHS; i++) cr_relax();
+  *n -= looks < *n ? looks : *n;
+  breathe(looks);
   return true;
+}
+
+void cr_breathe(unsigned looks) {
+  if (!one_processor()) breathe(looks);
 }
 
 void cr_spin_learn(bool worth_it) {

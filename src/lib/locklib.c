@@ -31,23 +31,23 @@ _Static_assert(LUA_IDSIZE <= CR_SOURCE_MAX, "a lock has room for the name of a s
 ** says that they are filled in, is last.  The name is only written where it is
 ** another: strands that run the same file keep it in both their caches.  It has an
 ** end, or the strand that wrote it died while it did. */
-static void note(lua_State *L, cr_lock *l) {
-  lua_Debug ar;
-  if (!lua_getstack(L, 1, &ar)) return;
-  lua_getinfo(L, "Sl", &ar);
-  if (strncmp(l->source, ar.short_src, sizeof ar.short_src) != 0)
-    memcpy(l->source, ar.short_src, sizeof ar.short_src);
-  l->line = ar.currentline;
+static void note(const lua_Debug *ar, cr_lock *l) {
+  if (strncmp(l->source, ar->short_src, sizeof ar->short_src) != 0)
+    memcpy(l->source, ar->short_src, sizeof ar->short_src);
+  l->line = ar->currentline;
 }
 
+/* Where we are is asked before: others should not have to wait for it. */
 int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
+  lua_Debug ar;
+  bool noted = !l->recursive && lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar);
   int r = cr_lock_acquire(l, 0);
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
     while ((r = cr_lock_acquire(l, deadline)) == EINTR) cr_look_up(L);
     if (r == EDEADLK) return raise_deadlock(L, l);
   }
-  if ((r == 0 || r == EOWNERDEAD) && !l->recursive) note(L, l);
+  if ((r == 0 || r == EOWNERDEAD) && noted) note(&ar, l);
   return r;
 }
 

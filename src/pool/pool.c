@@ -278,7 +278,7 @@ static int look_around(cr_pool *p, cr_hold *hold) {
   int r = EAGAIN;
   unsigned n = cr_spin_start();
   bool any = n > 0;
-  while (r == EAGAIN && cr_spin(&n))
+  while (r == EAGAIN && cr_spin(&n, 1))
     if (atomic_load_explicit(&p->queued, memory_order_relaxed) > 0) r = try_take(p, hold);
   if (any) cr_spin_learn(r != EAGAIN);
   return r;
