@@ -46,15 +46,17 @@ struct cr_queue {
   char apart1[64];
 
   cr_latch put_latch;
-  _Atomic uint64_t put;   /* under `put`, read by anyone */
-  uint64_t got_seen;      /* some earlier value of got; under `put` */
-  _Atomic uint64_t tail;  /* segment *; under `put` */
-  _Atomic uint64_t spare; /* segment *, linked by next; under `put` */
+  _Atomic uint64_t put;    /* under `put`, read by anyone */
+  uint64_t got_seen;       /* some earlier value of got; under `put` */
+  _Atomic uint64_t putter; /* index of the strand that put last; under `put`, a hint to others */
+  _Atomic uint64_t tail;   /* segment *; under `put` */
+  _Atomic uint64_t spare;  /* segment *, linked by next; under `put` */
   char apart2[64];
 
   cr_latch get_latch;
   _Atomic uint64_t got;    /* under `get`, read by anyone */
   uint64_t put_seen;       /* some earlier value of put; under `get` */
+  _Atomic uint64_t near;   /* the last item seen, if it was one of few; else NOT_NEAR; a hint */
   _Atomic uint64_t head;   /* segment *; under `get` */
   _Atomic uint64_t doomed; /* segment * on its way out of the destruction */
   char apart3[64];
