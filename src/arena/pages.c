@@ -31,7 +31,7 @@ enum {
   TRIM
 };
 #define MOST 4096        /* 256 MiB */
-#define WHILE 1000000000 /* ns */
+#define WHILE 5000000000 /* ns; to get memory anew can cost a second for each GiB */
 
 static bool get(const uint64_t *bits, uint64_t i) { return bits[i / 64] >> (i % 64) & 1; }
 static void set(uint64_t *bits, uint64_t i) { bits[i / 64] |= (uint64_t)1 << (i % 64); }
@@ -145,12 +145,19 @@ void cr_arena_settle(void) {
   cr_latch_drop(&arena->page_latch);
 }
 
+/* A page operation is complete.  What it took was wanted and counts as such before it
+** is looked whether more is kept than need be: after a long pause, all is idle.  Page
+** latch held. */
+static void end_operation(void) {
+  done(cr_me);
+  if (settled()) trim();
+}
+
 /* Finds and marks a run, noted for recovery.  Page latch held. 0: no memory. */
 static uint64_t take(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
   if (cr_fault("pages") || n > arena->limit || arena->in_use > arena->limit - n) return 0;
   uint64_t start = find(n);
   if (start == 0) return 0;
-  if (settled()) trim();
   cr_memory_comes();
   note(TAKE, start, n, word);
   (void)cr_fault("page");
@@ -171,7 +178,7 @@ void *pages_take_large(size_t size, enum cr_tag tag, cr_hold *hold) {
     atomic_store_explicit(&head->tag, tag, memory_order_relaxed);
     atomic_store_explicit(&head->link, (uint64_t)(uintptr_t)hold, memory_order_relaxed);
     atomic_store_explicit(&hold->what, cr_hold_word(head + 1), memory_order_release);
-    done(cr_me);
+    end_operation();
   }
   cr_latch_drop(&arena->page_latch);
   return head ? head + 1 : NULL;
@@ -195,7 +202,7 @@ small_page *pages_take_small(uint32_t class) {
   if (start) {
     page = page_address(start);
     cut(page, class);
-    done(cr_me);
+    end_operation();
   }
   cr_latch_drop(&arena->page_latch);
   return page;
@@ -209,8 +216,7 @@ void pages_give(void *first, _Atomic uint64_t *word) {
   unmark(start, n);
   (void)cr_fault("page");
   if (word) atomic_store_explicit(word, 0, memory_order_release);
-  done(cr_me);
-  if (settled()) trim();
+  end_operation();
   cr_latch_drop(&arena->page_latch);
 }
 
