@@ -54,11 +54,8 @@ void cr_state_open(lua_State *L);
 /* Gives back what cr_state_open took.  After lua_close. */
 void cr_state_close(void);
 
-/* realloc, for blocks that may be of many megabytes (huge.c).  A Lua state from
-** luaL_newstate is told to use it: its blocks are malloc's and stay so.
-** [-0, +0, -] */
+/* realloc, for blocks that may be of many megabytes (huge.c).  [-0, +0, -] */
 void *cr_huge_realloc(void *block, size_t size);
-void cr_huge_open(lua_State *L);
 
 /* Registers the type of code objects.  Once per process. */
 void cr_codec_register(void);

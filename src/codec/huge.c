@@ -28,13 +28,3 @@ void *cr_huge_realloc(void *block, size_t size) {
   errno = saved;
   return place;
 }
-
-static void *allocate(void *ud, void *block, size_t old, size_t size) {
-  (void)ud;
-  (void)old;
-  if (size) return cr_huge_realloc(block, size);
-  free(block);
-  return NULL;
-}
-
-void cr_huge_open(lua_State *L) { lua_setallocf(L, allocate, NULL); }

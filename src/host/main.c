@@ -183,8 +183,10 @@ static int end(program *p, int code, bool close) {
   if (!p->ending) cr_roster_end();
   p->ending = true;
   if (close) {
+    struct heap *h = cr_heap_of(p->L);
     lua_close(p->L);
     cr_state_close();
+    cr_heap_free(h);
   }
   cr_bury_self(code);
   cr_zygote_end();

@@ -289,9 +289,8 @@ static lua_State *take_state(cr_worker *w) {
     warm_state = NULL;
   else
     L = cr_lib_copy_state();
-  if (!L || w->memory_limit == 0 || cr_lib_limit(L, w->memory_limit) == 0) return L;
-  cr_lib_close_state(L);
-  return NULL;
+  if (L && w->memory_limit > 0) cr_lib_limit(L, w->memory_limit);
+  return L;
 }
 
 /* There is not even a Lua state: the call fails, so that nobody waits for it.

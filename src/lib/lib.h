@@ -28,18 +28,22 @@ void cr_lib_register(void);
 lua_State *cr_lib_new_state(void);
 lua_State *cr_lib_copy_state(void);
 
-/* Limits the state to `memory` bytes from now on.  0 or ENOMEM.  At most once for a
-** state. */
-int cr_lib_limit(lua_State *L, uint64_t memory);
+/* Limits the state to `memory` bytes from now on. */
+void cr_lib_limit(lua_State *L, uint64_t memory);
 
 /* Closes such a state, with all that it kept. */
 void cr_lib_close_state(lua_State *L);
 
 /* image.c: a copy of the state that `prepare`, always the same, has made of an empty
-** one; NULL for want of memory.  What the allocator has to free when the state is
-** closed, NULL if nothing. */
+** one; NULL for want of memory. */
 lua_State *cr_image_copy(lua_CFunction prepare);
-void *cr_image_home(lua_State *L);
+
+/* heap.c: an empty state as luaL_newstate makes it, but with a heap of its own, which
+** is freed when the state has been closed.  NULL for want of memory. */
+struct heap;
+lua_State *cr_heap_state(void);
+struct heap *cr_heap_of(lua_State *L);
+void cr_heap_free(struct heap *h);
 
 /* Lua modules that are part of the binary, made by the Makefile from lua/; the list
 ** ends with a NULL name.  A module's name is as require knows it. */

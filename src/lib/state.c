@@ -11,9 +11,7 @@
 ** Main's state, and the one that the zygote's children inherit, are built; the
 ** states of threads are copies of one that was built beforehand (image.c).
 **
-** A memory limit is an allocator that counts (image.c).  It refuses growth beyond
-** the limit, upon which Lua collects garbage, tries again, and raises its ordinary
-** "not enough memory".  Shrinking and freeing never fail, as Lua demands.
+** Where its memory comes from, and how it is limited, is said in heap.c.
 **
 ** What this file refuses: to look for conrun's modules in files.  The program
 ** is one binary and must behave the same wherever it is copied.
@@ -28,14 +26,14 @@ void (*cr_lib_exit)(lua_State *L, int status, bool close);
 void (*_Atomic cr_lib_callbacks)(lua_State *L);
 
 void cr_lib_close_state(lua_State *L) {
-  void *home = cr_image_home(L);
+  struct heap *h = cr_heap_of(L);
   /* A nudge can come at any instruction from here on; the signal handler must find
   ** no state that is being freed. */
   if (cr_lua) cr_lua->L = NULL;
   atomic_signal_fence(memory_order_seq_cst);
   lua_close(L);
   cr_state_close();
-  free(home);
+  cr_heap_free(h);
 }
 
 /* ----------------------------------------------------------------- modules */
@@ -141,8 +139,7 @@ static bool step(lua_State *L, lua_CFunction f) {
 }
 
 lua_State *cr_lib_new_state(void) {
-  lua_State *L = luaL_newstate();
-  if (L) cr_huge_open(L);
+  lua_State *L = cr_heap_state();
   return L && step(L, prepare) && step(L, join_strand) ? L : NULL;
 }
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** heap: where a Lua state has its memory from (heap.h says how it is laid out).
+**
+** Most of what Lua allocates is small and soon freed.  Here that is a few
+** instructions each way, against some fifty for malloc, which does not know the size
+** of what comes back and must be ready for other threads.
+**
+** A memory limit is an account in the heap: growth beyond it is refused, upon which
+** Lua collects garbage, tries again, and raises its ordinary "not enough memory".
+**
+** What this file refuses: to move memory between states.  What a state frees, the same
+** state uses again.
+*/
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lib/heap.h"
+
+#define CHUNK ((size_t)32 << 10)
+#define SPAN ((size_t)1 << 20) /* chunks are mapped so many at once */
+#define PAGE ((size_t)4096)
+#define KEEP 8                  /* empty chunks that stay committed */
+#define HOME ((size_t)32 << 10) /* of a state that is not copied */
+#define UNLIMITED SIZE_MAX
+
+/* `used` blocks of it are Lua's; the others are in `free`, or behind `fresh`. */
+struct chunk {
+  void *free;
+  char *fresh;   /* never used since the chunk got its class */
+  uint32_t size; /* of a block */
+  uint32_t used;
+  bool listed;        /* in the heap's `open` list: it has a free block */
+  chunk *next, *prev; /* there, or among the empty ones (next alone) */
+};
+
+struct span {
+  span *next;
+  void *start; /* of the mapping */
+  size_t size;
+};
+
+#define CHUNK_START heap_rounded(sizeof(chunk))
+
+static size_t class_of(size_t size) { return (size + HEAP_UNIT - 1) / HEAP_UNIT; }
+
+/* A comparison within one object for all that belongs to the home, false for all else. */
+static bool at_home(const heap *h, const void *block) {
+  return (uintptr_t)block - (uintptr_t)h < h->size;
+}
+
+static chunk *chunk_of(const void *block) {
+  return (chunk *)((uintptr_t)block & ~(uintptr_t)(CHUNK - 1));
+}
+
+static void push(void **list, void *block) {
+  *(void **)block = *list;
+  *list = block;
+}
+
+static void *pop(void **list) {
+  void *block = *list;
+  *list = *(void **)block;
+  return block;
+}
+
+/* ------------------------------------------------------------------ chunks */
+
+static bool has_fresh(const chunk *k) { return k->fresh + k->size <= (const char *)k + CHUNK; }
+
+static void list(heap *h, chunk *k) {
+  chunk **head = &h->open[class_of(k->size)];
+  k->next = *head;
+  k->prev = NULL;
+  if (*head) (*head)->prev = k;
+  *head = k;
+  k->listed = true;
+}
+
+static void unlist(heap *h, chunk *k) {
+  if (k->prev)
+    k->prev->next = k->next;
+  else
+    h->open[class_of(k->size)] = k->next;
+  if (k->next) k->next->prev = k->prev;
+  k->listed = false;
+}
+
+/* Its head stays in memory, for the list; the rest only if not many are empty. */
+static void retire(heap *h, chunk *k) {
+  if (h->empties >= KEEP) madvise((char *)k + PAGE, CHUNK - PAGE, MADV_DONTNEED);
+  k->next = h->empty;
+  h->empty = k;
+  h->empties++;
+}
+
+/* More empty chunks.  A mapping is aligned to pages only, so that one chunk is lost. */
+static bool map_span(heap *h) {
+  span *s = malloc(sizeof *s);
+  if (!s) return false;
+  s->size = SPAN;
+  s->start = mmap(NULL, SPAN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (s->start == MAP_FAILED) {
+    free(s);
+    return false;
+  }
+  s->next = h->spans;
+  h->spans = s;
+  h->fresh_chunk = (char *)chunk_of((char *)s->start + CHUNK - 1);
+  h->span_end = (char *)s->start + SPAN;
+  return true;
+}
+
+static chunk *any_chunk(heap *h) {
+  chunk *k = h->empty;
+  if (k) {
+    h->empty = k->next;
+    h->empties--;
+    return k;
+  }
+  if (h->fresh_chunk + CHUNK > h->span_end && !map_span(h)) return NULL;
+  k = (chunk *)(void *)h->fresh_chunk;
+  h->fresh_chunk += CHUNK;
+  return k;
+}
+
+static chunk *new_chunk(heap *h, size_t class) {
+  chunk *k = any_chunk(h);
+  if (!k) return NULL;
+  *k = (chunk){.fresh = (char *)k + CHUNK_START, .size = (uint32_t)(class * HEAP_UNIT)};
+  list(h, k);
+  return k;
+}
+
+static void *take_of_chunk(heap *h, chunk *k) {
+  void *block = k->fresh;
+  if (k->free)
+    block = pop(&k->free);
+  else
+    k->fresh += k->size;
+  k->used++;
+  if (!k->free && !has_fresh(k)) unlist(h, k);
+  return block;
+}
+
+/* An empty chunk stays with its class if that has no other with room: the next block
+** of the class may come at once. */
+static void give_to_chunk(heap *h, chunk *k, void *block) {
+  push(&k->free, block);
+  k->used--;
+  if (!k->listed) list(h, k);
+  if (k->used > 0 || (!k->next && !k->prev)) return;
+  unlist(h, k);
+  retire(h, k);
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+static void *take_of_home(heap *h, size_t size) {
+  if (size > h->size - (size_t)(h->fresh - (char *)h)) return NULL;
+  void *block = h->fresh;
+  h->fresh += size;
+  return block;
+}
+
+static void *take_small(heap *h, size_t class) {
+  if (h->free[class]) return pop(&h->free[class]);
+  chunk *k = h->open[class];
+  if (k) return take_of_chunk(h, k);
+  void *block = take_of_home(h, class * HEAP_UNIT);
+  if (block) return block;
+  k = new_chunk(h, class);
+  return k ? take_of_chunk(h, k) : NULL;
+}
+
+static bool small(size_t size) { return size <= CR_HEAP_SMALL; }
+
+static void *take(heap *h, size_t size) {
+  return small(size) ? take_small(h, class_of(size)) : cr_huge_realloc(NULL, size);
+}
+
+/* A large block of the home is of the image; it is free when the state is closed. */
+static void give(heap *h, void *block, size_t size) {
+  if (!small(size)) {
+    if (!at_home(h, block)) free(block);
+  } else if (at_home(h, block)) {
+    push(&h->free[class_of(size)], block);
+  } else {
+    give_to_chunk(h, chunk_of(block), block);
+  }
+}
+
+/* Another size for a block. NULL: no memory, and it is as it was. */
+static void *resize(heap *h, void *block, size_t old, size_t size) {
+  if (small(old) && small(size) && class_of(old) == class_of(size)) return block;
+  if (!small(old) && !small(size)) {
+    if (!at_home(h, block)) return cr_huge_realloc(block, size);
+    if (size <= old) return block;
+  }
+  void *moved = take(h, size);
+  if (!moved) return NULL;
+  memcpy(moved, block, size < old ? size : old);
+  give(h, block, old);
+  return moved;
+}
+
+static bool fits(const heap *h, size_t more) {
+  return h->used <= h->most && more <= h->most - h->used;
+}
+
+/* Without a block, osize is the kind of what comes. */
+void *heap_allocate(void *ud, void *block, size_t osize, size_t size) {
+  heap *h = ud;
+  if (!block) {
+    if (size == 0 || !fits(h, size)) return NULL;
+    block = take(h, size);
+    if (block) h->used += size;
+    return block;
+  }
+  if (size == 0) {
+    give(h, block, osize);
+    h->used -= osize;
+    return NULL;
+  }
+  if (size > osize && !fits(h, size - osize)) return NULL;
+  block = resize(h, block, osize, size);
+  if (block) h->used += size - osize;
+  return block;
+}
+
+/* ------------------------------------------------------------------ states */
+
+void heap_warn(void *ud, const char *text, int more) {
+  heap *h = ud;
+  if (!h->inside && !more && text[0] == '@') {
+    if (strcmp(text, "@on") == 0) h->warns = true;
+    if (strcmp(text, "@off") == 0) h->warns = false;
+    return;
+  }
+  if (h->warns) fprintf(stderr, "%s%s%s", h->inside ? "" : "Lua warning: ", text, more ? "" : "\n");
+  h->inside = more;
+}
+
+void heap_set_panic(lua_State *L) {
+  lua_State *other = luaL_newstate();
+  if (!other) return;
+  lua_atpanic(L, lua_atpanic(other, NULL));
+  lua_close(other);
+}
+
+lua_State *cr_heap_state(void) {
+  heap *h = malloc(HOME);
+  if (!h) return NULL;
+  *h = (heap){.most = UNLIMITED, .size = HOME, .fresh = (char *)h + heap_rounded(sizeof *h)};
+  lua_State *L = lua_newstate(heap_allocate, h);
+  if (!L) {
+    cr_heap_free(h);
+    return NULL;
+  }
+  heap_set_panic(L);
+  lua_setwarnf(L, heap_warn, h);
+  return L;
+}
+
+heap *cr_heap_of(lua_State *L) {
+  void *ud;
+  cr_check(lua_getallocf(L, &ud) == heap_allocate);
+  return ud;
+}
+
+void cr_heap_free(heap *h) {
+  while (h->spans) {
+    span *s = h->spans;
+    h->spans = s->next;
+    munmap(s->start, s->size);
+    free(s);
+  }
+  free(h);
+}
+
+void cr_lib_limit(lua_State *L, uint64_t memory) { cr_heap_of(L)->most = memory; }

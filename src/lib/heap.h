@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** heap: the memory of one Lua state, known to heap.c and image.c.
+**
+** Lua says how big a block is when it gives it back, so small blocks need no head.
+** They come in classes of a multiple of 16 bytes, up to CR_HEAP_SMALL, from two places:
+**
+**   home    the one block that begins with this header.  It is what an idle state
+**           needs: filled from the front, freed blocks are used again, and it lives
+**           as long as the state.
+**   chunks  aligned, each of one class, so that a block's chunk is found from its
+**           address.  A chunk whose blocks are all free serves another class, or its
+**           pages go back to the system.
+**
+** Larger blocks are malloc's (cr_huge_realloc).
+**
+** A heap belongs to the strand that runs the state; nobody else touches it.  It has no
+** part in the arena: if the process dies, it is gone.
+*/
+#ifndef CR_LIB_HEAP_H
+#define CR_LIB_HEAP_H
+
+#include "lib/lib.h"
+
+/* 0 where a checker of memory is to see each block as malloc's. */
+#ifndef CR_HEAP_SMALL
+#define CR_HEAP_SMALL 256u
+#endif
+#define HEAP_UNIT 16u /* of sizes, and the alignment of all blocks */
+#define HEAP_CLASSES (CR_HEAP_SMALL / HEAP_UNIT + 1)
+
+typedef struct chunk chunk;
+typedef struct span span;
+
+typedef struct heap {
+  size_t used; /* bytes that Lua has now */
+  size_t most; /* bytes that it may have */
+  bool warns;  /* warn("@on") */
+  bool inside; /* a warning of several pieces is being written */
+  size_t size; /* of the home, this header included */
+  char *fresh; /* what of the home was never used begins here */
+  span *spans; /* all of them; the first is cut into chunks from fresh_chunk on */
+  char *fresh_chunk, *span_end;
+  chunk *empty; /* chunks without a class */
+  uint32_t empties;
+  void *free[HEAP_CLASSES];  /* free blocks of the home */
+  chunk *open[HEAP_CLASSES]; /* chunks with a free block */
+} heap;
+
+/* The allocator of a state with such a heap. */
+void *heap_allocate(void *ud, void *block, size_t osize, size_t size);
+
+/* The warnings of lua: off at first, switched by "@on" and "@off". */
+void heap_warn(void *ud, const char *text, int more);
+
+/* What luaL_newstate gives a state to die with. */
+void heap_set_panic(lua_State *L);
+
+static inline size_t heap_rounded(size_t size) {
+  return (size + HEAP_UNIT - 1) & ~(size_t)(HEAP_UNIT - 1);
+}
+
+#endif
