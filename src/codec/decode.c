@@ -123,43 +123,79 @@ void decoder_claim(decoder *d, uint64_t n) {
   d->unclaimed -= n;
 }
 
-/* Each list value takes a byte at least, and each pair two. */
-static void begin_table(decoder *d, bool meta) {
-  uint32_t list = take_u32(d), pairs = take_u32(d);
-  decoder_claim(d, list + 2 * (uint64_t)pairs);
-  lua_createtable(d->L, list > INT_MAX ? INT_MAX : (int)list, pairs > INT_MAX ? 0 : (int)pairs);
-  decoder_keep(d, decoder_number(d));
-  frame *f = decoder_open(d, FRAME_TABLE);
-  f->list = list;
-  f->n = pairs;
-  f->meta = meta;
-  f->stage = STAGE_NEXT;
-}
-
 static void check_key(lua_State *L, int i) {
   bool nan = lua_type(L, i) == LUA_TNUMBER && lua_tonumber(L, i) != lua_tonumber(L, i);
   if (lua_isnil(L, i) || nan) corrupt(L);
 }
 
+/* Most keys are short strings, and those are never wrong. */
+static bool decoder_key(decoder *d) {
+  if (d->at < d->end && *d->at >= WIRE_TEXT && *d->at < WIRE_SMALL) {
+    unsigned tag = *d->at++;
+    push_string(d, tag - WIRE_TEXT);
+    return true;
+  }
+  if (!decoder_scalar(d)) return false;
+  check_key(d->L, -1);
+  return true;
+}
+
+/* Floats that follow each other in the list. */
+static void take_floats(decoder *d, frame *f) {
+  lua_State *L = d->L;
+  d->at++;
+  uint32_t n = take_u32(d);
+  if (n > f->list - f->i) corrupt(L);
+  const unsigned char *at = take(d, n * sizeof(lua_Number));
+  for (uint32_t k = 0; k < n; k++) {
+    lua_Number x;
+    memcpy(&x, at + k * sizeof x, sizeof x);
+    lua_pushnumber(L, x);
+    lua_rawseti(L, f->base, (lua_Integer)f->i + k + 1);
+  }
+  f->i += n;
+}
+
+/* True: the list is complete; false: a child that is no scalar comes next. */
+static bool next_in_list(decoder *d, frame *f) {
+  while (f->i < f->list) {
+    if (decoder_scalar(d))
+      lua_rawseti(d->L, f->base, (lua_Integer)++f->i);
+    else if (*d->at == WIRE_FLOATS)
+      take_floats(d, f);
+    else
+      return false;
+  }
+  return true;
+}
+
 /* True: the table is complete; false: a child that is no scalar comes next. */
 static bool next_in_table(decoder *d, frame *f) {
-  lua_State *L = d->L;
-  for (; f->i < f->list; f->i++) {
-    if (!decoder_scalar(d)) return false;
-    lua_rawseti(L, f->base, (lua_Integer)f->i + 1);
-  }
+  if (!next_in_list(d, f)) return false;
   while (f->pairs < f->n) {
-    if (f->stage == STAGE_NEXT) {
-      if (!decoder_scalar(d)) return false;
-      check_key(L, -1);
-      f->stage = STAGE_KEY;
-    }
+    if (f->stage == STAGE_NEXT && !decoder_key(d)) return false;
+    f->stage = STAGE_KEY;
     if (!decoder_scalar(d)) return false;
-    lua_rawset(L, f->base);
+    lua_rawset(d->L, f->base);
     f->stage = STAGE_NEXT;
     f->pairs++;
   }
   return !f->meta;
+}
+
+/* Each list value takes a byte at least, and each pair two.  True: the table holds
+** nothing but scalars and is whole; false: it is a new frame.  The Lua stack that it
+** takes until then is among what the frame below, or the caller, has made sure of. */
+static bool begin_table(decoder *d, bool meta) {
+  uint32_t list = take_u32(d), pairs = take_u32(d);
+  decoder_claim(d, list + 2 * (uint64_t)pairs);
+  lua_createtable(d->L, list > INT_MAX ? INT_MAX : (int)list, pairs > INT_MAX ? 0 : (int)pairs);
+  decoder_keep(d, decoder_number(d));
+  frame f = {.kind = FRAME_TABLE, .list = list, .n = pairs, .meta = meta, .stage = STAGE_NEXT};
+  f.base = lua_gettop(d->L);
+  if (next_in_table(d, &f)) return true;
+  *decoder_open(d, FRAME_TABLE) = f;
+  return false;
 }
 
 static void set_metatable(decoder *d, frame *f) {
@@ -199,8 +235,8 @@ static void push_handle(decoder *d) {
 static bool begin(decoder *d) {
   if (decoder_scalar(d)) return true;
   switch (*d->at++) {
-  case WIRE_TABLE: begin_table(d, false); return false;
-  case WIRE_OBJECT: begin_table(d, true); return false;
+  case WIRE_TABLE: return begin_table(d, false);
+  case WIRE_OBJECT: return begin_table(d, true);
   case WIRE_AGAIN: decoder_push_again(d, take_u32(d)); return true;
   case WIRE_HANDLE: push_handle(d); return true;
   case WIRE_NAME: names_push(d); return true;

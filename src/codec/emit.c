@@ -136,28 +136,117 @@ static enum outcome emit_again(encoder *e, const seen_slot *slot) {
   return emit_word(e, WIRE_AGAIN, slot->number, sizeof slot->number);
 }
 
-static enum outcome open_table(encoder *e, const void *address, bool meta) {
-  uint32_t number;
-  if (encoder_number(e, address, &number) != EMITTED || !encoder_room(e, 9)) return GIVEN_UP;
+/* The counts come when they are known. */
+static enum outcome begin_table(encoder *e, frame *f, const void *address, bool meta) {
+  *f = (frame){.kind = FRAME_TABLE, .meta = meta, .listing = true, .base = lua_gettop(e->L)};
+  if (encoder_number(e, address, &f->number) != EMITTED || !encoder_room(e, 9)) return GIVEN_UP;
   put_byte(e, meta ? WIRE_OBJECT : WIRE_TABLE);
-  frame *f = encoder_open(e, FRAME_TABLE, number);
-  if (!f) return GIVEN_UP;
-  f->meta = meta;
-  f->listing = true;
   f->patch = e->length;
   e->length += 8;
-  lua_pushnil(e->L);
+  return EMITTED;
+}
+
+/* A frame whose table goes on as `f` says. */
+static enum outcome open_table(encoder *e, const frame *f) {
+  frame *new = encoder_open(e, FRAME_TABLE, f->number);
+  if (!new) return GIVEN_UP;
+  *new = *f;
   return OPENED;
 }
 
-/* A plain encode leaves every table to the other that could be more than data. */
-static enum outcome emit_plain_table(encoder *e, const void *address) {
-  if (!names_ready() || names_has(address)) return GIVEN_UP;
-  if (lua_getmetatable(e->L, -1)) {
-    lua_pop(e->L, 1);
-    return GIVEN_UP;
+/* The next key is at -2: is it the next position of the list?  (What is a number but
+** no integer is 0 as one.) */
+static bool lists(encoder *e, const frame *f) {
+  return f->listing && lua_type(e->L, -2) == LUA_TNUMBER &&
+         lua_tointeger(e->L, -2) == (lua_Integer)f->list + 1;
+}
+
+/* Is the value on top a float?  One that has a fraction is not asked twice: within
+** the bounds the conversion to an integer is defined, and an integer is exact. */
+static bool takes_float(lua_State *L, lua_Number *x) {
+  if (lua_type(L, -1) != LUA_TNUMBER) return false;
+  *x = lua_tonumber(L, -1);
+  bool whole = !(*x > -0x1p53 && *x < 0x1p53) || (lua_Number)(int64_t)*x == *x;
+  return !whole || !lua_isinteger(L, -1);
+}
+
+/* Floats that follow each other in a list are one item.  The first is on top of the
+** stack; *more: behind them a pair is there instead, as lua_next leaves it. */
+static enum outcome emit_floats(encoder *e, frame *f, lua_Number x, bool *more) {
+  lua_State *L = e->L;
+  uint32_t n = 0;
+  if (!encoder_room(e, 5)) return GIVEN_UP;
+  put_byte(e, WIRE_FLOATS);
+  size_t patch = e->length;
+  e->length += sizeof n;
+  do {
+    if (!encoder_room(e, sizeof x)) return GIVEN_UP;
+    put_bytes(e, &x, sizeof x);
+    n++;
+    f->list++;
+    lua_pop(L, 1);
+    *more = lua_next(L, f->base);
+  } while (*more && lists(e, f) && takes_float(L, &x));
+  memcpy(e->work->bytes + patch, &n, sizeof n);
+  return EMITTED;
+}
+
+/* A pair that is not in the list, if both are scalars; the key goes first. */
+static enum outcome emit_pair(encoder *e, frame *f, int key, int value) {
+  f->listing = false;
+  f->pairs++;
+  return emit_scalar(e, key, -2) == EMITTED ? emit_scalar(e, value, -1) : GIVEN_UP;
+}
+
+/* Scalars, which most tables consist of, are written where they are, without a
+** round through the frame for each.  The stack is [table] [key], the last key, or
+** nil.  EMITTED: all pairs are written, and the key is gone; OPENED: a pair is on the
+** stack of which something is more than a scalar. */
+static enum outcome scalar_pairs(encoder *e, frame *f) {
+  lua_State *L = e->L;
+  lua_Number x;
+  bool more = lua_next(L, f->base);
+  while (more) {
+    enum outcome r;
+    bool listed = lists(e, f);
+    if (listed && takes_float(L, &x)) {
+      if (emit_floats(e, f, x, &more) != EMITTED) return GIVEN_UP;
+      continue;
+    }
+    int key = listed ? LUA_TNIL : lua_type(L, -2), value = lua_type(L, -1);
+    if (!is_scalar(key) || !is_scalar(value)) return OPENED;
+    if (listed) {
+      f->list++;
+      r = emit_scalar(e, value, -1);
+    } else {
+      r = emit_pair(e, f, key, value);
+    }
+    if (r != EMITTED) return r;
+    lua_pop(L, 1);
+    more = lua_next(L, f->base);
   }
-  return open_table(e, address, false);
+  return EMITTED;
+}
+
+static void write_counts(encoder *e, const frame *f) {
+  memcpy(e->work->bytes + f->patch, &f->list, 4);
+  memcpy(e->work->bytes + f->patch + 4, &f->pairs, 4);
+}
+
+/* A plain encode leaves every table to the other that could be more than data.  One
+** that holds nothing but scalars needs no frame; the Lua stack that it takes is among
+** what the frame below it, or the caller, has made sure of. */
+static enum outcome emit_plain_table(encoder *e, const void *address) {
+  frame f;
+  if (!names_ready() || names_has(address)) return GIVEN_UP;
+  if (lua_getmetatable(e->L, -1)) return GIVEN_UP;
+  if (begin_table(e, &f, address, false) != EMITTED) return GIVEN_UP;
+  lua_pushnil(e->L);
+  enum outcome r = scalar_pairs(e, &f);
+  f.stage = STAGE_PAIR;
+  if (r == OPENED) return open_table(e, &f);
+  if (r == EMITTED) write_counts(e, &f);
+  return r;
 }
 
 static enum outcome emit_table(encoder *e) {
@@ -169,19 +258,15 @@ static enum outcome emit_table(encoder *e) {
   if (luaL_getmetafield(e->L, -1, "__transfer") != LUA_TNIL) return transfer_emit(e);
   bool meta = lua_getmetatable(e->L, -1);
   if (meta) lua_pop(e->L, 1);
-  return open_table(e, address, meta);
-}
-
-/* The next key is at -2: is it the next position of the list?  (What is a number but
-** no integer is 0 as one.) */
-static bool lists(encoder *e, const frame *f) {
-  return f->listing && lua_type(e->L, -2) == LUA_TNUMBER &&
-         lua_tointeger(e->L, -2) == (lua_Integer)f->list + 1;
+  frame f;
+  if (begin_table(e, &f, address, meta) != EMITTED || open_table(e, &f) != OPENED) return GIVEN_UP;
+  lua_pushnil(e->L);
+  return OPENED;
 }
 
 /* The next key and its value, one of which has something in it. */
-static enum outcome next_pair(encoder *e, frame *f, bool listed) {
-  if (listed) {
+static enum outcome next_pair(encoder *e, frame *f) {
+  if (lists(e, f)) {
     f->list++;
     f->stage = STAGE_VALUE;
   } else {
@@ -196,8 +281,7 @@ static enum outcome next_pair(encoder *e, frame *f, bool listed) {
 /* All pairs are written: the counts are known now.  The frame is gone unless a
 ** metatable follows. */
 static enum outcome end_pairs(encoder *e, frame *f) {
-  memcpy(e->work->bytes + f->patch, &f->list, 4);
-  memcpy(e->work->bytes + f->patch + 4, &f->pairs, 4);
+  write_counts(e, f);
   if (f->meta && lua_getmetatable(e->L, f->base)) {
     f->stage = STAGE_METATABLE;
     return encoder_emit(e);
@@ -206,24 +290,10 @@ static enum outcome end_pairs(encoder *e, frame *f) {
   return OPENED;
 }
 
-/* Scalars, which most tables consist of, are written where they are, without a
-** round through the frame for each. */
 static enum outcome next_pairs(encoder *e, frame *f) {
-  lua_State *L = e->L;
-  for (; lua_next(L, f->base); lua_pop(L, 1)) {
-    bool listed = lists(e, f);
-    int key = listed ? LUA_TNIL : lua_type(L, -2), value = lua_type(L, -1);
-    if (!is_scalar(key) || !is_scalar(value)) return next_pair(e, f, listed);
-    if (listed) {
-      f->list++;
-    } else {
-      f->listing = false;
-      f->pairs++;
-      if (emit_scalar(e, key, -2) != EMITTED) return GIVEN_UP;
-    }
-    if (emit_scalar(e, value, -1) != EMITTED) return GIVEN_UP;
-  }
-  return end_pairs(e, f);
+  enum outcome r = scalar_pairs(e, f);
+  if (r == OPENED) return next_pair(e, f);
+  return r == EMITTED ? end_pairs(e, f) : GIVEN_UP;
 }
 
 /* Goes on after the child that f->stage names; returns OPENED when another frame
@@ -242,6 +312,7 @@ static enum outcome step_table(encoder *e, frame *f) {
       lua_settop(L, f->base + 1);
       f->stage = STAGE_NEXT;
       break;
+    case STAGE_PAIR: r = next_pair(e, f); break;
     case STAGE_METATABLE:
       lua_settop(L, f->base);
       e->work->depth--;

@@ -21,6 +21,10 @@
 **   WIRE_FUNCTION              see function.c
 **   WIRE_TRANSFER, u32 n, constructor, arguments   see transfer.c
 **
+** and among the values of a list, for those that follow each other,
+**
+**   WIRE_FLOATS, u32 n, n floats
+**
 ** Tables, functions and rebuilt values are numbered in the order in which they
 ** begin.  Nesting takes no C stack on either side: a composite value that is
 ** not finished is a frame, and its Lua values stay on the Lua stack from the
@@ -58,6 +62,7 @@ enum wire {
   WIRE_NAME,
   WIRE_FUNCTION,
   WIRE_TRANSFER,
+  WIRE_FLOATS,
   WIRE_TEXT = 0x40, /* + length */
   WIRE_SMALL = 0x80 /* + integer */
 };
@@ -111,6 +116,7 @@ enum frame_kind {
 /* What a frame waits for: the child that is being encoded or decoded. */
 enum frame_stage {
   STAGE_NEXT, /* none yet */
+  STAGE_PAIR, /* encoding: key and value are on the stack, neither is written */
   STAGE_KEY,
   STAGE_VALUE,
   STAGE_METATABLE,
