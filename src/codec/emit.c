@@ -7,10 +7,12 @@
 ** links as long as memory allows needs no C stack.  Functions and rebuilt values
 ** have their own files and the same manner.
 **
-** A table is walked once, with lua_next.  While its keys come as 1, 2, 3 ... they
-** are its list and only the values are written; from the first other key on
-** they are pairs.  (The length of a table does not tell whether lua_next from
-** there on skips anything, so there is no shorter way.)
+** A table is walked with lua_next.  While its keys come as 1, 2, 3 ... they are its
+** list and only the values are written; from the first other key on they are pairs.
+** A list of scalars is read by its positions instead, which is faster.  That this was
+** all of the table is told by counting: what has as many entries as there are values
+** at 1, 2, 3 ... has no others.  (Its length does not tell, nor what lua_next finds
+** behind the last position, since that may come before others.)
 */
 #include <stdlib.h>
 
@@ -161,69 +163,96 @@ static bool lists(encoder *e, const frame *f) {
          lua_tointeger(e->L, -2) == (lua_Integer)f->list + 1;
 }
 
-/* Is the value on top a float?  One that has a fraction is not asked twice: within
-** the bounds the conversion to an integer is defined, and an integer is exact. */
-static bool takes_float(lua_State *L, lua_Number *x) {
-  if (lua_type(L, -1) != LUA_TNUMBER) return false;
-  *x = lua_tonumber(L, -1);
-  bool whole = !(*x > -0x1p53 && *x < 0x1p53) || (lua_Number)(int64_t)*x == *x;
-  return !whole || !lua_isinteger(L, -1);
+/* Is the number on top a float?  Within the bounds the conversion to an integer is
+** defined, and there every integer of Lua is exact as a float: so what has a fraction
+** need not be asked. */
+static inline bool takes_float(lua_State *L, lua_Number *x) {
+  lua_Number number = *x = lua_tonumber(L, -1);
+  if (number > -0x1p53 && number < 0x1p53 && (lua_Number)(int64_t)number != number) return true;
+  return !lua_isinteger(L, -1);
 }
 
-/* Floats that follow each other in a list are one item.  The first is on top of the
-** stack; *more: behind them a pair is there instead, as lua_next leaves it. */
-static enum outcome emit_floats(encoder *e, frame *f, lua_Number x, bool *more) {
+#define READ_AT_ONCE 8u /* values that are left on the stack until they are popped together */
+
+/* The float on top of the stack and those that follow it in the list are one item.
+** False: no room. */
+static bool emit_floats(encoder *e, frame *f, lua_Number x) {
   lua_State *L = e->L;
-  uint32_t n = 0;
-  if (!encoder_room(e, 5)) return GIVEN_UP;
+  int base = f->base;
+  uint32_t list = f->list, n;
+  if (!encoder_room(e, 1 + sizeof n)) return false;
   put_byte(e, WIRE_FLOATS);
   size_t patch = e->length;
   e->length += sizeof n;
   do {
-    if (!encoder_room(e, sizeof x)) return GIVEN_UP;
+    if (!encoder_room(e, sizeof x)) return false;
     put_bytes(e, &x, sizeof x);
-    n++;
-    f->list++;
-    lua_pop(L, 1);
-    *more = lua_next(L, f->base);
-  } while (*more && lists(e, f) && takes_float(L, &x));
+    list++;
+    if (list % READ_AT_ONCE == 0) lua_settop(L, base + 2);
+  } while (lua_rawgeti(L, base, (lua_Integer)list + 1) == LUA_TNUMBER && takes_float(L, &x));
+  n = list - f->list;
+  f->list = list;
   memcpy(e->work->bytes + patch, &n, sizeof n);
-  return EMITTED;
+  return true;
 }
 
-/* A pair that is not in the list, if both are scalars; the key goes first. */
-static enum outcome emit_pair(encoder *e, frame *f, int key, int value) {
-  f->listing = false;
-  f->pairs++;
-  return emit_scalar(e, key, -2) == EMITTED ? emit_scalar(e, value, -1) : GIVEN_UP;
+/* Has the table exactly n entries? */
+static bool counts(lua_State *L, int base, uint32_t n) {
+  uint32_t count = 0;
+  int top = lua_gettop(L);
+  lua_pushnil(L);
+  while (count <= n && lua_next(L, base)) {
+    count++;
+    lua_pop(L, 1);
+  }
+  lua_settop(L, top);
+  return count == n;
+}
+
+/* Writes the list of a table if that is all it has, and all scalars; false: it is
+** not, and nothing is written.  The first pair is on the stack, and stays there. */
+static bool scalar_list(encoder *e, frame *f) {
+  lua_State *L = e->L;
+  size_t length = e->length;
+  lua_Number x;
+  bool good = true;
+  while (good) {
+    int type = lua_rawgeti(L, f->base, (lua_Integer)f->list + 1);
+    if (type == LUA_TNIL) break;
+    if (type == LUA_TNUMBER && takes_float(L, &x))
+      good = emit_floats(e, f, x);
+    else if ((good = is_scalar(type) && emit_scalar(e, type, -1) == EMITTED))
+      f->list++;
+    lua_settop(L, f->base + 2);
+  }
+  lua_settop(L, f->base + 2);
+  if (good && counts(L, f->base, f->list)) return true;
+  f->list = 0;
+  e->length = length;
+  return false;
 }
 
 /* Scalars, which most tables consist of, are written where they are, without a
 ** round through the frame for each.  The stack is [table] [key], the last key, or
-** nil.  EMITTED: all pairs are written, and the key is gone; OPENED: a pair is on the
-** stack of which something is more than a scalar. */
+** nil.  EMITTED: all pairs are written; OPENED: a pair is on the stack of which
+** something is more than a scalar. */
 static enum outcome scalar_pairs(encoder *e, frame *f) {
   lua_State *L = e->L;
-  lua_Number x;
-  bool more = lua_next(L, f->base);
-  while (more) {
-    enum outcome r;
+  bool fresh = f->list == 0 && f->pairs == 0;
+  for (; lua_next(L, f->base); lua_pop(L, 1)) {
     bool listed = lists(e, f);
-    if (listed && takes_float(L, &x)) {
-      if (emit_floats(e, f, x, &more) != EMITTED) return GIVEN_UP;
-      continue;
-    }
+    if (fresh && listed && scalar_list(e, f)) break;
+    fresh = false;
     int key = listed ? LUA_TNIL : lua_type(L, -2), value = lua_type(L, -1);
     if (!is_scalar(key) || !is_scalar(value)) return OPENED;
     if (listed) {
       f->list++;
-      r = emit_scalar(e, value, -1);
     } else {
-      r = emit_pair(e, f, key, value);
+      f->listing = false;
+      f->pairs++;
+      if (emit_scalar(e, key, -2) != EMITTED) return GIVEN_UP;
     }
-    if (r != EMITTED) return r;
-    lua_pop(L, 1);
-    more = lua_next(L, f->base);
+    if (emit_scalar(e, value, -1) != EMITTED) return GIVEN_UP;
   }
   return EMITTED;
 }
