@@ -74,7 +74,7 @@ frame *decoder_open(decoder *d, enum frame_kind kind) {
 
 static void push_string(decoder *d, size_t n) {
   const unsigned char *s = take(d, n);
-  lua_pushlstring(d->L, (const char *)s, n);
+  words_push(d->L, s, n, (size_t)(d->readable - s));
 }
 
 static void push_small(lua_State *L, decoder *d, unsigned tag) {
@@ -283,7 +283,7 @@ void decoder_resume(decoder *d, lua_State *L, const unsigned char *at, const uns
                     const cr_message *m) {
   d->L = L;
   d->at = at;
-  d->end = end;
+  d->end = d->readable = end;
   d->unclaimed = (size_t)(end - at);
   d->message = m;
   d->flags = d->count = d->objects = 0;
@@ -334,10 +334,11 @@ static bool light(const decoder *d, size_t length) {
 }
 
 /* Pushes all values; their number. */
-static int decode_bytes(lua_State *L, const unsigned char *bytes, size_t length,
+static int decode_bytes(lua_State *L, const unsigned char *bytes, size_t length, size_t readable,
                         const cr_message *m) {
   decoder d;
   decoder_start(&d, L, bytes, length, m);
+  d.readable = bytes + readable;
   int n = d.count > LUAI_MAXSTACK ? LUAI_MAXSTACK : (int)d.count;
   luaL_checkstack(L, n + 12, "too many values in a message");
   if (!light(&d, length)) decoder_slots(&d);
@@ -371,7 +372,8 @@ static int push_in_place(lua_State *L, const cr_value *v) {
 int cr_decode_borrowed(lua_State *L, const cr_value *v) {
   cr_memory_comes();
   if (v->kind != CR_V_MESSAGE) return push_in_place(L, v);
-  return decode_bytes(L, v->message->bytes, v->message->length, v->message);
+  const cr_message *m = v->message;
+  return decode_bytes(L, m->bytes, m->length, m->length, m);
 }
 
 static int run_borrowed(lua_State *L) {
@@ -406,7 +408,7 @@ int cr_decode(lua_State *L, cr_value *v) {
     return decode_message(L, &mine);
   memcpy(copy, m->bytes, length);
   cr_value_free(&mine);
-  return decode_bytes(L, copy, length, NULL);
+  return decode_bytes(L, copy, length, sizeof copy, NULL);
 }
 
 size_t cr_value_count(const cr_value *v) {

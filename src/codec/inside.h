@@ -233,6 +233,7 @@ enum outcome refuse_value(encoder *e); /* names the value at the top of the stac
 typedef struct decoder {
   lua_State *L;
   const unsigned char *at, *end;
+  const unsigned char *readable; /* at or behind the end: more may be read, and means nothing */
   size_t unclaimed;          /* bytes for which no table has reserved memory */
   const cr_message *message; /* its mentions; NULL: none */
   uint32_t flags, count;     /* of the header */
@@ -313,6 +314,10 @@ void names_push(decoder *d);                                    /* [-0, +1, e] *
 bool names_standard(lua_State *L, const char *name, int value); /* a standard global, untouched */
 size_t names_write(unsigned char *out, const char *module, const char *key);
 
+/* words.c */
+#define WORD_MAX 15u
+void words_push(lua_State *L, const unsigned char *s, size_t n, size_t room);
+
 /* ------------------------------------------------------------------- state.c */
 
 /* A handle that was checked lately, by its address; handle.c has the argument. */
@@ -330,6 +335,7 @@ struct cr_codec {
   seen names;      /* address -> index in the registry's table of names */
   uint64_t loaded; /* fingerprint of package.loaded when the names were collected */
   bool named;
+  struct word *words; /* strings that come again; made at the first */
 };
 
 /* Pushes the table that *ref names in the registry, made at the first use; `mode`
