@@ -71,7 +71,7 @@ enum outcome encoder_number(encoder *e, const void *address, uint32_t *number) {
 
 /* ---------------------------------------------------------------- scalars */
 
-static enum outcome emit_tag(encoder *e, enum wire tag) {
+static inline enum outcome emit_tag(encoder *e, unsigned tag) {
   if (!encoder_room(e, 1)) return GIVEN_UP;
   put_byte(e, tag);
   return EMITTED;
@@ -79,47 +79,60 @@ static enum outcome emit_tag(encoder *e, enum wire tag) {
 
 /* The low `n` bytes of a little-endian word are the narrower number.  All eight are
 ** written, where room was made for them, since that takes one store. */
-static enum outcome emit_word(encoder *e, enum wire tag, uint64_t word, size_t n) {
+static inline enum outcome emit_word(encoder *e, enum wire tag, uint64_t word, size_t n) {
   if (!encoder_room(e, 1 + sizeof word)) return GIVEN_UP;
-  put_byte(e, tag);
-  memcpy(e->work->bytes + e->length, &word, sizeof word);
-  e->length += n;
+  unsigned char *at = e->work->bytes + e->length;
+  e->length += 1 + n;
+  at[0] = (unsigned char)tag;
+  memcpy(at + 1, &word, sizeof word);
   return EMITTED;
 }
 
 static enum outcome emit_integer(encoder *e, lua_Integer i) {
   uint64_t word = (uint64_t)i;
-  if (i >= 0 && i <= SMALL_MAX) return emit_tag(e, WIRE_SMALL + (unsigned)i);
   if (i >= INT8_MIN && i <= INT8_MAX) return emit_word(e, WIRE_INT8, word, 1);
   if (i >= INT16_MIN && i <= INT16_MAX) return emit_word(e, WIRE_INT16, word, 2);
   if (i >= INT32_MIN && i <= INT32_MAX) return emit_word(e, WIRE_INT32, word, 4);
   return emit_word(e, WIRE_INT64, word, 8);
 }
 
-static enum outcome emit_number(encoder *e, int index) {
-  if (lua_isinteger(e->L, index)) return emit_integer(e, lua_tointeger(e->L, index));
+static inline enum outcome emit_number(encoder *e, int index) {
+  if (lua_isinteger(e->L, index)) {
+    lua_Integer i = lua_tointeger(e->L, index);
+    return (lua_Unsigned)i <= SMALL_MAX ? emit_tag(e, WIRE_SMALL + (unsigned)i)
+                                        : emit_integer(e, i);
+  }
   lua_Number x = lua_tonumber(e->L, index);
   uint64_t word;
   memcpy(&word, &x, sizeof word);
   return emit_word(e, WIRE_FLOAT, word, sizeof word);
 }
 
-static enum outcome emit_string(encoder *e, int index) {
+static inline enum outcome emit_string(encoder *e, int index) {
   size_t n;
   const char *s = lua_tolstring(e->L, index, &n);
   if (!encoder_room(e, STRING_HEAD + n)) return GIVEN_UP;
-  put_string(e, s, n);
+  if (n > TEXT_MAX) {
+    put_string(e, s, n);
+    return EMITTED;
+  }
+  unsigned char *at = e->work->bytes + e->length;
+  e->length += 1 + n;
+  at[0] = (unsigned char)(WIRE_TEXT + n);
+  memcpy(at + 1, s, n);
   return EMITTED;
 }
 
-static bool is_scalar(int type) {
-  return type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TBOOLEAN || type == LUA_TNIL;
+static inline bool is_scalar(int type) {
+  const unsigned scalars =
+      1u << LUA_TNUMBER | 1u << LUA_TSTRING | 1u << LUA_TBOOLEAN | 1u << LUA_TNIL;
+  return scalars >> type & 1;
 }
 
-static enum outcome emit_scalar(encoder *e, int type, int index) {
+static inline enum outcome emit_scalar(encoder *e, int type, int index) {
   switch (type) {
-  case LUA_TNUMBER: return emit_number(e, index);
   case LUA_TSTRING: return emit_string(e, index);
+  case LUA_TNUMBER: return emit_number(e, index);
   case LUA_TBOOLEAN: return emit_tag(e, lua_toboolean(e->L, index) ? WIRE_TRUE : WIRE_FALSE);
   default: return emit_tag(e, WIRE_NIL);
   }
@@ -156,11 +169,10 @@ static enum outcome open_table(encoder *e, const frame *f) {
   return OPENED;
 }
 
-/* The next key is at -2: is it the next position of the list?  (What is a number but
-** no integer is 0 as one.) */
-static bool lists(encoder *e, const frame *f) {
-  return f->listing && lua_type(e->L, -2) == LUA_TNUMBER &&
-         lua_tointeger(e->L, -2) == (lua_Integer)f->list + 1;
+/* The next key, a number, is at -2: is it the next position of the list?  (What is no
+** integer is 0 as one.) */
+static bool lists(lua_State *L, const frame *f) {
+  return lua_tointeger(L, -2) == (lua_Integer)f->list + 1;
 }
 
 /* Is the number on top a float?  Within the bounds the conversion to an integer is
@@ -240,11 +252,11 @@ static enum outcome scalar_pairs(encoder *e, frame *f) {
   lua_State *L = e->L;
   bool fresh = f->list == 0 && f->pairs == 0;
   for (; lua_next(L, f->base); lua_pop(L, 1)) {
-    bool listed = lists(e, f);
+    int key = lua_type(L, -2), value = lua_type(L, -1);
+    bool listed = f->listing && key == LUA_TNUMBER && lists(L, f);
     if (fresh && listed && scalar_list(e, f)) break;
     fresh = false;
-    int key = listed ? LUA_TNIL : lua_type(L, -2), value = lua_type(L, -1);
-    if (!is_scalar(key) || !is_scalar(value)) return OPENED;
+    if (!is_scalar(value) || (!listed && !is_scalar(key))) return OPENED;
     if (listed) {
       f->list++;
     } else {
@@ -295,7 +307,7 @@ static enum outcome emit_table(encoder *e) {
 
 /* The next key and its value, one of which has something in it. */
 static enum outcome next_pair(encoder *e, frame *f) {
-  if (lists(e, f)) {
+  if (f->listing && lua_type(e->L, -2) == LUA_TNUMBER && lists(e->L, f)) {
     f->list++;
     f->stage = STAGE_VALUE;
   } else {

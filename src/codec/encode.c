@@ -218,10 +218,12 @@ static bool encode_simply(lua_State *L, int first, int n, cr_value *v) {
 void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool *took) {
   if (n > 0) first = lua_absindex(L, first);
   if (took) *took = false;
-  if (n == 1 && encode_in_place(L, first, v)) return;
-  if (n == 1 && lua_type(L, first) == LUA_TSTRING) {
-    encode_string(L, first, v);
-    return;
+  if (n == 1 && lua_type(L, first) != LUA_TTABLE) {
+    if (encode_in_place(L, first, v)) return;
+    if (lua_type(L, first) == LUA_TSTRING) {
+      encode_string(L, first, v);
+      return;
+    }
   }
   luaL_checkstack(L, n + 12, "too many values to send");
   if (!encode_simply(L, first, n, v)) encode_by_itself(L, first, n, noun, v, took);

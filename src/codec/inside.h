@@ -234,11 +234,11 @@ typedef struct decoder {
   lua_State *L;
   const unsigned char *at, *end;
   const unsigned char *readable; /* at or behind the end: more may be read, and means nothing */
-  size_t unclaimed;          /* bytes for which no table has reserved memory */
-  const cr_message *message; /* its mentions; NULL: none */
-  uint32_t flags, count;     /* of the header */
-  uint32_t objects;          /* numbers given out */
-  int slots;                 /* two stack slots: numbered values, more frames; 0: none */
+  size_t unclaimed;              /* bytes for which no table has reserved memory */
+  const cr_message *message;     /* its mentions; NULL: none */
+  uint32_t flags, count;         /* of the header */
+  uint32_t objects;              /* numbers given out */
+  int slots;                     /* two stack slots: numbered values, more frames; 0: none */
   frame *frames;
   size_t depth, frames_room;
   frame inlined[FRAMES_INLINE];
