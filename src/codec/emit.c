@@ -29,6 +29,7 @@ enum outcome encoder_no_memory(encoder *e) {
 
 bool encoder_grow(encoder *e, size_t more) {
   workspace *w = e->work;
+  if (w->fixed) return false;
   size_t room = w->room < 512 ? 512 : w->room;
   while (room - e->length < more && room < SIZE_MAX / 4) room *= 2;
   unsigned char *bytes = room - e->length < more ? NULL : cr_huge_realloc(w->bytes, room);
@@ -179,8 +180,9 @@ static bool lists(lua_State *L, const frame *f) {
 ** defined, and there every integer of Lua is exact as a float: so what has a fraction
 ** need not be asked. */
 static inline bool takes_float(lua_State *L, lua_Number *x) {
+  const lua_Number bound = (lua_Number)(INT64_C(1) << 53);
   lua_Number number = *x = lua_tonumber(L, -1);
-  if (number > -0x1p53 && number < 0x1p53 && (lua_Number)(int64_t)number != number) return true;
+  if (number > -bound && number < bound && (lua_Number)(int64_t)number != number) return true;
   return !lua_isinteger(L, -1);
 }
 

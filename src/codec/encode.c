@@ -21,6 +21,7 @@
 
 #define KEEP_ROOM ((size_t)65536) /* what a state keeps for the next plain encode */
 #define KEEP_BITS 12u
+#define MANY_FLOATS ((size_t)262144) /* bytes of a list that has a way of its own */
 
 /* --------------------------------------------------------------- workspaces */
 
@@ -188,6 +189,32 @@ int encode_protected(encoder *e, int first, int n) {
   return status;
 }
 
+/* A long list that begins with a float is most likely one of floats, whose size is
+** known: it is written where it is to stay, without a workspace of that size that must
+** be got from the system, copied and given back.  If it is something else, false. */
+static bool encode_floats(lua_State *L, int index, cr_value *v) {
+  size_t room = HEADER + 32 + sizeof(lua_Number) * lua_rawlen(L, index);
+  if (room < MANY_FLOATS) return false;
+  lua_rawgeti(L, index, 1);
+  bool begins = lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1);
+  lua_pop(L, 1);
+  cr_message *m = begins ? cr_message_new(room) : NULL;
+  if (!m) return false;
+  workspace w = {.bytes = m->bytes, .room = room, .fixed = true};
+  encoder e = {.L = L, .work = &w, .length = HEADER};
+  bool done = encode_plain(&e, index, 1) && e.length > room / 2;
+  w.bytes = NULL;
+  workspace_free(&w);
+  if (done) {
+    put_header(m->bytes, FLAG_PLAIN | (e.again ? FLAG_AGAIN : 0), 1);
+    m->length = e.length;
+    set_message(v, m);
+  } else {
+    cr_message_free(m);
+  }
+  return done;
+}
+
 /* ------------------------------------------------------------------ both ways */
 
 static void encode_by_itself(lua_State *L, int first, int n, const char *noun, cr_value *v,
@@ -226,6 +253,7 @@ void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool 
     }
   }
   luaL_checkstack(L, n + 12, "too many values to send");
+  if (n == 1 && lua_type(L, first) == LUA_TTABLE && encode_floats(L, first, v)) return;
   if (!encode_simply(L, first, n, v)) encode_by_itself(L, first, n, noun, v, took);
 }
 

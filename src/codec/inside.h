@@ -142,6 +142,7 @@ typedef struct frame {
 typedef struct workspace {
   unsigned char *bytes;
   size_t room;
+  bool fixed; /* the bytes are a message's: what needs more room gives up */
   seen seen;
   frame *frames;
   size_t depth, frames_room;
