@@ -121,6 +121,81 @@ for _, kind in ipairs(kinds) do
       assert.are.same(map, pool:apply(echo, map))
     end)
 
+    it("keeps lists, whatever else their tables have", function()
+      local lists = {
+        { 0.5, 1.5, 2.0, -0.0, math.huge, 2.0 ^ 53, -2.0 ^ 60 },
+        { 0.5, 1, 1.5, "x", 2.5, true, 3.5, false },
+        { 0.5, 1.5, { 2.5 }, 3.5, 4.5 },
+        { 0.5, 1.5, nil, 3.5 },
+        { 0.5, 1.5, n = 2 },
+        { 0.5, 1.5, ["3"] = 2.5 },
+        { [1] = 0.5, [2] = 1.5, [3] = 2.5, x = 1, y = 2, z = 3 },
+        { [3] = 2.5, [2] = 1.5, x = 1, [1] = 0.5 },
+        { table.unpack({ 0.5, 1.5, 2.5 }), x = 1 },
+      }
+      for n = 1, 40 do
+        local list = { x = 1, y = 2, z = 3, w = 4 }
+        for i = 1, n do
+          list[i] = i % 3 == 0 and i or i + 0.25
+        end
+        lists[#lists + 1] = list
+      end
+      for _, list in ipairs(lists) do
+        local got = pool:apply(echo, list)
+        assert.are.same(list, got)
+        for i, v in ipairs(list) do
+          assert.are.equal(math.type(v), math.type(got[i]))
+        end
+      end
+      assert.are.same(lists, pool:apply(echo, lists))
+    end)
+
+    it("keeps long lists of floats, whatever comes in them", function()
+      local list = {}
+      for i = 1, 50000 do
+        list[i] = i + 0.5
+      end
+      assert.are.same(list, pool:apply(echo, list))
+      local line = queue.new()
+      local function there_and_back(change)
+        change(list)
+        line:put(list)
+        assert.are.same(list, (line:get()))
+      end
+      there_and_back(function() end)
+      there_and_back(function(l) l[40000] = 7 end)
+      there_and_back(function(l) l[40001] = "seven" end)
+      there_and_back(function(l) l[40002] = { 7 } end)
+      there_and_back(function(l) l[40003] = l[40002] end)
+      there_and_back(function(l) l.x = ("long"):rep(1000) end)
+      there_and_back(function(l) l[200000] = 0.5 end)
+      list[40004] = coroutine.create(print)
+      assert.has_error(function() line:put(list) end,
+        "cannot send a coroutine (value 1, element [40004])")
+      assert.is_true(line:empty())
+    end)
+
+    it("keeps short strings that come again, and those that do not", function()
+      local texts = {}
+      for n = 0, 17 do
+        for _, part in ipairs { "a", "a\0", "\0", "\255" } do
+          texts[#texts + 1] = part:rep(n):sub(1, n)
+        end
+      end
+      for i = 1, 200 do
+        texts[#texts + 1] = "text " .. i
+      end
+      for _ = 1, 4 do
+        local map = {}
+        for i, text in ipairs(texts) do
+          assert.are.equal(text, pool:apply(echo, { text })[1])
+          map[text] = i
+        end
+        assert.are.same(texts, pool:apply(echo, texts))
+        assert.are.same(map, pool:apply(echo, map))
+      end
+    end)
+
     it("keeps cycles and shared references", function()
       local t, leaf = {}, { "leaf" }
       t.self, t.a, t.b, t[leaf] = t, leaf, leaf, "by key"

@@ -35,6 +35,8 @@ static const char *const values[] = {
     "local r = rebuilt(rebuilt(1)) return r, r",
     "local t = {} for i = 1, 80 do t = {t} end return t",
     "local t = {} for i = 1, 70 do t = {[t] = i} end return t, t",
+    "return {1.5, 2.0, 'x', 3.5, -0.0, 2}, {0.5, 1 / 0, n = 1.5}, {2.5, {3.5, 4.5}, 5.5}",
+    "return {'name', 'name', name = 'name', [1.5] = 'name'}, {fifteen_letters = 'name'}",
 };
 
 static const char *const dumps[] = {
