@@ -318,6 +318,10 @@ TEST(transfer) {
               "{o, o}", "return a[1] == 'ababab' and a[2] == a[1]");
   CROSS_AFTER("local m = {} m.__transfer = function(s) return select, 2, nil, s.inner, nil end",
               "setmetatable({inner = setmetatable({inner = 5}, m)}, m)", "return a == 5");
+  CROSS_AFTER("local list = {} for i = 1, 40 do list[i] = {i, name = 'n', [i] = i} end "
+              "local m = {__transfer = function(s) return table.pack, table.unpack(list) end}",
+              "setmetatable({}, m)",
+              "return a.n == 40 and a[40].name == 'n' and a[40][40] == 40 and a[1][1] == 1");
   REFUSE("return setmetatable({}, {__transfer = function() return 5 end})",
          "cannot send a value whose __transfer returns no constructor (argument 1)");
   REFUSE("return setmetatable({}, {__transfer = function(s) return print, s end})",

@@ -89,13 +89,14 @@ enum outcome transfer_step(encoder *e, frame *f) {
 
 /* ------------------------------------------------------------------- decoding */
 
-/* The values gather above a slot that stands for the object.  Each takes a byte
-** of the input at least, so a wrong count cannot ask for more than that. */
+/* The values gather above a slot that stands for the object, and the last may be a
+** table that is filled there.  Each takes a byte of the input at least, so a wrong
+** count cannot ask for more than that. */
 void transfer_begin(decoder *d) {
   uint32_t number = decoder_number(d), n = take_u32(d);
   if (n == 0) corrupt(d->L);
   decoder_claim(d, n);
-  luaL_checkstack(d->L, (int)(n < 1000000 ? n : 1000000), "corrupt message");
+  luaL_checkstack(d->L, (int)(n < 1000000 ? n : 1000000) + 12, "corrupt message");
   lua_pushnil(d->L);
   frame *f = decoder_open(d, FRAME_TRANSFER);
   f->number = number;
