@@ -255,7 +255,7 @@ static int post_future(lua_State *L) {
 ** returned nothing leaves its position nil. */
 static void decode_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
                         lua_Integer count) {
-  if (f->result.kind != CR_V_MESSAGE) {
+  if (cr_value_count(&f->result) == 1) {
     cr_decode_borrowed(L, &f->result);
     lua_rawseti(L, list, at);
     return;

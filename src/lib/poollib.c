@@ -150,18 +150,20 @@ cr_future *cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, const cr_value *
   return NULL;
 }
 
-/* submit(fn, ...) -> future */
+/* submit(fn, ...) -> future
+** Its handle is there before the task, and has the holding from the post on: an error
+** behind it loses nothing. */
 static int submit(lua_State *L) {
   cr_pool *p = check(L);
   int n = lua_gettop(L) - 2;
   cr_value v;
-  cr_hold *hold = NULL;
   cr_check_callable(L, 2);
   luaL_checkstack(L, 10, NULL);
   cr_code *code = cr_code_push(L, 2, "function");
+  cr_handle *h = cr_handle_new(L, CR_FUTURE);
   cr_encode(L, 3, n, "argument", &v);
-  cr_pool_add(L, p, code, &v, CR_CALL_ARGUMENTS, &hold);
-  cr_handle_push_held(L, hold);
+  h->object = &cr_pool_add(L, p, code, &v, CR_CALL_ARGUMENTS, &h->hold)->object;
+  cr_handle_enter(L);
   return 1;
 }
 

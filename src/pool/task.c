@@ -9,7 +9,8 @@
 **
 ** A mapping task calls the function for each of its elements and goes on after
 ** an error, since the other elements have done nothing wrong; its future fails
-** with the first error.
+** with the first error.  One of a single element is called like any other task:
+** a reader and a writer would cost more than the call.
 **
 ** On the road of pool:map (pool.h) this is stage 5.
 */
@@ -33,6 +34,10 @@ typedef struct task {
   cr_writer *writer;
   bool more; /* mapping: elements are left */
 } task;
+
+/* The innermost task that this thread runs, for the message handler: a handler that
+** had it as an upvalue would be a new closure for each task, and garbage after it. */
+static _Thread_local task *current;
 
 /* -------------------------------------------------------------- error objects */
 
@@ -102,9 +107,9 @@ static void push_message(lua_State *L, const task *t) {
     luaL_tolstring(L, 1, NULL);
 }
 
-/* The message handler: error value -> error object.  Upvalue 1: the task. */
+/* The message handler: error value -> error object. */
 static int make_error(lua_State *L) {
-  const task *t = lua_touserdata(L, lua_upvalueindex(1));
+  const task *t = current;
   luaL_checkstack(L, 8, NULL);
   luaL_traceback(L, L, NULL, 1);
   lua_createtable(L, 0, 5);
@@ -166,12 +171,25 @@ static cr_code *code_of(const task *t) {
   return (cr_code *)(uintptr_t)atomic_load(&t->future->code);
 }
 
+static int unpack(lua_State *L) {
+  if (!lua_istable(L, -1) && !lua_isuserdata(L, -1))
+    luaL_error(L, "an item for starmap is a list of arguments, not a %s", luaL_typename(L, -1));
+  lua_Integer n = luaL_len(L, -1);
+  int list = lua_gettop(L);
+  luaL_checkstack(L, n < 1000000 ? (int)n + 1 : 1000000, "too many arguments");
+  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
+  lua_remove(L, list);
+  return (int)n;
+}
+
+/* All results of a call of its own, one of an element. */
 static int call(lua_State *L, task *t) {
+  uint32_t mode = t->future->mode;
   cr_code_function(L, code_of(t));
   int base = lua_gettop(L);
   int n = cr_decode_borrowed(L, &t->future->arguments);
   t->stage = CALLING;
-  lua_call(L, n, LUA_MULTRET);
+  lua_call(L, mode == CR_MAP_STAR ? unpack(L) : n, mode == CR_CALL_ARGUMENTS ? LUA_MULTRET : 1);
   t->stage = ENCODING;
   cr_encode(L, base, lua_gettop(L) - base + 1, "result", &t->result);
   return 0;
@@ -186,17 +204,6 @@ enum {
   MAP_WRITER,
   MAP_TOP = MAP_WRITER
 };
-
-static int unpack(lua_State *L) {
-  if (!lua_istable(L, -1) && !lua_isuserdata(L, -1))
-    luaL_error(L, "an item for starmap is a list of arguments, not a %s", luaL_typename(L, -1));
-  lua_Integer n = luaL_len(L, -1);
-  int list = lua_gettop(L);
-  luaL_checkstack(L, n < 1000000 ? (int)n + 1 : 1000000, "too many arguments");
-  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
-  lua_remove(L, list);
-  return (int)n;
-}
 
 /* The elements from the reader's position on.  An error ends it in the middle of
 ** one; the next call goes on with the one after. */
@@ -266,7 +273,8 @@ static void seed(lua_State *L, const cr_future *f) {
 static int run(lua_State *L) {
   task *t = lua_touserdata(L, MAP_TASK);
   seed(L, t->future);
-  return t->future->mode == CR_CALL_ARGUMENTS ? call(L, t) : map(L, t);
+  bool one = t->future->mode == CR_CALL_ARGUMENTS || cr_value_count(&t->future->arguments) == 1;
+  return one ? call(L, t) : map(L, t);
 }
 
 /* -------------------------------------------------------------------- settling */
@@ -293,26 +301,25 @@ void let_go(cr_future *f) {
   cr_object_disown(&f->code);
 }
 
-/* Pushing a few values onto an almost empty stack can fail only for want of
-** memory; that error is kept as any other.  The handler is an argument too, so
-** that a mapping can use it for its own protected calls. */
-static int start(lua_State *L) {
-  task *t = lua_touserdata(L, 1);
-  lua_pushlightuserdata(L, t);
-  lua_pushcclosure(L, make_error, 1);
+/* Nothing that is pushed here takes memory, so nothing raises outside of the call:
+** the stack has LUA_MINSTACK free slots.  The handler is an argument too, so that a
+** mapping can use it for its own protected calls. */
+static void compute(lua_State *L, task *t) {
+  lua_pushcfunction(L, make_error);
+  int handler = lua_gettop(L);
   lua_pushcfunction(L, run);
   lua_pushlightuserdata(L, t);
-  lua_pushvalue(L, 2);
-  if (lua_pcall(L, 2, 0, 2) != LUA_OK) keep_error(L, t);
-  return 0;
+  lua_pushvalue(L, handler);
+  if (lua_pcall(L, 2, 0, handler) != LUA_OK) keep_error(L, t);
 }
 
 void cr_task_run(lua_State *L, cr_future *f) {
   task t = {.future = f, .result.head = CR_V_NONE, .error.head = CR_V_NONE};
+  task *outer = current;
   int top = lua_gettop(L);
-  lua_pushcfunction(L, start);
-  lua_pushlightuserdata(L, &t);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) keep_error(L, &t);
+  current = &t;
+  compute(L, &t);
+  current = outer;
   lua_settop(L, top);
   (void)cr_fault("task");
   settle(&t);
