@@ -87,14 +87,13 @@ static void forget_interrupt(const cr_future *f) {
   if (f && (atomic_load(&((cr_future *)f)->flags) & CR_FUTURE_STOP)) cr_post(cr_me, CR_INTERRUPT);
 }
 
-static void run(lua_State *L, cr_pool *p, const limit *l, cr_hold *hold) {
+static void run(lua_State *L, cr_pool *p, const limit *l) {
   cr_future *f = future_of(cr_me);
   if (cr_notices() & CR_INTERRUPT) forget_interrupt(f);
   limit_start(l, p);
   cr_task_run(L, f);
   limit_stop(l);
   stay();
-  cr_pool_finished(p, hold);
 }
 
 /* Between two tasks. */
@@ -106,11 +105,11 @@ static void look_up(lua_State *L) {
 /* 2: until nothing more is to be done. */
 static void serve(lua_State *L, cr_pool *p, const limit *l) {
   uint64_t done = 0;
+  cr_hold *task = NULL;
   while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
-    cr_hold *hold;
-    int r = cr_pool_take(p, &hold);
+    int r = cr_pool_take(p, &task);
     if (r == 0) {
-      run(L, p, l, hold);
+      run(L, p, l);
       done++;
     } else if (r == EINTR && !(cr_notices() & CR_END)) {
       look_up(L);
@@ -118,6 +117,7 @@ static void serve(lua_State *L, cr_pool *p, const limit *l) {
       break;
     }
   }
+  cr_pool_finished(p, &task);
 }
 
 int cr_pool_serve(lua_State *L, cr_pool *p) {

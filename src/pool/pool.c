@@ -252,24 +252,38 @@ int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_t
 
 /* --------------------------------------------------------------------- taking */
 
-/* A task, or EAGAIN.  Latch taken and dropped. */
+/* The calling worker, which did `before`, computes the first task; the pool's latch
+** is held, as for the next one. */
+static void begin(cr_pool *p, cr_future *f, cr_hold *hold, uint64_t before) {
+  log_pop(p, f, &hold->what);
+  cr_redo_pointer(&cr_me->task, f);
+  cr_redo_commit();
+  f->tries++;
+  if (before < DOING_TASK) add(&p->running, 1);
+  if (before == DOING_WAIT) add(&p->idle, -1);
+}
+
+/* It has none, and waits for one or not. */
+static void rest(cr_pool *p, uint64_t before, bool wait) {
+  if (before >= DOING_TASK) add(&p->running, -1);
+  if (wait && before != DOING_WAIT) add(&p->idle, 1);
+  if (before != DOING_WAIT) doing(wait ? DOING_WAIT : DOING_NOTHING);
+}
+
+/* A task, or EAGAIN.  Counts the one that the worker has settled before, if any: a
+** burial in between finds the strand at the one or at the other, and passes over
+** what is settled.  Latch taken and dropped. */
 static int try_take(cr_pool *p, cr_hold *hold) {
   cr_latch_take(&p->object.latch);
   cr_future *f = line_first(p);
-  bool waited = atomic_load_explicit(&cr_me->task, memory_order_relaxed) == DOING_WAIT;
+  uint64_t before = atomic_load_explicit(&cr_me->task, memory_order_relaxed);
   int r = f ? 0 : refusal(p) ? ESHUTDOWN : EAGAIN;
   if (atomic_load(&p->state) == CR_POOL_TERMINATED) r = ESHUTDOWN;
-  if (r == 0) {
-    log_pop(p, f, &hold->what);
-    cr_redo_pointer(&cr_me->task, f);
-    cr_redo_commit();
-    f->tries++;
-    add(&p->running, 1);
-    if (waited) add(&p->idle, -1);
-  } else if (r == EAGAIN && !waited) {
-    doing(DOING_WAIT);
-    add(&p->idle, 1);
-  }
+  if (r == 0)
+    begin(p, f, hold, before);
+  else
+    rest(p, before, r == EAGAIN);
+  if (before >= DOING_TASK) add(&p->completed, 1);
   cr_latch_drop(&p->object.latch);
   return r;
 }
@@ -315,31 +329,45 @@ static void forget_task(cr_pool *p, int completed) {
   cr_latch_drop(&p->object.latch);
 }
 
+/* The first of the line, or waits for it.  The task before is let go between the two:
+** nothing of it is kept while the worker sleeps. */
+static int take(cr_pool *p, cr_hold *hold, cr_hold **before) {
+  int r = try_take(p, hold);
+  if (*before) cr_object_drop(*before);
+  *before = NULL;
+  if (r == EAGAIN) r = wait_for_task(p, hold);
+  if (r != 0) {
+    stop_waiting(p);
+    cr_hold_unused(hold);
+  }
+  return r;
+}
+
 /* A task that was cancelled while it was in the line is passed over. */
-int cr_pool_take(cr_pool *p, cr_hold **out) {
+int cr_pool_take(cr_pool *p, cr_hold **task) {
+  (void)cr_fault("task");
   for (;;) {
     cr_hold *hold = cr_hold_reserve();
-    if (!hold) return ENOMEM;
-    int r = try_take(p, hold);
-    if (r == EAGAIN) r = wait_for_task(p, hold);
-    if (r != 0) {
-      stop_waiting(p);
-      cr_hold_unused(hold);
-      return r;
-    }
-    *out = hold;
+    if (!hold) cr_pool_finished(p, task);
+    int r = hold ? take(p, hold, task) : ENOMEM;
+    if (r != 0) return r;
     (void)cr_fault("task");
-    if (cr_future_start(future_of(cr_me)) == 0) return 0;
+    if (cr_future_start(future_of(cr_me)) == 0) {
+      *task = hold;
+      return 0;
+    }
     if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) let_go(future_of(cr_me));
     forget_task(p, 0);
     cr_object_drop(hold);
   }
 }
 
-void cr_pool_finished(cr_pool *p, cr_hold *hold) {
+void cr_pool_finished(cr_pool *p, cr_hold **task) {
   (void)cr_fault("task");
+  if (!*task) return;
   forget_task(p, 1);
-  cr_object_drop(hold);
+  cr_object_drop(*task);
+  *task = NULL;
 }
 
 /* ------------------------------------------------------------------------ end */

@@ -93,12 +93,14 @@ enum cr_task_mode {
 int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_task_mode mode,
                  cr_future *f, cr_hold **hold);
 
-/* A worker of the pool takes the next task: *hold is its holding, cr_me->task the
-** future, which is RUNNING.  ESHUTDOWN: no more tasks will come, leave; EINTR;
-** ENOMEM. */
-int cr_pool_take(cr_pool *p, cr_hold **hold);
-/* It has settled the task: the task is not its own any more. */
-void cr_pool_finished(cr_pool *p, cr_hold *hold);
+/* A worker of the pool takes the next task: *task is its holding, cr_me->task the
+** future, which is RUNNING.  *task was the holding of the one that it has settled
+** before, or NULL: the worker goes from one to the other under one latch, and the
+** settled one is not its own any more.  On failure *task is NULL; ESHUTDOWN: no more
+** tasks will come, leave; EINTR; ENOMEM. */
+int cr_pool_take(cr_pool *p, cr_hold **task);
+/* It has settled the task and takes no other; nothing to do if *task is NULL. */
+void cr_pool_finished(cr_pool *p, cr_hold **task);
 
 /* Runs a task in the calling strand: decodes, calls, encodes, settles.  Never
 ** raises.  A message handler makes an error object of what the function raised. */
