@@ -242,10 +242,12 @@ void cr_object_drop(cr_hold *hold);
 
 /* An object that owns another (worker -> future) keeps its address in a field
 ** that counts as one reference.  Give: the calling strand's holding becomes the
-** field's.  Share: the field gets a reference of its own.  Disown: the field's
-** reference is dropped and the field cleared. */
+** field's.  Share: the field gets a reference of its own; each of several fields
+** does, less than CR_REDO_MAX.  Disown: the field's reference is dropped and the
+** field cleared. */
 void cr_object_give(cr_hold *hold, _Atomic uint64_t *field);
 void cr_object_share(cr_object *o, _Atomic uint64_t *field);
+void cr_object_share_each(cr_object *o, _Atomic uint64_t *const field[], size_t n);
 void cr_object_disown(_Atomic uint64_t *field);
 
 /* Rings the bells of all strands that watch the object.  Call after a change

@@ -86,6 +86,16 @@ void cr_object_drop(cr_hold *h) {
 
 void cr_object_share(cr_object *o, _Atomic uint64_t *field) { reference(o, field); }
 
+void cr_object_share_each(cr_object *o, _Atomic uint64_t *const field[], size_t n) {
+  cr_latch_take(&o->latch);
+  uint64_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
+  cr_check(refs > 0);
+  cr_redo(&o->refs, refs + n);
+  for (size_t i = 0; i < n; i++) cr_redo_pointer(field[i], o);
+  cr_redo_commit();
+  cr_latch_drop(&o->latch);
+}
+
 void cr_object_disown(_Atomic uint64_t *field) {
   if (atomic_load(field)) unreference(field);
 }

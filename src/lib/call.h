@@ -116,10 +116,13 @@ int cr_future_raise(lua_State *L, const cr_future *f);
 /* Raises for an error of cr_pool_post: closed, broken, no worker, no memory. */
 int cr_pool_refuse(lua_State *L, cr_pool *p, int error);
 
-/* Posts one task of the pool; the value in hand goes to it or is freed.
-** Returns the future, which *hold holds, or raises.  [-0, +0, e] */
-cr_future *cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, const cr_value *v,
-                       enum cr_task_mode mode, cr_hold **hold);
+/* A task in hand, with the value in hand, which is freed if this raises.
+** [-0, +0, e] */
+cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode);
+
+/* Posts one task, in hand, to the pool: *hold holds it then.  If this raises it is
+** discarded.  [-0, +0, e] */
+void cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold);
 
 /* ----------------------------------------------------------------- maplib.c */
 

@@ -13,7 +13,8 @@
 **
 ** Chunks are futures, but no Lua handle is made for them and no table for an
 ** item: the ring has the holdings, and values go from the list into the message
-** and from the message into the list.  That is what makes small tasks cheap.
+** and from the message into the list.  That, and that small tasks are posted some at
+** a time, is what makes them cheap.
 **
 ** Leaving a mapping (its <close>, or __gc) cancels what still waits in the
 ** pool's line and drops the holdings.
@@ -47,6 +48,7 @@ typedef struct mapping {
   cr_code *code; /* the same */
   enum cr_task_mode mode;
   size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
+  size_t made;              /* behind these, chunks that are tasks in hand, not posted yet */
   bool turn, left;          /* a step is being taken; and the mapping is to be left after it */
   chunk ring[];
 } mapping;
@@ -103,7 +105,12 @@ static void drop_oldest(mapping *m) {
   m->count--;
 }
 
+static void discard_made(mapping *m) {
+  while (m->made > 0) cr_task_discard(chunk_at(m, m->count + --m->made)->future);
+}
+
 static void leave_now(mapping *m) {
+  discard_made(m);
   while (m->count > 0) {
     cr_future_cancel(chunk_at(m, 0)->future);
     drop_oldest(m);
@@ -209,23 +216,37 @@ static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_I
   lua_pop(L, 1);
 }
 
-static cr_future *post_slice(lua_State *L, mapping *m, const source *s, lua_Integer first,
-                             lua_Integer count, cr_hold **hold) {
+static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua_Integer first,
+                            lua_Integer count) {
   cr_value v;
   if (count == 1)
     encode_one(L, s, first, &v);
   else
     encode_slice(L, s, first, count, &v);
-  return cr_pool_add(L, m->pool, m->code, &v, m->mode, hold);
+  return cr_pool_task(L, &v, m->mode);
 }
 
-/* Nothing can raise between the post and its place in the ring. */
-static void post_chunk(lua_State *L, mapping *m, const source *s, lua_Integer first,
+/* Nothing can raise between the task and its place in the ring. */
+static void make_chunk(lua_State *L, mapping *m, const source *s, lua_Integer first,
                        lua_Integer count) {
-  cr_hold *hold = NULL;
-  cr_future *f = post_slice(L, m, s, first, count, &hold);
-  *chunk_at(m, m->count) = (chunk){f, hold, first, count};
-  m->count++;
+  cr_future *f = make_task(L, m, s, first, count);
+  *chunk_at(m, m->count + m->made) = (chunk){f, NULL, first, count};
+  m->made++;
+}
+
+/* Posts the chunks that were made, or raises, and there are none. */
+static void post_made(lua_State *L, mapping *m) {
+  cr_future *f[CR_POST_MOST];
+  cr_hold *hold[CR_POST_MOST];
+  for (size_t i = 0; i < m->made; i++) f[i] = chunk_at(m, m->count + i)->future;
+  int r = cr_pool_post(m->pool, m->code, f, m->made, hold);
+  if (r) {
+    discard_made(m);
+    cr_pool_refuse(L, m->pool, r);
+  }
+  for (size_t i = 0; i < m->made; i++) chunk_at(m, m->count + i)->hold = hold[i];
+  m->count += m->made;
+  m->made = 0;
 }
 
 /* post(mapping, items, first, count, number): a chunk of items[first ...]; it is
@@ -234,7 +255,8 @@ static int post(lua_State *L) {
   mapping *m = check(L);
   cr_check(m->count < m->room);
   source s = open_source(L, 2);
-  post_chunk(L, m, &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4));
+  make_chunk(L, m, &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4));
+  post_made(L, m);
   chunk_at(m, m->count - 1)->first = luaL_checkinteger(L, 5);
   return 0;
 }
@@ -243,8 +265,10 @@ static int post(lua_State *L) {
 ** is not put into the ring: for map_async. */
 static int post_future(lua_State *L) {
   cr_hold *hold = NULL;
+  const mapping *m = check(L);
   source s = open_source(L, 2);
-  post_slice(L, check(L), &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4), &hold);
+  cr_future *f = make_task(L, m, &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4));
+  cr_pool_add(L, m->pool, m->code, f, &hold);
   cr_handle_push_held(L, hold);
   return 1;
 }
@@ -378,17 +402,30 @@ enum {
   RUN_RESULTS = RUN_PROGRESS + 1,
   RUN_ERROR
 };
+#define LONG_RING 256 /* chunks: a few less on their way leave no worker without */
 
-/* Posts as long as there are items and the ring has room. */
+/* Small tasks are posted several at a time.  A message may have taken long to encode,
+** and an item's own code may wait for an earlier one: then the workers get what
+** there is. */
+static bool is_time_to_post(const mapping *m, const source *s) {
+  const cr_future *newest = chunk_at((mapping *)m, m->count + m->made - 1)->future;
+  return m->made == CR_POST_MOST || s->kind == INDEXED || newest->arguments.kind == CR_V_MESSAGE;
+}
+
+/* Makes and posts tasks as long as there are items and the ring has room.  A long
+** ring is let run down by some first, for the same reason. */
 static lua_Integer fill(lua_State *L, mapping *m, lua_Integer next) {
   lua_Integer total = lua_tointeger(L, RUN_TOTAL), size = lua_tointeger(L, RUN_SIZE);
-  if (next > total) return next;
+  size_t some = m->room >= LONG_RING ? CR_POST_MOST : 1;
+  if (next > total || m->room - m->count < some) return next;
   source s = open_source(L, RUN_ITEMS);
-  while (m->count < m->room && next <= total) {
+  while (m->count + m->made < m->room && next <= total) {
     lua_Integer count = total - next + 1 < size ? total - next + 1 : size;
-    post_chunk(L, m, &s, next, count);
+    make_chunk(L, m, &s, next, count);
     next += count;
+    if (is_time_to_post(m, &s)) post_made(L, m);
   }
+  if (m->made > 0) post_made(L, m);
   return next;
 }
 

@@ -139,15 +139,19 @@ int cr_pool_refuse(lua_State *L, cr_pool *p, int error) {
   }
 }
 
-cr_future *cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, const cr_value *v,
-                       enum cr_task_mode mode, cr_hold **hold) {
-  cr_future *f = cr_future_new();
-  int r = f ? cr_pool_post(p, code, v, mode, f, hold) : ENOMEM;
-  if (r == 0) return f;
+cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode) {
+  cr_future *f = cr_task_new(v, mode);
+  if (f) return f;
   cr_value_free(v);
-  if (f) cr_free(f);
-  cr_pool_refuse(L, p, r);
+  cr_fail(L, ENOMEM);
   return NULL;
+}
+
+void cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold) {
+  int r = cr_pool_post(p, code, &f, 1, hold);
+  if (r == 0) return;
+  cr_task_discard(f);
+  cr_pool_refuse(L, p, r);
 }
 
 /* submit(fn, ...) -> future
@@ -162,7 +166,9 @@ static int submit(lua_State *L) {
   cr_code *code = cr_code_push(L, 2, "function");
   cr_handle *h = cr_handle_new(L, CR_FUTURE);
   cr_encode(L, 3, n, "argument", &v);
-  h->object = &cr_pool_add(L, p, code, &v, CR_CALL_ARGUMENTS, &h->hold)->object;
+  cr_future *f = cr_pool_task(L, &v, CR_CALL_ARGUMENTS);
+  cr_pool_add(L, p, code, f, &h->hold);
+  h->object = &f->object;
   cr_handle_enter(L);
   return 1;
 }

@@ -53,14 +53,6 @@ static cr_future *line_first(cr_pool *p) {
   return (cr_future *)(uintptr_t)atomic_load_explicit(&p->first, memory_order_relaxed);
 }
 
-/* Logs that `f` joins the line at its end. */
-static void log_append(cr_pool *p, cr_future *f) {
-  cr_future *last = (cr_future *)(uintptr_t)atomic_load_explicit(&p->last, memory_order_relaxed);
-  cr_redo_pointer(last ? &last->next_task : &p->first, f);
-  cr_redo_pointer(&p->last, f);
-  cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + 1);
-}
-
 /* Logs that `f` goes to the front again: its worker died. */
 void log_prepend(cr_pool *p, cr_future *f) {
   cr_redo(&f->next_task, atomic_load_explicit(&p->first, memory_order_relaxed));
@@ -219,34 +211,59 @@ static int refusal(const cr_pool *p) {
   }
 }
 
-/* One redo log: the future gets its arguments and two references, the line's and
-** the caller's, and is in the line.  Until then it is in the caller's hands. */
-static cr_hold *join_line(cr_pool *p, const cr_value *v, cr_future *f) {
-  cr_hold *hold = (cr_hold *)(void *)((char *)cr_held(f) - offsetof(cr_hold, what));
-  cr_value_log_put(&f->arguments, v);
-  cr_redo(&f->object.refs, 2);
-  cr_redo_pointer(&hold->what, f);
-  log_append(p, f);
+cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode) {
+  cr_future *f = cr_future_new();
+  if (!f) return NULL;
+  f->mode = mode;
+  cr_value_log_put(&f->arguments, arguments);
   cr_redo_commit();
-  cr_value_published(v);
-  return hold;
+  cr_value_published(arguments);
+  return f;
 }
 
-int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_task_mode mode,
-                 cr_future *f, cr_hold **hold) {
-  f->mode = mode;
+/* Born first, so that it is destroyed as any other object is. */
+void cr_task_discard(cr_future *f) { cr_object_drop(cr_object_born(f)); }
+
+static cr_hold *hand(const cr_future *f) {
+  return (cr_hold *)(void *)((char *)cr_held(f) - offsetof(cr_hold, what));
+}
+
+/* What a task gets that is still in the caller's hands, where nobody else sees it:
+** the two references among it that it has once it is born, the line's and the
+** caller's. */
+static void make_ready(cr_pool *p, cr_future *f, const cr_future *next) {
   atomic_store_explicit(&f->pool, (uint64_t)(uintptr_t)p, memory_order_relaxed);
+  atomic_store_explicit(&f->next_task, (uint64_t)(uintptr_t)next, memory_order_relaxed);
+  atomic_store_explicit(&f->object.refs, 2, memory_order_relaxed);
+  f->number = ++p->posted;
+}
+
+/* One redo log: all are born and in the line.  Until then they are in the caller's
+** hands, and so go with it if it dies, whatever they have got. */
+static void join_line(cr_pool *p, cr_future *const f[], size_t n, cr_hold *hold[]) {
+  cr_future *last = (cr_future *)(uintptr_t)atomic_load_explicit(&p->last, memory_order_relaxed);
+  for (size_t i = 0; i < n; i++) make_ready(p, f[i], i + 1 < n ? f[i + 1] : NULL);
+  for (size_t i = 0; i < n; i++) cr_redo_pointer(&(hold[i] = hand(f[i]))->what, f[i]);
+  cr_redo_pointer(last ? &last->next_task : &p->first, f[0]);
+  cr_redo_pointer(&p->last, f[n - 1]);
+  cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + n);
+  cr_redo_commit();
+}
+_Static_assert(CR_POST_MOST + 3 <= CR_REDO_MAX, "one redo log puts them all in the line");
+
+/* The code is shared before the pool's latch is taken, which all workers want. */
+int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_hold *hold[]) {
+  _Atomic uint64_t *field[CR_POST_MOST];
+  cr_check(n > 0 && n <= CR_POST_MOST);
+  for (size_t i = 0; i < n; i++) field[i] = &f[i]->code;
+  cr_object_share_each(&code->object, field, n);
   cr_latch_take(&p->object.latch);
   int r = refusal(p);
-  if (r == 0) {
-    cr_object_share(&code->object, &f->code);
-    f->number = ++p->posted;
-    *hold = join_line(p, arguments, f);
-  }
+  if (r == 0) join_line(p, f, n, hold);
   cr_latch_drop(&p->object.latch);
   if (r) return r;
   cr_gate_wake(&p->work, 1);
-  start_if_needed(p);
+  for (size_t i = 0; i < n; i++) start_if_needed(p);
   return 0;
 }
 

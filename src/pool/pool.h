@@ -85,13 +85,18 @@ enum cr_task_mode {
   CR_MAP_STAR        /* f(unpack(a)), f(unpack(b)) ...: one result each */
 };
 
-/* Puts a task in the line and starts a worker if none is idle and there is
-** room.  `f` is a new future in the caller's hands; on success it is held by the
-** caller (*hold) and by the line, and the arguments are its own.  On failure
-** everything is as it was: ESHUTDOWN: closed; EPIPE: broken.  If no worker at all
-** can be started the future fails with that. */
-int cr_pool_post(cr_pool *p, cr_code *code, const cr_value *arguments, enum cr_task_mode mode,
-                 cr_future *f, cr_hold **hold);
+/* A task in the caller's hands, with the arguments, which are its own now.  NULL: no
+** memory, and they are the caller's. */
+cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode);
+void cr_task_discard(cr_future *f); /* it was not posted */
+
+/* Puts up to CR_POST_MOST new tasks in the line, which all or none of them join, and
+** starts workers if too few are idle and there is room.  On success each is held by
+** the caller (hold[i]) and by the line.  On failure they are in the caller's hands, to
+** be discarded: ESHUTDOWN: closed; EPIPE: broken.  If no worker at all can be started
+** the futures fail with that. */
+#define CR_POST_MOST 8
+int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_hold *hold[]);
 
 /* A worker of the pool takes the next task: *task is its holding, cr_me->task the
 ** future, which is RUNNING.  *task was the holding of the one that it has settled
