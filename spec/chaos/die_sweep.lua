@@ -380,6 +380,23 @@ cases["pool of its own"] = {
   check = function(out) assert(#drain(out) <= 1) end,
 }
 
+cases["pool of its own, with small tasks"] = {
+  make = function() return conrun.queue.new() end,
+  work = function(out)
+    local pool = require("conrun.pool").new { workers = 1, kind = "thread" }
+    local list = pool:map(math.abs, { -1, -2, -3, -4, -5, { n = 6 }, -7, -8, -9, -10, -11 },
+      { chunksize = 1, collect_errors = true })
+    out:put(#list)
+    pool:terminate()
+    pool:join()
+  end,
+  check = function(out)
+    for _, n in ipairs(drain(out)) do
+      assert(n == 11, n .. " results")
+    end
+  end,
+}
+
 local function quiet_census()
   assert(soon(function() return fault.census().strands == 2 end), "a strand remains")
   collectgarbage()

@@ -204,6 +204,52 @@ for _, kind in ipairs(kinds) do
       assert.are.equal(10, ran:get())
     end)
 
+    it("posts nothing twice and loses nothing when small tasks go several at a time", function()
+      local ran = shared.value("i64")
+      for _, n in ipairs { 1, 7, 8, 9, 255, 257, 5000 } do
+        ran:set(0)
+        local list = p:map(function(x) ran:add(1); return x * x end, numbers(n), { chunksize = 1 })
+        assert.are.same(squares(n), list)
+        assert.are.equal(n, ran:get())
+      end
+    end)
+
+    it("maps small and large items in turn", function()
+      local items, expected = {}, {}
+      for i = 1, 100 do
+        items[i] = i % 3 == 0 and ("x"):rep(i) or i
+        expected[i] = tostring(items[i])
+      end
+      assert.are.same(expected, p:map(tostring, items, { chunksize = 1 }))
+      assert.are.same(expected, p:starmap(tostring, (function()
+        local lists = {}
+        for i = 1, 100 do
+          lists[i] = { items[i] }
+        end
+        return lists
+      end)(), { chunksize = 1 }))
+    end)
+
+    it("runs nothing that was made for a map whose item cannot be sent", function()
+      local ran = shared.value("i64")
+      local items = { 1, 2, 3, coroutine.create(square), 5 }
+      local e = kinds.raised(p.map, p, function() ran:add(1) end, items, { chunksize = 1 })
+      assert.matches("cannot send a coroutine", tostring(e))
+      assert.are.equal(0, ran:get())
+      assert.are.same(squares(9), p:map(square, numbers(9), { chunksize = 1 }))
+    end)
+
+    it("refuses a map when it is closed, and an imap that goes on", function()
+      local step = p:imap(square, numbers(20), { chunksize = 1, buffersize = 2 })
+      p:close()
+      local refused = kinds.raised(p.map, p, square, numbers(20), { chunksize = 1 })
+      assert.is_true(errors.is(refused, "closed"))
+      step()
+      for _ = 1, 2 do
+        assert.is_true(errors.is(kinds.raised(step), "closed"))
+      end
+    end)
+
     it("raises an error of imap at its place", function()
       local got = {}
       local e = kinds.raised(function()

@@ -215,6 +215,10 @@ cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode) {
   cr_future *f = cr_future_new();
   if (!f) return NULL;
   f->mode = mode;
+  if (arguments->kind != CR_V_MESSAGE) { /* owns nothing that could be lost or doubled */
+    f->arguments = *arguments;
+    return f;
+  }
   cr_value_log_put(&f->arguments, arguments);
   cr_redo_commit();
   cr_value_published(arguments);

@@ -32,7 +32,8 @@ typedef struct task {
   cr_value error;  /* in hand; NONE until something failed */
   cr_reader *reader;
   cr_writer *writer;
-  bool more; /* mapping: elements are left */
+  bool timed; /* its pool has a task_timeout; asked once, not for each element */
+  bool more;  /* mapping: elements are left */
 } task;
 
 /* The innermost task that this thread runs, for the message handler: a handler that
@@ -67,7 +68,7 @@ static int leaving(void) {
 }
 
 /* Has it been stopped because its time was over (limit.c)? */
-static bool late(const task *t) { return atomic_load(&t->future->pool) != 0 && cr_pool_late(); }
+static bool late(const task *t) { return t->timed && cr_pool_late(); }
 
 static const char *kind_of(const task *t) {
   if (leaving()) return "worker_died";
@@ -314,7 +315,11 @@ static void compute(lua_State *L, task *t) {
 }
 
 void cr_task_run(lua_State *L, cr_future *f) {
-  task t = {.future = f, .result.head = CR_V_NONE, .error.head = CR_V_NONE};
+  const cr_pool *p = (const cr_pool *)(uintptr_t)atomic_load(&f->pool);
+  task t = {.future = f,
+            .result.head = CR_V_NONE,
+            .error.head = CR_V_NONE,
+            .timed = p && p->task_timeout != 0};
   task *outer = current;
   int top = lua_gettop(L);
   current = &t;
