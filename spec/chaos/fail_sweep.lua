@@ -290,6 +290,15 @@ for _, kind in ipairs(kinds) do
       end,
       close = end_pool,
     }
+    operations[kind .. " pool: map of small tasks" .. whose] = {
+      everybody = everybody,
+      make = function() return kinds.pool(kind, 2) end,
+      run = function(pool)
+        local t = pool:map(tostring, { 1, 2, 3, 4, 5, long, 7, 8, 9, 10, 11 }, { chunksize = 1 })
+        assert(t[11] == "11")
+      end,
+      close = end_pool,
+    }
     operations[kind .. " pool: map" .. whose] = {
       everybody = everybody,
       make = function() return kinds.pool(kind, 2) end,
