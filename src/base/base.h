@@ -222,9 +222,10 @@ typedef struct cr_strand {
     uint64_t word, mask;
   } refill;
 
-  uint32_t spins;    /* own; how long it looks around before it sleeps */
-  uint32_t children; /* own; how many strands it has started, for their seeds */
-  uint64_t seed;     /* of its random numbers, if the program has one; r/o while live */
+  _Atomic uint32_t cpu; /* own; 1 + the processor on which it began to run, 0 before that */
+  uint32_t spins;       /* own; how long it looks around before it sleeps */
+  uint32_t children;    /* own; how many strands it has started, for their seeds */
+  uint64_t seed;        /* of its random numbers, if the program has one; r/o while live */
 
   /* Upper floors' words; own. */
   _Atomic uint64_t worker; /* its worker object (worker/), counted; 0 for main */
@@ -386,6 +387,26 @@ void cr_spin_learn(bool worth_it);
 /* The same pause for a strand that need not wait, but does better a moment later.
 ** None on one processor, where nobody else could use it. */
 void cr_breathe(unsigned looks);
+
+/*
+** A longer look, at what is being done on another processor: as long as a sleep and
+** the wake-up from it would cost.  `where` is a word that says on which processor, as
+** cr_strand.cpu does: if it is the caller's own, to look would keep from running what
+** is looked for, and the look is over.  True: there it is.
+**
+** How long a wait took in all, look and sleep, is told afterwards: after a long one
+** the next look is half as long, after a short one it has its full length again.  So
+** looks that lead to nothing, be it that what is done takes long or that the machine is
+** busy, soon cost nothing; and what would have been seen restores them.
+*/
+typedef struct cr_patience {
+  _Atomic uint32_t halvings;
+} cr_patience;
+
+uint32_t cr_cpu_here(void); /* 1 + the caller's processor */
+bool cr_look(const cr_patience *p, const _Atomic uint32_t *where, bool (*there)(const void *arg),
+             const void *arg);
+void cr_look_learn(cr_patience *p, cr_time since);
 
 /* Waits on the strand's own bell: for sleep, conditions and select.  Take
 ** `seen` with cr_bell before testing the predicate. */

@@ -12,6 +12,10 @@
 **   LOOKING or ASLEEP -> FIRST + index   a starter gives it that strand
 **   FIRST + index -> EMPTY               it has seen that, and goes to run it
 **
+** How long it looks is cr_look's, and whether at all: not while whoever started the
+** last thread of this process runs on the same processor, since it would be kept from
+** going on, and so from starting the next.
+**
 ** Each is one compare-and-swap or, where only one thread may do it, one store; so
 ** two starters cannot hire one thread, and a thread cannot leave while it is hired.
 ** The word is static: a wake-up that comes when the thread is long gone meets no
@@ -26,7 +30,7 @@
 
 #define BERTHS 16
 #define PATIENCE 1.0 /* seconds */
-#define LOOKS 1000   /* before it sleeps: some 40 us, less than the end of a thread costs */
+#define LOOKS 0      /* before it sleeps: some 40 us, less than the end of a thread costs */
 
 enum {
   EMPTY,
@@ -36,6 +40,8 @@ enum {
 };
 
 static _Atomic uint32_t berths[BERTHS];
+static _Atomic uint32_t starters_cpu; /* of the last start, as cr_strand.cpu */
+static cr_patience looking;
 
 static _Atomic uint32_t *take_berth(void) {
   for (int i = 0; i < BERTHS; i++) {
@@ -45,13 +51,8 @@ static _Atomic uint32_t *take_berth(void) {
   return NULL;
 }
 
-static bool hired(_Atomic uint32_t *berth) { return atomic_load(berth) >= FIRST; }
-
-/* On one processor, who looks keeps from running what would hire it. */
-static bool look(_Atomic uint32_t *berth) {
-  int n = cr_cpu_count() > 1 ? LOOKS : 0;
-  for (; n > 0 && !hired(berth); n--) cr_relax();
-  return hired(berth);
+static bool hired(const void *berth) {
+  return atomic_load((const _Atomic uint32_t *)berth) >= FIRST;
 }
 
 /* Sleeps until it is hired; false: nobody came, and the berth is given up. */
@@ -70,7 +71,9 @@ static bool sleep_at(_Atomic uint32_t *berth) {
 cr_strand *cr_crew_wait(void) {
   cr_me = NULL;
   _Atomic uint32_t *berth = take_berth();
-  if (!berth || !(look(berth) || sleep_at(berth))) return NULL;
+  cr_time start = cr_clock();
+  if (!berth || !(cr_look(&looking, &starters_cpu, hired, berth) || sleep_at(berth))) return NULL;
+  cr_look_learn(&looking, start);
   cr_strand *s = &cr_strands[atomic_load(berth) - FIRST];
   atomic_store(berth, EMPTY);
   return s;
@@ -87,4 +90,7 @@ static bool hire_one(uint32_t state, const cr_strand *s) {
   return false;
 }
 
-bool cr_crew_hire(const cr_strand *s) { return hire_one(LOOKING, s) || hire_one(ASLEEP, s); }
+bool cr_crew_hire(const cr_strand *s) {
+  atomic_store_explicit(&starters_cpu, cr_cpu_here(), memory_order_relaxed);
+  return hire_one(LOOKING, s) || hire_one(ASLEEP, s);
+}

@@ -6,13 +6,22 @@
 ** was not, between MOST and LEAST looks; so a strand that waits for long things,
 ** or on a machine whose processors are all busy, soon hardly looks at all, and
 ** one that answers another in turn never sleeps.
+**
+** The longer look at another processor has a length of its own.  Its limit is the
+** price of what it saves, so in the worst case a wait costs twice what it must.
 */
+#include <sched.h>
+
 #include "base/base.h"
 #include "base/futex.h"
 
 #define LEAST 2u
 #define MOST 256u
 #define BREATHS 8 /* pauses between two looks: some 100 ns */
+
+#define LOOK 50000   /* ns: to fall asleep, and to be woken on a processor that halts */
+#define NEWBORN 2000 /* ns in which whoever is looked at may come to run at all */
+#define MOST_HALVINGS 16
 
 /* A fact about the machine, asked once per process. */
 static bool one_processor(void) {
@@ -46,4 +55,35 @@ void cr_spin_learn(bool worth_it) {
   uint32_t n = cr_me->spins;
   n = worth_it ? 2 * n + LEAST : n - n / 4;
   cr_me->spins = n > MOST ? MOST : n < LEAST ? LEAST : n;
+}
+
+uint32_t cr_cpu_here(void) { return (uint32_t)sched_getcpu() + 1; }
+
+/* The processors are read anew each time, for either side may be moved. */
+static bool elsewhere(const _Atomic uint32_t *where, cr_time looked) {
+  uint32_t cpu = atomic_load_explicit(where, memory_order_relaxed);
+  return cpu ? cpu != cr_cpu_here() : looked < NEWBORN;
+}
+
+bool cr_look(const cr_patience *p, const _Atomic uint32_t *where, bool (*there)(const void *arg),
+             const void *arg) {
+  cr_time start = cr_clock(), looked = 0;
+  cr_time most = LOOK >> atomic_load_explicit(&p->halvings, memory_order_relaxed);
+  if (one_processor()) return there(arg);
+  while (!there(arg)) {
+    if (looked > most || !elsewhere(where, looked)) return false;
+    cr_relax();
+    looked = cr_clock() - start;
+  }
+  return true;
+}
+
+/* Strands that learn at the same time may overwrite each other: it is a guess anyhow. */
+void cr_look_learn(cr_patience *p, cr_time since) {
+  uint32_t n = atomic_load_explicit(&p->halvings, memory_order_relaxed);
+  if (cr_clock() - since < 2 * LOOK)
+    n = 0;
+  else if (n < MOST_HALVINGS)
+    n++;
+  atomic_store_explicit(&p->halvings, n, memory_order_relaxed);
 }

@@ -104,6 +104,7 @@ cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
 
 void cr_strand_enter(cr_strand *s) {
   cr_me = s;
+  atomic_store_explicit(&s->cpu, cr_cpu_here(), memory_order_relaxed);
   atomic_store(&s->pid, (int32_t)getpid());
   atomic_store(&s->tid, (int32_t)syscall(SYS_gettid));
   atomic_store(&s->state, word(CR_RUNNING));

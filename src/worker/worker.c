@@ -108,20 +108,35 @@ int cr_worker_start(cr_worker *w) {
 
 bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->over) != 0; }
 
-static int attempt_join(void *w) { return cr_worker_over(w) ? 0 : EAGAIN; }
-
-int cr_worker_join(cr_worker *w, cr_time deadline) {
-  if (worker_of(cr_me) == w) return EDEADLK;
-  if (cr_worker_over(w)) return 0;
-  return cr_wait(CR_ON_WORKER, w, &w->ended, deadline, attempt_join, w);
-}
-
 /* The strand of a worker that is not over; its record may be freed at any moment,
 ** which makes a notice or a nudge go astray without harm: a strand that has the
 ** record next looks up once for nothing. */
 static cr_strand *strand_of(cr_worker *w) {
   cr_strand *s = &cr_strands[atomic_load(&w->strand)];
   return !cr_worker_over(w) && worker_of(s) == w ? s : NULL;
+}
+
+static bool is_over(const void *w) { return cr_worker_over(w); }
+static int attempt_join(void *w) { return is_over(w) ? 0 : EAGAIN; }
+
+/* The end of a short thread is waited for awake, where it runs on another processor.
+** Its record may be another strand's by now: then the look is in vain, and over soon. */
+static int join_thread(cr_worker *w, cr_time deadline) {
+  static cr_patience patience;
+  cr_time start = cr_clock();
+  const cr_strand *s = strand_of(w);
+  int r = 0;
+  if (!s || !cr_look(&patience, &s->cpu, is_over, w))
+    r = cr_wait(CR_ON_WORKER, w, &w->ended, deadline, attempt_join, w);
+  cr_look_learn(&patience, start);
+  return r;
+}
+
+int cr_worker_join(cr_worker *w, cr_time deadline) {
+  if (worker_of(cr_me) == w) return EDEADLK;
+  if (cr_worker_over(w)) return 0;
+  if (w->kind == CR_THREAD && deadline > 0) return join_thread(w, deadline);
+  return cr_wait(CR_ON_WORKER, w, &w->ended, deadline, attempt_join, w);
 }
 
 int cr_worker_notify(cr_worker *w, uint32_t notices) {
