@@ -30,7 +30,6 @@
 
 #define BERTHS 16
 #define PATIENCE 1.0 /* seconds */
-#define LOOKS 0      /* before it sleeps: some 40 us, less than the end of a thread costs */
 
 enum {
   EMPTY,
