@@ -72,7 +72,7 @@ cr_call cr_call_encode(lua_State *L, int fn, const char *noun);
 ** them; returns how many values it pushed, 0 or 2.  [-0, +(0|2), m] */
 int cr_setup_push(lua_State *L);
 
-/* Adds `begin` and `on_error` to the module on top.  [-0, +0, m] */
+/* Adds `on_error` to the module on top.  [-0, +0, m] */
 void cr_entry_open(lua_State *L);
 
 /* --------------------------------------------------------------- sandbox.c */

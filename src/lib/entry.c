@@ -30,7 +30,7 @@
 
 #include "lib/call.h"
 
-#define MODULE "conrun.core.worker"
+#define MODULE "conrun.core.begin"
 #define ON_ERROR "conrun.on_error" /* registry: the handler of conrun.on_error */
 
 /* The state that the zygote prepared; used up by the first worker of a forked
@@ -87,10 +87,18 @@ static int begin(lua_State *L) {
   return lua_gettop(L);
 }
 
+/* A module for this one function, since each new worker opens it. */
+int luaopen_conrun_core_begin(lua_State *L) {
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, begin);
+  lua_setfield(L, -2, "begin");
+  return 1;
+}
+
 /* The codec sends `begin` by its name in package.loaded, which may have been
 ** emptied meanwhile, or never had it. */
 static void make_findable(lua_State *L) {
-  luaL_requiref(L, MODULE, luaopen_conrun_core_worker, 0);
+  luaL_requiref(L, MODULE, luaopen_conrun_core_begin, 0);
   lua_pop(L, 1);
 }
 
@@ -396,8 +404,8 @@ static void rehearse(void) {
 }
 
 void cr_entry_open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"begin", begin}, {"on_error", on_error}, {NULL, NULL}};
-  luaL_setfuncs(L, functions, 0);
+  lua_pushcfunction(L, on_error);
+  lua_setfield(L, -2, "on_error");
 }
 
 void cr_entry_register(void) {

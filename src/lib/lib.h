@@ -217,6 +217,7 @@ void cr_shared_buffer_open(lua_State *L);
 void cr_entry_register(void);  /* entry.c: what a worker does */
 void cr_os_open(lua_State *L); /* oslib.c: replaces os.exit */
 int luaopen_conrun_core_worker(lua_State *L);
+int luaopen_conrun_core_begin(lua_State *L); /* what a worker calls first (entry.c) */
 int luaopen_conrun_core_future(lua_State *L);
 int luaopen_conrun_core_pool(lua_State *L);
 #endif

@@ -41,6 +41,7 @@ void cr_lib_close_state(lua_State *L) {
 static const luaL_Reg c_modules[] = {
     {"conrun.core", luaopen_conrun_core},
     {"conrun.core.barrier", luaopen_conrun_core_barrier},
+    {"conrun.core.begin", luaopen_conrun_core_begin},
     {"conrun.core.condition", luaopen_conrun_core_condition},
     {"conrun.core.future", luaopen_conrun_core_future},
     {"conrun.core.pool", luaopen_conrun_core_pool},
