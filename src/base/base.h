@@ -389,10 +389,11 @@ void cr_spin_learn(bool worth_it);
 void cr_breathe(unsigned looks);
 
 /*
-** A longer look, at what is being done on another processor: as long as a sleep and
-** the wake-up from it would cost.  `where` is a word that says on which processor, as
-** cr_strand.cpu does: if it is the caller's own, to look would keep from running what
-** is looked for, and the look is over.  True: there it is.
+** A longer look, at what another strand is about to do: as long as a sleep and the
+** wake-up from it would cost.  `where` is a word that says on which processor that one
+** runs, as cr_strand.cpu does: if it may be the caller's own, the caller gives it up
+** between two looks, for it must not keep from running what it looks for.  True: it is
+** there.
 **
 ** How long a wait took in all, look and sleep, is told afterwards: after a long one
 ** the next look is half as long, after a short one it has its full length again.  So

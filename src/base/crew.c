@@ -12,9 +12,8 @@
 **   LOOKING or ASLEEP -> FIRST + index   a starter gives it that strand
 **   FIRST + index -> EMPTY               it has seen that, and goes to run it
 **
-** How long it looks is cr_look's, and whether at all: not while whoever started the
-** last thread of this process runs on the same processor, since it would be kept from
-** going on, and so from starting the next.
+** It looks at what the strand does that started the last thread, which may run on the
+** same processor, woken by the end that this thread has just come from.
 **
 ** Each is one compare-and-swap or, where only one thread may do it, one store; so
 ** two starters cannot hire one thread, and a thread cannot leave while it is hired.

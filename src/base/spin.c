@@ -19,8 +19,7 @@
 #define MOST 256u
 #define BREATHS 8 /* pauses between two looks: some 100 ns */
 
-#define LOOK 50000   /* ns: to fall asleep, and to be woken on a processor that halts */
-#define NEWBORN 2000 /* ns in which whoever is looked at may come to run at all */
+#define LOOK 50000 /* ns: to fall asleep, and to be woken on a processor that halts */
 #define MOST_HALVINGS 16
 
 /* A fact about the machine, asked once per process. */
@@ -59,20 +58,24 @@ void cr_spin_learn(bool worth_it) {
 
 uint32_t cr_cpu_here(void) { return (uint32_t)sched_getcpu() + 1; }
 
-/* The processors are read anew each time, for either side may be moved. */
-static bool elsewhere(const _Atomic uint32_t *where, cr_time looked) {
+/* Read anew each time, for either side may be moved; not known before it runs. */
+static bool elsewhere(const _Atomic uint32_t *where) {
   uint32_t cpu = atomic_load_explicit(where, memory_order_relaxed);
-  return cpu ? cpu != cr_cpu_here() : looked < NEWBORN;
+  return cpu && cpu != cr_cpu_here();
 }
 
+/* To yield costs little if nobody else wants this processor, and a turn of somebody
+** else's, a bounded time, if all are busy: after that the look is over. */
 bool cr_look(const cr_patience *p, const _Atomic uint32_t *where, bool (*there)(const void *arg),
              const void *arg) {
   cr_time start = cr_clock(), looked = 0;
   cr_time most = LOOK >> atomic_load_explicit(&p->halvings, memory_order_relaxed);
-  if (one_processor()) return there(arg);
   while (!there(arg)) {
-    if (looked > most || !elsewhere(where, looked)) return false;
-    cr_relax();
+    if (looked > most) return false;
+    if (elsewhere(where))
+      cr_relax();
+    else
+      sched_yield();
     looked = cr_clock() - start;
   }
   return true;

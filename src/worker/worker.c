@@ -119,8 +119,8 @@ static cr_strand *strand_of(cr_worker *w) {
 static bool is_over(const void *w) { return cr_worker_over(w); }
 static int attempt_join(void *w) { return is_over(w) ? 0 : EAGAIN; }
 
-/* The end of a short thread is waited for awake, where it runs on another processor.
-** Its record may be another strand's by now: then the look is in vain, and over soon. */
+/* The end of a short thread is waited for awake.  Its record may be another strand's by
+** now: then the processor is the wrong one, for the rest of a look. */
 static int join_thread(cr_worker *w, cr_time deadline) {
   static cr_patience patience;
   cr_time start = cr_clock();
