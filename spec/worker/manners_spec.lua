@@ -13,6 +13,30 @@ local LONG = kinds.LONG
 
 for _, kind in ipairs(kinds) do
   describe("a worker (" .. kind .. ")", function()
+    it("runs every finalizer at its end, the latest first, one that fails among them", function()
+      local q = queue.new()
+      kinds.start(kind, function(q)
+        _G.kept = {}
+        for i = 1, 3 do
+          _G.kept[i] = setmetatable({}, { __gc = function() q:put(i) end })
+        end
+        _G.kept[4] = setmetatable({}, { __gc = function() error "not told to anybody" end })
+        _G.kept[5] = setmetatable({}, { __gc = function() collectgarbage() q:put(5) end })
+      end, q):join(LONG)
+      assert.are.same({ 5, 3, 2, 1 }, q:get_many(10))
+    end)
+
+    it("closes at its end the file that it has left open", function()
+      local path = os.tmpname()
+      kinds.start(kind, function(p)
+        _G.file = io.open(p, "w")
+        _G.file:write "kept in the buffer"
+      end, path):join(LONG)
+      local text = io.open(path):read "a"
+      os.remove(path)
+      assert.are.equal("kept in the buffer", text)
+    end)
+
     it("is a daemon if its starter is, unless told otherwise", function()
       local function inner(k, options)
         local w = require("conrun." .. k).start(options, function() return require("conrun").current().daemon end)

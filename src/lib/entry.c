@@ -371,8 +371,12 @@ static int work(cr_worker *w) {
   protect(L, report, w);
   if (w->kind == CR_PROCESS) end_threads();
   int leaving = atomic_load(&w->leaving);
-  cr_lib_close_state(L);
-  if (w->kind == CR_PROCESS) fflush(NULL);
+  if (w->kind == CR_THREAD) {
+    cr_lib_close_state(L);
+  } else {
+    cr_lib_leave_state(L);
+    fflush(NULL);
+  }
   return leaving ? leaving - 1 : code;
 }
 

@@ -34,6 +34,10 @@ void cr_lib_limit(lua_State *L, uint64_t memory);
 /* Closes such a state, with all that it kept. */
 void cr_lib_close_state(lua_State *L);
 
+/* The same for a process that is about to end: finalizers run, but the state's memory is
+** left to the kernel. */
+void cr_lib_leave_state(lua_State *L);
+
 /* image.c: a copy of the state that `prepare`, always the same, has made of an empty
 ** one; NULL for want of memory. */
 lua_State *cr_image_copy(lua_CFunction prepare);

@@ -17,23 +17,62 @@
 ** is one binary and must behave the same wherever it is copied.
 */
 #include <lualib.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/lib.h"
 
+#define FIRST_OBJECT "conrun.first" /* registry: the object that is finalized last */
+
 void (*cr_lib_exit)(lua_State *L, int status, bool close);
 void (*_Atomic cr_lib_callbacks)(lua_State *L);
 
-void cr_lib_close_state(lua_State *L) {
-  struct heap *h = cr_heap_of(L);
-  /* A nudge can come at any instruction from here on; the signal handler must find
-  ** no state that is being freed. */
+/* A nudge can come at any instruction from here on; the signal handler must find
+** no state that is being freed. */
+static void hide(void) {
   if (cr_lua) cr_lua->L = NULL;
   atomic_signal_fence(memory_order_seq_cst);
+}
+
+void cr_lib_close_state(lua_State *L) {
+  struct heap *h = cr_heap_of(L);
+  hide();
   lua_close(L);
   cr_state_close();
   cr_heap_free(h);
+}
+
+/* Finalizers run in the order opposite to that in which their objects got them, so the
+** one of the very first object runs when all others are done.  What lua_close does
+** after that is to free each object of the state; where the process ends, the kernel
+** does it faster, and pages that were not written since the fork are not copied first
+** for being freed.  The state is not touched after the jump. */
+static jmp_buf *leaving; /* set while a process leaves its state, which has one thread then */
+
+static int finalize_last(lua_State *L) {
+  (void)L;
+  if (leaving) longjmp(*leaving, 1);
+  return 0;
+}
+
+static int mark_first(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, finalize_last);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, FIRST_OBJECT);
+  return 0;
+}
+
+void cr_lib_leave_state(lua_State *L) {
+  jmp_buf end;
+  hide();
+  leaving = &end;
+  if (setjmp(end) == 0) lua_close(L); /* returns if the state has no first object */
+  leaving = NULL;
+  cr_state_close();
 }
 
 /* ----------------------------------------------------------------- modules */
@@ -141,7 +180,7 @@ static bool step(lua_State *L, lua_CFunction f) {
 
 lua_State *cr_lib_new_state(void) {
   lua_State *L = cr_heap_state();
-  return L && step(L, prepare) && step(L, join_strand) ? L : NULL;
+  return L && step(L, mark_first) && step(L, prepare) && step(L, join_strand) ? L : NULL;
 }
 
 lua_State *cr_lib_copy_state(void) {

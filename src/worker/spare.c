@@ -61,13 +61,16 @@ bool spare_hire(cr_strand *s, cr_worker *w) {
 
 /* Memory of the zygote that a worker will touch anyhow: the first touch of a page is
 ** a trap into the kernel, and costs more than all that the worker has to do.  A spare
-** has the time to do that beforehand, by one call for each mapping; where the kernel
-** knows no such call, the traps come later.  The zygote's mappings stay as they are,
-** so it looks for them once. */
+** has the time to do that beforehand: what is written by one call for the mapping (where
+** the kernel knows no such call, the traps come later); of what is only read, one touch
+** brings in the pages around it that are in memory.  The zygote's mappings stay as they
+** are, so it looks for them once. */
+#define AROUND 65536 /* bytes that one touch of a file's page brings in: the kernel's default */
+
 static struct {
   void *at;
   size_t size;
-  int advice;
+  bool written;
 } touched[4];
 static int touched_count = -1;
 
@@ -82,7 +85,7 @@ static void note_mapping(const char *line) {
   if (!heap && !text) return;
   touched[touched_count].at = start;
   touched[touched_count].size = (size_t)((char *)end - (char *)start);
-  touched[touched_count++].advice = heap ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+  touched[touched_count++].written = heap;
 }
 
 void spare_prepare(void) {
@@ -94,9 +97,17 @@ void spare_prepare(void) {
   if (maps) fclose(maps);
 }
 
+static void touch(const volatile char *at, size_t size) {
+  for (size_t i = 0; i < size; i += AROUND) (void)at[i];
+}
+
 static void settle(void) {
-  for (int i = 0; i < touched_count; i++)
-    madvise(touched[i].at, touched[i].size, touched[i].advice);
+  for (int i = 0; i < touched_count; i++) {
+    if (touched[i].written)
+      madvise(touched[i].at, touched[i].size, MADV_POPULATE_WRITE);
+    else
+      touch(touched[i].at, touched[i].size);
+  }
   if (cr_worker_do.rehearse) cr_worker_do.rehearse();
 }
 
