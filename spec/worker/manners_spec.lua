@@ -15,13 +15,13 @@ for _, kind in ipairs(kinds) do
   describe("a worker (" .. kind .. ")", function()
     it("runs every finalizer at its end, the latest first, one that fails among them", function()
       local q = queue.new()
-      kinds.start(kind, function(q)
+      kinds.start(kind, function(out)
         _G.kept = {}
         for i = 1, 3 do
-          _G.kept[i] = setmetatable({}, { __gc = function() q:put(i) end })
+          _G.kept[i] = setmetatable({}, { __gc = function() out:put(i) end })
         end
         _G.kept[4] = setmetatable({}, { __gc = function() error "not told to anybody" end })
-        _G.kept[5] = setmetatable({}, { __gc = function() collectgarbage() q:put(5) end })
+        _G.kept[5] = setmetatable({}, { __gc = function() collectgarbage() out:put(5) end })
       end, q):join(LONG)
       assert.are.same({ 5, 3, 2, 1 }, q:get_many(10))
     end)

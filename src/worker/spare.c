@@ -21,6 +21,7 @@
 ** pid into the strand, so that the burial of that process buries the strand too.
 ** After `gone` it is a worker like any other.
 */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +89,13 @@ static void note_mapping(const char *line) {
   touched[touched_count++].written = heap;
 }
 
+/* Free pages at the end of the heap would be copies that no worker needs. */
+static void trim_heap(void) {
+  malloc_trim(0);
+  for (int i = 0; i < touched_count; i++)
+    if (touched[i].written) touched[i].size = (size_t)((char *)sbrk(0) - (char *)touched[i].at);
+}
+
 void spare_prepare(void) {
   char line[512];
   if (touched_count >= 0) return;
@@ -95,6 +103,7 @@ void spare_prepare(void) {
   FILE *maps = fopen("/proc/self/maps", "re");
   while (maps && fgets(line, sizeof line, maps)) note_mapping(line);
   if (maps) fclose(maps);
+  trim_heap();
 }
 
 static void touch(const volatile char *at, size_t size) {
