@@ -218,3 +218,52 @@ TEST(redo_committed_is_finished) {
   EQUAL(atomic_load(&s->word[1]), 8);
   cr_free(s);
 }
+
+/* ------------------------------------------------------------------- a look */
+
+static bool is_set(const void *word) { return atomic_load((const _Atomic uint32_t *)word) != 0; }
+
+TEST(look_ends_by_itself) {
+  cr_patience p = {0};
+  _Atomic uint32_t nothing = 0, something = 1, where[3] = {0, cr_cpu_here(), cr_cpu_here() + 1};
+  for (int i = 0; i < 3; i++) {
+    CHECK(!cr_look(&p, &where[i], is_set, &nothing));
+    CHECK(cr_look(&p, &where[i], is_set, &something));
+  }
+}
+
+TEST(look_is_given_up_after_long_waits_and_comes_back) {
+  cr_patience p = {0};
+  for (int i = 0; i < 100; i++) cr_look_learn(&p, 0);
+  CHECK(atomic_load(&p.halvings) > 8 && atomic_load(&p.halvings) < 64);
+  cr_look_learn(&p, cr_clock() + 1000000000); /* as if no time had passed */
+  EQUAL(atomic_load(&p.halvings), 0);
+}
+
+#define TURNS 20000
+
+typedef struct court {
+  _Atomic uint32_t cpu[2], ball[2];
+} court;
+
+/* Each waits for its ball by looks alone, on whatever processors the two are. */
+static void play(court *c, int mine) {
+  cr_patience p = {0};
+  for (uint32_t i = 0; i < TURNS; i++) {
+    atomic_store(&c->cpu[mine], cr_cpu_here());
+    while (!cr_look(&p, &c->cpu[!mine], is_set, &c->ball[mine])) {}
+    atomic_store(&c->ball[mine], 0);
+    atomic_store(&c->ball[!mine], 1);
+  }
+}
+
+static void play_other(void *c) { play(c, 1); }
+
+TEST(two_that_look_do_not_keep_each_other_from_running) {
+  court c = {.ball = {1, 0}};
+  runner *other = by_thread(play_other, &c);
+  play(&c, 0);
+  finish(other);
+  EQUAL(atomic_load(&c.ball[0]), 1);
+  EQUAL(atomic_load(&c.ball[1]), 0);
+}
