@@ -175,6 +175,46 @@ for _, kind in ipairs(kinds) do
       assert.is_true(line:empty())
     end)
 
+    it("keeps very long lists, wherever their tables have them", function()
+      local function built(n, from, to, step)
+        local list = {}
+        for i = from, to, step do
+          list[i] = i % 1000
+        end
+        assert(#list == n)
+        return list
+      end
+      local line = queue.new()
+      for _, n in ipairs { 65535, 65536, 65537, 70000, 131072 } do
+        local lists = { built(n, 1, n, 1), built(n, n, 1, -1), { table.unpack(built(n, 1, n, 1)) } }
+        for _, list in ipairs(lists) do
+          line:put(list)
+          local once = line:get()
+          line:put(once)
+          assert.are.same(list, (line:get()))
+          for _, key in ipairs { n + 2, n + 3, 2 * n, 0, -1, 1 << 40, 0.5, "x", true } do
+            list[key] = "more"
+            once[key] = "more"
+            line:put_many { list, once }
+            for _ = 1, 2 do
+              local got = line:get()
+              assert.are.equal("more", got[key])
+              assert.are.equal(n % 1000, got[n])
+            end
+            list[key], once[key] = nil, nil
+          end
+        end
+      end
+      local was = collectgarbage "isrunning"
+      assert.is_true(was)
+      collectgarbage "stop"
+      line:put(built(65536, 1, 65536, 1))
+      local running = collectgarbage "isrunning"
+      collectgarbage "restart"
+      assert.is_false(running)
+      assert.are.equal(65536, #line:get())
+    end)
+
     it("keeps short strings that come again, and those that do not", function()
       local texts = {}
       for n = 0, 17 do

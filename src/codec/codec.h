@@ -48,6 +48,10 @@ typedef struct cr_state {
 
 extern _Thread_local cr_state *cr_lua;
 
+/* What opens a module of the program's own that is C alone; NULL for all others.  Set by
+** lib/ once per process, or NULL. */
+extern lua_CFunction (*cr_module_opener)(const char *name);
+
 /* Prepares a Lua state for the calling strand.  Call after the standard
 ** libraries are open and before anything else here.  [-0, +0, m] */
 void cr_state_open(lua_State *L);

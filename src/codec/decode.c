@@ -22,7 +22,8 @@
 
 #include "codec/inside.h"
 
-#define SMALL_MESSAGE 512u /* less than FRAMES_INLINE tables fit in it */
+#define SMALL_MESSAGE 512u
+#define LIGHT_MESSAGE 144u /* FRAMES_INLINE tables, of 9 bytes at least, do not fit in it */
 
 _Noreturn void corrupt(lua_State *L) {
   luaL_error(L, "corrupt message");
@@ -189,7 +190,8 @@ static bool next_in_table(decoder *d, frame *f) {
 static bool begin_table(decoder *d, bool meta) {
   uint32_t list = take_u32(d), pairs = take_u32(d);
   decoder_claim(d, list + 2 * (uint64_t)pairs);
-  lua_createtable(d->L, list > INT_MAX ? INT_MAX : (int)list, pairs > INT_MAX ? 0 : (int)pairs);
+  uint32_t room = list + (list >= LONG_LIST); /* see LONG_LIST */
+  lua_createtable(d->L, room > INT_MAX ? INT_MAX : (int)room, pairs > INT_MAX ? 0 : (int)pairs);
   decoder_keep(d, decoder_number(d));
   frame f = {.kind = FRAME_TABLE, .list = list, .n = pairs, .meta = meta, .stage = STAGE_NEXT};
   f.base = lua_gettop(d->L);
@@ -330,7 +332,7 @@ bool decoder_next(decoder *d) {
 }
 
 static bool light(const decoder *d, size_t length) {
-  return length <= SMALL_MESSAGE && (d->flags & (FLAG_PLAIN | FLAG_AGAIN)) == FLAG_PLAIN;
+  return length <= LIGHT_MESSAGE && (d->flags & (FLAG_PLAIN | FLAG_AGAIN)) == FLAG_PLAIN;
 }
 
 /* Pushes all values; their number. */

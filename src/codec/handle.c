@@ -88,9 +88,9 @@ static void load_type(lua_State *L, enum cr_type_id type) {
     cr_handle_type(L, type);
     return;
   }
-  lua_getglobal(L, "require");
   lua_pushstring(L, types[type].module);
-  lua_call(L, 1, 0);
+  state_require(L);
+  lua_pop(L, 1);
   if (!cr_lua->meta[type])
     luaL_error(L, "module '%s' does not know handles of type '%s'", types[type].module,
                types[type].name);

@@ -74,6 +74,10 @@ enum wire {
 #define FLAG_AGAIN 2u  /* something is sent again: the decoder must number values */
 #define FLAG_STREAM 4u /* numbers start anew at each value of the message */
 
+/* Of such lists the encoder proves in a moment that they are all of their table, if the
+** table's array has room for one more value.  One that was decoded has. */
+#define LONG_LIST 65536u
+
 /* How a function's upvalue travels. */
 enum upvalue {
   UPVALUE_GLOBALS, /* the receiver's globals */
@@ -229,7 +233,7 @@ enum outcome refuse_value(encoder *e); /* names the value at the top of the stac
 
 /* ------------------------------------------------------------------ decoder */
 
-#define FRAMES_INLINE 64
+#define FRAMES_INLINE 16 /* more would cost each idle thread a page of stack */
 
 typedef struct decoder {
   lua_State *L;
@@ -342,5 +346,8 @@ struct cr_codec {
 /* Pushes the table that *ref names in the registry, made at the first use; `mode`
 ** is its __mode, or NULL.  [-0, +1, m] */
 void state_table(lua_State *L, int *ref, const char *mode);
+
+/* In place of its name, pushes a module, as `require` does.  [-1, +1, e] */
+void state_require(lua_State *L);
 
 #endif

@@ -378,9 +378,7 @@ static void push_module(lua_State *L) {
   lua_pushvalue(L, -2);
   if (lua_rawget(L, -2) == LUA_TNIL) {
     lua_pop(L, 2);
-    lua_getglobal(L, "require");
-    lua_insert(L, -2);
-    lua_call(L, 1, 1);
+    state_require(L);
     return;
   }
   lua_replace(L, -3);

@@ -14,6 +14,7 @@
 #include "codec/inside.h"
 
 _Thread_local cr_state *cr_lua;
+lua_CFunction (*cr_module_opener)(const char *name);
 
 void cr_state_open(lua_State *L) {
   struct {
@@ -56,4 +57,19 @@ void state_table(lua_State *L, int *ref, const char *mode) {
   }
   lua_pushvalue(L, -1);
   *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* `require` would find the program's own modules too, but it asks all searchers, with
+** more than a kilobyte of stack for what they say: a page more for each idle thread. */
+void state_require(lua_State *L) {
+  const char *name = lua_tostring(L, -1);
+  lua_CFunction open = cr_module_opener ? cr_module_opener(name) : NULL;
+  if (open) {
+    luaL_requiref(L, name, open, 0);
+    lua_remove(L, -2);
+    return;
+  }
+  lua_getglobal(L, "require");
+  lua_insert(L, -2);
+  lua_call(L, 1, 1);
 }
