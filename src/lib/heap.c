@@ -22,15 +22,15 @@
 #define CHUNK ((size_t)32 << 10)
 #define SPAN ((size_t)1 << 20) /* chunks are mapped so many at once */
 #define PAGE ((size_t)4096)
-#define KEEP 8                  /* empty chunks that stay committed */
-#define HOME ((size_t)32 << 10) /* of a state that is not copied */
+#define KEEP 64                 /* empty chunks that stay committed: 2 MiB */
+#define HOME ((size_t)64 << 10) /* of a state that is not copied; a worker process fills it */
 #define UNLIMITED SIZE_MAX
 
 /* `used` blocks of it are Lua's; the others are in `free`, or behind `fresh`. */
 struct chunk {
   void *free;
   char *fresh;   /* never used since the chunk got its class */
-  uint32_t size; /* of a block */
+  uint32_t size; /* of a block; 0: of the home */
   uint32_t used;
   bool listed;        /* in the heap's `open` list: it has a free block */
   chunk *next, *prev; /* there, or among the empty ones (next alone) */
@@ -127,7 +127,7 @@ static chunk *any_chunk(heap *h) {
 }
 
 static chunk *new_chunk(heap *h, size_t class) {
-  chunk *k = any_chunk(h);
+  chunk *k = h->open ? any_chunk(h) : NULL;
   if (!k) return NULL;
   *k = (chunk){.fresh = (char *)k + CHUNK_START, .size = (uint32_t)(class * HEAP_UNIT)};
   list(h, k);
@@ -158,8 +158,20 @@ static void give_to_chunk(heap *h, chunk *k, void *block) {
 
 /* ------------------------------------------------------------------ blocks */
 
+/* The chunk that the home goes on in begins with the lists of all others. */
+static void extend_home(heap *h) {
+  chunk *k = h->open ? NULL : any_chunk(h);
+  if (!k) return;
+  *k = (chunk){.size = 0};
+  h->open = (chunk **)((char *)k + CHUNK_START);
+  for (size_t i = 0; i < HEAP_CLASSES; i++) h->open[i] = NULL;
+  h->fresh = (char *)(h->open + HEAP_CLASSES);
+  h->fresh_end = (char *)k + CHUNK;
+}
+
 static void *take_of_home(heap *h, size_t size) {
-  if (size > h->size - (size_t)(h->fresh - (char *)h)) return NULL;
+  if (size > (size_t)(h->fresh_end - h->fresh)) extend_home(h);
+  if (size > (size_t)(h->fresh_end - h->fresh)) return NULL;
   void *block = h->fresh;
   h->fresh += size;
   return block;
@@ -167,7 +179,7 @@ static void *take_of_home(heap *h, size_t size) {
 
 static void *take_small(heap *h, size_t class) {
   if (h->free[class]) return pop(&h->free[class]);
-  chunk *k = h->open[class];
+  chunk *k = h->open ? h->open[class] : NULL;
   if (k) return take_of_chunk(h, k);
   void *block = take_of_home(h, class * HEAP_UNIT);
   if (block) return block;
@@ -185,12 +197,14 @@ static void *take(heap *h, size_t size) {
 static void give(heap *h, void *block, size_t size) {
   if (!small(size)) {
     if (!at_home(h, block)) free(block);
-  } else if (at_home(h, block)) {
+  } else if (at_home(h, block) || chunk_of(block)->size == 0) {
     push(&h->free[class_of(size)], block);
   } else {
     give_to_chunk(h, chunk_of(block), block);
   }
 }
+
+void heap_give(heap *h, void *block, size_t size) { give(h, block, size); }
 
 /* Another size for a block. NULL: no memory, and it is as it was. */
 static void *resize(heap *h, void *block, size_t old, size_t size) {
@@ -253,7 +267,10 @@ void heap_set_panic(lua_State *L) {
 lua_State *cr_heap_state(void) {
   heap *h = malloc(HOME);
   if (!h) return NULL;
-  *h = (heap){.most = UNLIMITED, .size = HOME, .fresh = (char *)h + heap_rounded(sizeof *h)};
+  *h = (heap){.most = UNLIMITED,
+              .size = HOME,
+              .fresh = (char *)h + heap_rounded(sizeof *h),
+              .fresh_end = (char *)h + HOME};
   lua_State *L = lua_newstate(heap_allocate, h);
   if (!L) {
     cr_heap_free(h);

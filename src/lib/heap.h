@@ -3,11 +3,11 @@
 ** heap: the memory of one Lua state, known to heap.c and image.c.
 **
 ** Lua says how big a block is when it gives it back, so small blocks need no head.
-** They come in classes of a multiple of 16 bytes, up to CR_HEAP_SMALL, from two places:
+** They come in classes of a multiple of 8 bytes, up to CR_HEAP_SMALL, from two places:
 **
-**   home    the one block that begins with this header.  It is what an idle state
-**           needs: filled from the front, freed blocks are used again, and it lives
-**           as long as the state.
+**   home    the one block that begins with this header, and then one chunk.  It is what
+**           a small state needs, with all classes side by side: filled from the front,
+**           freed blocks are used again, and it lives as long as the state.
 **   chunks  aligned, each of one class, so that a block's chunk is found from its
 **           address.  A chunk whose blocks are all free serves another class, or its
 **           pages go back to the system.
@@ -26,29 +26,32 @@
 #ifndef CR_HEAP_SMALL
 #define CR_HEAP_SMALL 256u
 #endif
-#define HEAP_UNIT 16u /* of sizes, and the alignment of all blocks */
+#define HEAP_UNIT 8u /* of sizes, and the alignment of all blocks: what Lua itself asks for */
 #define HEAP_CLASSES (CR_HEAP_SMALL / HEAP_UNIT + 1)
 
 typedef struct chunk chunk;
 typedef struct span span;
 
 typedef struct heap {
-  size_t used; /* bytes that Lua has now */
-  size_t most; /* bytes that it may have */
-  bool warns;  /* warn("@on") */
-  bool inside; /* a warning of several pieces is being written */
-  size_t size; /* of the home, this header included */
-  char *fresh; /* what of the home was never used begins here */
-  span *spans; /* all of them; the first is cut into chunks from fresh_chunk on */
+  size_t used;             /* bytes that Lua has now */
+  size_t most;             /* bytes that it may have */
+  bool warns;              /* warn("@on") */
+  bool inside;             /* a warning of several pieces is being written */
+  size_t size;             /* of the block, this header included */
+  char *fresh, *fresh_end; /* of the home, never used yet */
+  span *spans;             /* all of them; the first is cut into chunks from fresh_chunk on */
   char *fresh_chunk, *span_end;
   chunk *empty; /* chunks without a class */
   uint32_t empties;
-  void *free[HEAP_CLASSES];  /* free blocks of the home */
-  chunk *open[HEAP_CLASSES]; /* chunks with a free block */
+  chunk **open; /* by class: chunks with a free block; in the chunk that extends the home */
+  void *free[HEAP_CLASSES]; /* free blocks of the home */
 } heap;
 
 /* The allocator of a state with such a heap. */
 void *heap_allocate(void *ud, void *block, size_t osize, size_t size);
+
+/* Adds memory of the home to what is free in it: `size` is a multiple of HEAP_UNIT. */
+void heap_give(heap *h, void *block, size_t size);
 
 /* The warnings of lua: off at first, switched by "@on" and "@off". */
 void heap_warn(void *ud, const char *text, int more);

@@ -25,7 +25,7 @@
 #include "lib/heap.h"
 
 #define ROOM ((size_t)128 << 10) /* for building; pages that are not needed cost nothing */
-#define SPACE ((size_t)32 << 10) /* behind a copy, likewise */
+#define SPACE ((size_t)3584)     /* behind a copy, for what a small worker makes */
 #define GAPS 32                  /* freed blocks that the building remembers */
 
 /* The image, and how to copy it; r/o once it is published. */
@@ -98,6 +98,12 @@ static void *build(void *ud, void *block, size_t osize, size_t size) {
   return at;
 }
 
+/* What is left of the gaps serves the copies. */
+static void give_gaps(site *s) {
+  for (int i = 0; i < GAPS; i++)
+    if (s->gap[i].size) heap_give(s->home, s->gap[i].at, s->gap[i].size);
+}
+
 static lua_State *build_state(site *s, lua_CFunction prepare) {
   lua_State *L = lua_newstate(build, s);
   if (!L) return NULL;
@@ -109,7 +115,8 @@ static lua_State *build_state(site *s, lua_CFunction prepare) {
   s->home->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
   s->home->most = SIZE_MAX;
   s->home->size = s->end;
-  s->home->fresh = (char *)s->home + s->end;
+  s->home->fresh = s->home->fresh_end = (char *)s->home + s->end;
+  give_gaps(s);
   lua_setallocf(L, heap_allocate, s->home);
   return L;
 }
@@ -169,5 +176,6 @@ lua_State *cr_image_copy(lua_CFunction prepare) {
   uintptr_t *word = (void *)h, moved = (uintptr_t)h - (uintptr_t)m->home;
   for (size_t i = 0; i < m->count; i++) word[m->pointer[i]] += moved;
   h->size += SPACE;
+  h->fresh_end += SPACE;
   return (lua_State *)((uintptr_t)m->L + moved);
 }

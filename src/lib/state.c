@@ -96,14 +96,16 @@ static const luaL_Reg c_modules[] = {
     {NULL, NULL},
 };
 
+static lua_CFunction c_module(const char *name) {
+  for (const luaL_Reg *m = c_modules; m->name; m++)
+    if (strcmp(m->name, name) == 0) return m->func;
+  return NULL;
+}
+
 static bool push_c(lua_State *L, const char *name) {
-  for (const luaL_Reg *m = c_modules; m->name; m++) {
-    if (strcmp(m->name, name) == 0) {
-      lua_pushcfunction(L, m->func);
-      return true;
-    }
-  }
-  return false;
+  lua_CFunction open = c_module(name);
+  if (open) lua_pushcfunction(L, open);
+  return open != NULL;
 }
 
 /* The chunk name makes tracebacks say [conrun.pool]:12, which no file can have. */
@@ -189,6 +191,7 @@ lua_State *cr_lib_copy_state(void) {
 }
 
 void cr_lib_register(void) {
+  cr_module_opener = c_module;
   cr_sync_register();
   cr_codec_register();
   cr_value_register();
