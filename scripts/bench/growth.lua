@@ -219,6 +219,9 @@ local function add(name, title, unit, run)
   list[#list + 1] = { name = name, title = title, unit = unit, run = run }
 end
 
+-- Memory first: what is kept for later rows would hide what these need.
+add("growth.memory.queue", "resident memory around a long queue of tables", "bytes", memory_after_peak)
+add("growth.memory.map", "memory of a map over many numbers, 4 processes", "bytes", memory_of_map)
 for _, kind in ipairs { "thread", "process" } do
   add("growth.map." .. kind, "seconds a task of pool:map, 4 workers (" .. kind .. ")", "each", function(options)
     return map_growth(kind, nil, powers(3, 7, options))
@@ -240,7 +243,5 @@ end
 add("growth.queue", "seconds a queued item, put and got by one strand", "each", function(options)
   return series(powers(0, 7, options), queued)
 end)
-add("growth.memory.queue", "resident memory around a long queue of tables", "bytes", memory_after_peak)
-add("growth.memory.map", "memory of a map over many numbers, 4 processes", "bytes", memory_of_map)
 
 return list

@@ -112,8 +112,8 @@ end
 local list = {}
 for _, kind in ipairs { "thread", "process" } do
   for _, row in ipairs {
-    { "fib", "calls of fib(27)", compute, 27, 15, 1 },
-    { "memory", "strides through 8 MB", walk, 2000000, 1000 },
+    { "fib", "calls of fib(30)", compute, 30, 15, 1 },
+    { "memory", "strides through 8 MB", walk, 5000000, 1000 },
     { "lock", "counts under one lock", lock_and_add, 200000, 1000 },
     { "queue", "put + get on one queue", put_and_get, 200000, 1000 },
     { "value", "shared.value:add on one value", add, 500000, 1000 },
