@@ -24,7 +24,7 @@ FLAGS_debug = -DCR_DEBUG -Og
 FLAGS_hard = -DCR_DEBUG -DCR_HARD
 FLAGS_asan = -DCR_DEBUG -DCR_HEAP_SMALL=0u -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FLAGS_fuzz = -DCR_DEBUG -DCR_HEAP_SMALL=0u -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FLAGS_tsan = -DCR_DEBUG -fsanitize=thread -DCR_TSAN -DCR_ARENA_ADDRESS=0x7e8000000000u
+FLAGS_tsan = -DCR_DEBUG -DCR_HEAP_SMALL=0u -fsanitize=thread -DCR_TSAN -DCR_ARENA_ADDRESS=0x7e8000000000u
 
 # Only the goals that compile need Lua's headers; "make deps" must run without.
 LUA_CFLAGS = $(shell pkg-config --cflags lua5.4)

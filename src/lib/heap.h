@@ -22,7 +22,8 @@
 
 #include "lib/lib.h"
 
-/* 0 where a checker of memory is to see each block as malloc's. */
+/* 0 where a sanitizer is to see each block as malloc's: to check its use, or to deliver
+** signals to a program that only allocates. */
 #ifndef CR_HEAP_SMALL
 #define CR_HEAP_SMALL 256u
 #endif
