@@ -13,7 +13,7 @@
 ** all of the table is told by counting: what has as many entries as there are values
 ** at 1, 2, 3 ... has no others.  (Its length does not tell, nor what lua_next finds
 ** behind the last position, since that may come before others.)  For a long list there
-** is mostly a shorter proof, see ends_behind.
+** is mostly a shorter proof, see prove in encode.c.
 */
 #include <stdlib.h>
 
@@ -224,30 +224,6 @@ static bool counts(lua_State *L, int base, uint32_t n) {
   return count == n;
 }
 
-/* [table] [a position that it has nothing at] */
-static int next_after(lua_State *L) {
-  lua_pushboolean(L, lua_next(L, 1) == 0);
-  return 1;
-}
-
-/* Is the table over behind n, its last position?  lua_next goes on from a position
-** that holds nothing only if that is in the table's array, and refuses it otherwise.
-** The array comes first and in order, so where n + 1 is in it, 1..n came before, and
-** nothing else did.  False: it is not over, or n + 1 is not in the array.  The refusal is
-** an error with a message, so the collector rests: a finalizer might encode something,
-** and this is a plain encode's workspace. */
-static bool ends_behind(lua_State *L, int base, uint32_t n) {
-  bool running = lua_gc(L, LUA_GCISRUNNING) == 1;
-  if (running) lua_gc(L, LUA_GCSTOP);
-  lua_pushcfunction(L, next_after);
-  lua_pushvalue(L, base);
-  lua_pushinteger(L, (lua_Integer)n + 1);
-  bool ends = lua_pcall(L, 2, 1, 0) == LUA_OK && lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  if (running) lua_gc(L, LUA_GCRESTART);
-  return ends;
-}
-
 /* Writes the list of a table if that is all it has, and all scalars; false: it is
 ** not, and nothing is written.  The first pair is on the stack, and stays there. */
 static bool scalar_list(encoder *e, frame *f) {
@@ -265,8 +241,8 @@ static bool scalar_list(encoder *e, frame *f) {
     lua_settop(L, f->base + 2);
   }
   lua_settop(L, f->base + 2);
-  bool whole = good && f->list >= LONG_LIST && ends_behind(L, f->base, f->list);
-  if (whole || (good && counts(L, f->base, f->list))) return true;
+  bool whole = f->list == e->whole && lua_topointer(L, f->base) == e->proved;
+  if (good && (whole || counts(L, f->base, f->list))) return true;
   f->list = 0;
   e->length = length;
   return false;

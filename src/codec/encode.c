@@ -189,10 +189,42 @@ int encode_protected(encoder *e, int first, int n) {
   return status;
 }
 
+/* [table] [a position that it has nothing at] [how far it came] */
+static int next_after(lua_State *L) {
+  bool *began = lua_touserdata(L, 3);
+  lua_settop(L, 2);
+  *began = true;
+  bool over = lua_next(L, 1) == 0;
+  *began = false;
+  lua_pushboolean(L, over);
+  return 1;
+}
+
+/* How many values a long list has, if that is all of its table; 0: not known.  lua_next
+** goes on from a position that holds nothing only if that is in the table's array, and
+** refuses it otherwise.  The array comes first and in order, so where n + 1 is in it,
+** 1..n came before, and nothing else did.  This comes before anything is written or in
+** hand, since a hook or a finalizer may run here; an error that is not lua_next's is a
+** hook's (an interruption), and goes on. */
+static uint32_t prove(lua_State *L, int index) {
+  size_t n = lua_rawlen(L, index);
+  bool began = false;
+  if (n < LONG_LIST || n >= UINT32_MAX) return 0;
+  lua_pushcfunction(L, next_after);
+  lua_pushvalue(L, index);
+  lua_pushinteger(L, (lua_Integer)n + 1);
+  lua_pushlightuserdata(L, &began);
+  int status = lua_pcall(L, 3, 1, 0);
+  if (status != LUA_OK && !began) lua_error(L);
+  bool over = status == LUA_OK && lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return over ? (uint32_t)n : 0;
+}
+
 /* A long list that begins with a float is most likely one of floats, whose size is
 ** known: it is written where it is to stay, without a workspace of that size that must
 ** be got from the system, copied and given back.  If it is something else, false. */
-static bool encode_floats(lua_State *L, int index, cr_value *v) {
+static bool encode_floats(lua_State *L, int index, uint32_t whole, cr_value *v) {
   size_t room = HEADER + 32 + sizeof(lua_Number) * lua_rawlen(L, index);
   if (room < MANY_FLOATS) return false;
   lua_rawgeti(L, index, 1);
@@ -201,7 +233,8 @@ static bool encode_floats(lua_State *L, int index, cr_value *v) {
   cr_message *m = begins ? cr_message_new(room) : NULL;
   if (!m) return false;
   workspace w = {.bytes = m->bytes, .room = room, .fixed = true};
-  encoder e = {.L = L, .work = &w, .length = HEADER};
+  encoder e = {.L = L, .work = &w, .length = HEADER, .whole = whole};
+  e.proved = whole ? lua_topointer(L, index) : NULL;
   bool done = encode_plain(&e, index, 1) && e.length > room / 2;
   w.bytes = NULL;
   workspace_free(&w);
@@ -232,9 +265,10 @@ static void encode_by_itself(lua_State *L, int first, int n, const char *noun, c
 }
 
 /* The state's workspace keeps its room between calls. */
-static bool encode_simply(lua_State *L, int first, int n, cr_value *v) {
+static bool encode_simply(lua_State *L, int first, int n, uint32_t whole, cr_value *v) {
   workspace *w = &cr_lua->codec->work;
-  encoder e = {.L = L, .work = w, .plain = true};
+  encoder e = {.L = L, .work = w, .plain = true, .whole = whole};
+  e.proved = whole ? lua_topointer(L, first) : NULL;
   if (!encoder_room(&e, HEADER)) return false;
   e.length = HEADER;
   bool done = encode_plain(&e, first, n) && encode_finish(&e, (uint32_t)n, FLAG_PLAIN, v);
@@ -253,8 +287,10 @@ void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool 
     }
   }
   luaL_checkstack(L, n + 12, "too many values to send");
-  if (n == 1 && lua_type(L, first) == LUA_TTABLE && encode_floats(L, first, v)) return;
-  if (!encode_simply(L, first, n, v)) encode_by_itself(L, first, n, noun, v, took);
+  bool table = n == 1 && lua_type(L, first) == LUA_TTABLE;
+  uint32_t whole = table ? prove(L, first) : 0;
+  if (table && encode_floats(L, first, whole, v)) return;
+  if (!encode_simply(L, first, n, whole, v)) encode_by_itself(L, first, n, noun, v, took);
 }
 
 void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v) {

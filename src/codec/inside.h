@@ -160,6 +160,8 @@ typedef struct encoder {
   const char *noun;    /* what is sent, for errors; NULL: "value" */
   uint32_t position;   /* of the value in hand among those sent, from 1 */
   uint32_t objects;    /* numbers given out */
+  const void *proved;  /* a table that has values at 1 to `whole` and nothing else; or NULL */
+  uint32_t whole;
   bool plain;
   bool again;         /* something was sent again */
   bool took;          /* a function took something along */
