@@ -485,7 +485,7 @@ static bool holds_text(const cr_value *v, const char *text) {
 static void settle(void *arg) {
   cr_future *f = arg;
   hold(f);
-  EQUAL(cr_future_start(f), 0);
+  EQUAL(cr_future_start(f, cr_me), 0);
   cr_value v = message("result");
   EQUAL(cr_future_settle(f, CR_DONE, &v), 0);
   EQUAL(cr_future_settle(f, CR_FAILED, &v), EALREADY);
@@ -509,7 +509,7 @@ TEST(future_is_settled_once) {
     EQUAL(cr_future_state(f), CR_DONE);
     EQUAL(cr_future_call_back(f), EALREADY);
     EQUAL(cr_future_cancel(f), EALREADY);
-    EQUAL(cr_future_start(f), EALREADY);
+    EQUAL(cr_future_start(f, cr_me), EALREADY);
     EQUAL(cr_future_wait(f, 0), 0);
     DROP(f);
   }
@@ -519,11 +519,11 @@ TEST(future_is_cancelled_before_it_runs) {
   MAKE(cr_future, f, cr_future_new());
   EQUAL(cr_future_cancel(f), 0);
   EQUAL(cr_future_cancel(f), 0);
-  EQUAL(cr_future_start(f), ECANCELED);
+  EQUAL(cr_future_start(f, cr_me), ECANCELED);
   DROP(f);
   MAKE(cr_future, g, cr_future_new());
-  EQUAL(cr_future_start(g), 0);
-  EQUAL(cr_future_start(g), EALREADY);
+  EQUAL(cr_future_start(g, cr_me), 0);
+  EQUAL(cr_future_start(g, cr_me), EALREADY);
   EQUAL(cr_future_cancel(g), EBUSY);
   EQUAL(cr_future_settle(g, CR_CANCELLED, NULL), 0);
   DROP(g);

@@ -500,3 +500,58 @@ describe("pool workers that die", function()
     end
   end)
 end)
+
+---One worker helps with a task that is still in the line, the other takes it from there
+---and dies while it finds that out.  True if it died.
+local function pass_over(number)
+  local pool = kinds.pool("process", 2)
+  local busy, go, helped, finish = conrun.event.new(), conrun.event.new(), conrun.event.new(), conrun.event.new()
+  local runs = conrun.shared.value("i64")
+  local victim = pool:submit(function(rule, b, g)
+    require("fault").plan(rule)
+    b:set()
+    g:wait()
+  end, ("*:die:%d"):format(number), busy, go)
+  assert(busy:wait(LONG))
+  local outer = pool:submit(function(p, n, h, f)
+    local inner = p:submit(function()
+      n:add(1)
+      h:set()
+      f:wait()
+      return "once"
+    end)
+    return inner:result()
+  end, pool, runs, helped, finish)
+  assert(helped:wait(LONG))
+  local behind = pool:submit(function() -- behind the one that is passed over
+    local plan = require "fault"
+    local died = plan.hits() > 0
+    plan.plan ""
+    return died
+  end)
+  go:set()
+  victim:error(LONG)
+  local e = behind:error(LONG)
+  assert(not e or conrun.errors.is(e, "worker_died"), tostring(e))
+  local died = e ~= nil or behind:result()
+  finish:set()
+  assert(outer:result(LONG) == "once" and runs:get() == 1)
+  pool:close()
+  assert(pool:join(LONG), "the pool does not end")
+  return died
+end
+
+describe("a pool worker that dies at a task that another helps with", function()
+  it("leaves it to that one, at whatever point", function()
+    local before
+    for number = 0, MOST do
+      local ok, died = xpcall(pass_over, debug.traceback, number)
+      if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
+      local after = quiet_census()
+      before = before or after
+      if not same(before, after) then error(("*:die:%d left something"):format(number)) end
+      if not died then return end
+    end
+    error "endless"
+  end)
+end)

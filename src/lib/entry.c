@@ -321,7 +321,7 @@ static int serve_or_call(lua_State *L, cr_worker *w) {
   if (cr_notices()) nudge(); /* one that came before, and was only posted */
   if (p) return cr_pool_serve(L, p);
   if (!call) return EXIT_SUCCESS;
-  cr_future_start(call);
+  cr_future_start(call, cr_me);
   cr_task_run(L, call);
   return cr_future_state(call) == CR_FAILED ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -79,15 +79,26 @@ static bool retry(const death *d, cr_future *f) {
   cr_pool *p = d->pool;
   if (strcmp(d->kind, "timeout") == 0) return false;
   cr_latch_take(&p->object.latch);
-  bool again = f->tries <= p->retries && atomic_load(&p->state) <= CR_POOL_CLOSED;
+  bool again = atomic_load(&f->tries) <= p->retries && atomic_load(&p->state) <= CR_POOL_CLOSED;
   if (again) again = put_back(p, f);
   cr_latch_drop(&p->object.latch);
   return again;
 }
 
+/* Was the dead one computing it?  If it had only taken it from the line, it is started
+** for it now.  Else it is settled, or back in the line, or a worker computes it that
+** helped with it while it was still in the line, and the dead one would have passed
+** over it. */
+static bool was_its(const death *d, cr_future *f) {
+  cr_latch_take(&d->pool->object.latch);
+  if (!in_line(d->pool, f)) cr_future_start(f, d->dead);
+  cr_latch_drop(&d->pool->object.latch);
+  return atomic_load(&f->runner) == (uint64_t)d->dead->index + 1;
+}
+
 static void bury_task(const death *d, cr_future *f) {
   bool terminated = atomic_load(&d->pool->state) == CR_POOL_TERMINATED;
-  if (cr_future_state(f) == CR_PENDING && f->runner == 0) cr_future_start(f);
+  if (!was_its(d, f)) return;
   if (terminated)
     fail(f, "cancelled", "the pool was terminated", d->dead);
   else if (!retry(d, f))

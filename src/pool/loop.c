@@ -58,7 +58,7 @@ static int call_initializer(lua_State *L, cr_pool *p) {
     cr_value_log_put(&f->arguments, &arguments);
     cr_redo_commit();
     cr_value_published(&arguments);
-    cr_future_start(f);
+    cr_future_start(f, cr_me);
     cr_task_run(L, f);
     if (cr_future_state(f) != CR_DONE) fail_pool(L, p, f);
   }
@@ -173,8 +173,7 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
 /* The caller's holding of `f` lets a burial find it and the outer task. */
 bool cr_pool_help(lua_State *L, cr_future *f) {
   uint64_t outer = atomic_load(&cr_me->task);
-  if (!lua_checkstack(L, LUA_MINSTACK) || cr_future_start(f) != 0) return false;
-  f->tries++;
+  if (!lua_checkstack(L, LUA_MINSTACK) || cr_future_start(f, cr_me) != 0) return false;
   doing((uint64_t)(uintptr_t)f);
   depth++;
   cr_task_run(L, f);

@@ -279,7 +279,6 @@ static void begin(cr_pool *p, cr_future *f, cr_hold *hold, uint64_t before) {
   log_pop(p, f, &hold->what);
   cr_redo_pointer(&cr_me->task, f);
   cr_redo_commit();
-  f->tries++;
   if (before < DOING_TASK) add(&p->running, 1);
   if (before == DOING_WAIT) add(&p->idle, -1);
 }
@@ -373,7 +372,7 @@ int cr_pool_take(cr_pool *p, cr_hold **task) {
     int r = hold ? take(p, hold, task) : ENOMEM;
     if (r != 0) return r;
     (void)cr_fault("task");
-    if (cr_future_start(future_of(cr_me)) == 0) {
+    if (cr_future_start(future_of(cr_me), cr_me) == 0) {
       *task = hold;
       return 0;
     }

@@ -19,21 +19,22 @@ enum cr_future_state cr_future_state(const cr_future *f) {
   return (enum cr_future_state)atomic_load(&f->state);
 }
 
-static int start(cr_future *f) {
+static int start(cr_future *f, const cr_strand *by) {
   switch (cr_future_state(f)) {
   case CR_PENDING: break;
   case CR_CANCELLED: return ECANCELED;
   default: return EALREADY;
   }
-  cr_redo(&f->runner, (uint64_t)cr_me->index + 1);
+  cr_redo(&f->runner, (uint64_t)by->index + 1);
+  cr_redo(&f->tries, atomic_load_explicit(&f->tries, memory_order_relaxed) + 1);
   cr_redo(&f->state, CR_WORKING);
   cr_redo_commit();
   return 0;
 }
 
-int cr_future_start(cr_future *f) {
+int cr_future_start(cr_future *f, const cr_strand *by) {
   cr_latch_take(&f->object.latch);
-  int r = start(f);
+  int r = start(f, by);
   cr_latch_drop(&f->object.latch);
   return r;
 }

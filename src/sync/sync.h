@@ -215,7 +215,7 @@ cr_object *cr_pipe_incoming(const cr_pipe *p); /* what changes when something ar
 /* ------------------------------------------------------------------- future */
 
 /*
-** PENDING -> RUNNING -> DONE | FAILED;  PENDING | RUNNING -> DONE | FAILED |
+** PENDING -> WORKING -> DONE | FAILED;  PENDING | WORKING -> DONE | FAILED |
 ** CANCELLED.  Final states never change.  The result of DONE holds the values,
 ** that of FAILED an error object, both as one cr_value made by codec/.
 */
@@ -243,14 +243,14 @@ typedef struct cr_future {
   _Atomic uint64_t pool;      /* the pool it was posted to, 0: none; not owned: only to compare.
                               ** While the future is pending the pool is there.  r/o after post */
   uint32_t mode;              /* enum cr_task_mode of pool/; r/o after post */
-  uint32_t tries;             /* times it was started; under the pool's latch */
+  _Atomic uint64_t tries;     /* times it was started; under the latch */
   uint64_t number;            /* how many came to its pool before it, and it; r/o after post */
 } cr_future;
 #define CR_FUTURE_STOP 1u /* a running task is asked to stop: cancel{running=true} */
 
 cr_future *cr_future_new(void);
-int cr_future_start(
-    cr_future *f); /* PENDING -> RUNNING by the calling strand; ECANCELED, EALREADY */
+/* PENDING -> WORKING, its runner is `by`; ECANCELED, EALREADY. */
+int cr_future_start(cr_future *f, const cr_strand *by);
 /* Gives the result away.  EALREADY: it was final already; `v` is still the caller's. */
 int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v);
 int cr_future_cancel(cr_future *f); /* 0 cancelled (also before); EBUSY running; EALREADY final */
