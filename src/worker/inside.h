@@ -12,6 +12,7 @@ static inline cr_worker *worker_of(const cr_strand *s) {
 }
 
 int thread_start(cr_strand *s);                /* thread.c */
+bool thread_ever(void);                        /* thread.c: has this process started one? */
 int process_start(cr_worker *w, cr_strand *s); /* process.c */
 void signals_thread(void);                     /* thread.c: SIGURG in place for this process */
 

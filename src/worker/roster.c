@@ -6,8 +6,6 @@
 ** program, a worker process for the threads it has started; pool workers and
 ** other daemons are told to end, the rest is waited for.
 */
-#include <unistd.h>
-
 #include "worker/inside.h"
 
 #define GRACE 0.1 /* seconds that daemons get to unwind */
@@ -28,7 +26,7 @@ void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg) {
 static bool is_mine(const cr_strand *s) {
   enum cr_strand_state state = cr_strand_state(s);
   if (s == cr_me || s->kind == CR_KEEPER || state == CR_FREE) return false;
-  return cr_me->kind == CR_MAIN || atomic_load(&((cr_strand *)s)->pid) == (int32_t)getpid();
+  return cr_me->kind == CR_MAIN || atomic_load(&((cr_strand *)s)->pid) == atomic_load(&cr_me->pid);
 }
 
 /* The worker object may go while we look: its `daemon` is therefore read from the
@@ -70,7 +68,11 @@ static void wait_for_dying(void) {
   }
 }
 
-int cr_roster_join(cr_time deadline) { return wait_for(false, deadline); }
+/* Most processes start no thread: they need not look through the table, which may be
+** long. */
+static bool is_alone(void) { return cr_me->kind == CR_PROCESS && !thread_ever(); }
+
+int cr_roster_join(cr_time deadline) { return is_alone() ? 0 : wait_for(false, deadline); }
 
 static void ask_to_end(cr_strand *s, void *arg) {
   (void)arg;
@@ -81,6 +83,7 @@ static void ask_to_end(cr_strand *s, void *arg) {
 /* Threads that do not listen (in a long C function, say) end with the process,
 ** processes with the zygote.  One that is burying itself is let finish. */
 void cr_roster_end(void) {
+  if (is_alone()) return;
   cr_roster_each(ask_to_end, NULL);
   cr_time deadline = cr_after(GRACE);
   while (wait_for(true, deadline) == EINTR) cr_notices_take();

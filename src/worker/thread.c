@@ -58,11 +58,20 @@ static void block_signals(sigset_t *before) {
 /* The stack holds C frames only: Lua's own stacks are in its heap. */
 #define STACK_SIZE ((size_t)1 << 20)
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic bool ever; /* has this process started one? */
+
+static void first_time(void) {
+  signals_thread();
+  atomic_store(&ever, true);
+}
+
+bool thread_ever(void) { return atomic_load(&ever); }
+
 /* The record belongs to this process from now on: whoever waits for its threads
 ** must see the one that has not begun to run. */
 int thread_start(cr_strand *s) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, signals_thread);
+  pthread_once(&once, first_time);
   if (cr_fault("thread")) return EAGAIN;
   atomic_store(&s->pid, atomic_load(&cr_me->pid));
   if (cr_crew_hire(s)) return 0;

@@ -143,23 +143,44 @@ static int status_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? -WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/* Reaps, and opens the latches of the dead: short, and does not wait. */
+/* Reaps `who` if it is dead, or with -1 any that is, and opens its latches: short, and
+** does not wait. */
+static bool reap_one(int who) {
+  int s, pid = deaths < SLOTS ? waitpid(who, &s, WNOHANG) : 0;
+  if (pid <= 0) return false;
+  dead[deaths].pid = pid;
+  dead[deaths].status = status_of(s);
+  deaths++;
+  spare_died(pid);
+  recover_process(pid);
+  return true;
+}
+
 static void reap(void) {
-  int s, pid;
-  while (deaths < SLOTS && (pid = waitpid(-1, &s, WNOHANG)) > 0) {
-    dead[deaths].pid = pid;
-    dead[deaths].status = status_of(s);
-    deaths++;
-    spare_died(pid);
-    recover_process(pid);
+  while (reap_one(-1)) {}
+}
+
+static void bury_reaped(void) {
+  while (deaths > 0) {
+    deaths--;
+    cr_bury_process(dead[deaths].pid, dead[deaths].status);
   }
 }
 
 static void bury_dead(void) {
-  for (reap(); deaths > 0; reap()) {
-    deaths--;
-    cr_bury_process(dead[deaths].pid, dead[deaths].status);
+  for (reap(); deaths > 0; reap()) bury_reaped();
+}
+
+/* The signal names one that has died, who is reaped and buried at once.  It stands for
+** all who died before it was read, so the kernel is asked for others too; but then it
+** looks at every child, and for that those who wait for the first need not wait. */
+static void bury_signalled(void) {
+  struct signalfd_siginfo info;
+  while (read(zygote.deaths, &info, sizeof info) == sizeof info) {
+    reap_one((int)info.ssi_pid);
+    bury_reaped();
   }
+  bury_dead();
 }
 
 static void kill_child(cr_strand *s, void *arg) {
@@ -223,11 +244,6 @@ static cr_strand *attach(const char *how) {
   return cr_arena_attach(arena, base, size) == 0 ? &cr_strands[keeper % CR_STRANDS] : NULL;
 }
 
-static void drain(int fd) {
-  struct signalfd_siginfo info;
-  while (read(fd, &info, sizeof info) > 0) {}
-}
-
 _Noreturn void cr_zygote_main(const char *how) {
   cr_strand *keeper = attach(how);
   if (!keeper) _exit(1);
@@ -246,8 +262,7 @@ _Noreturn void cr_zygote_main(const char *how) {
     if (n <= 0) continue;
     if (on[2].revents) end();
     if (on[1].revents) {
-      drain(zygote.deaths);
-      bury_dead();
+      bury_signalled();
       patience = 0;
     }
     if (on[0].revents) {
