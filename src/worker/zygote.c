@@ -189,10 +189,18 @@ static void kill_child(cr_strand *s, void *arg) {
   if (s->kind == CR_PROCESS && pid > 0) kill(pid, SIGKILL);
 }
 
+/* In place of fork_worker: a pool's successor would go on with what main has left in the
+** line, and nobody would kill it any more. */
+static int fork_nobody(cr_strand *s, cr_worker *w) {
+  (void)s, (void)w;
+  return ECANCELED;
+}
+
 /* Main is gone or wants to go.  A spare that has been hired meanwhile is found by its
-** place or, if it has left that, by its strand: so places come first.  Requests that are still in the socket come from
-** workers that are about to be killed. */
+** place or, if it has left that, by its strand: so places come first.  Requests that are
+** still in the socket come from workers that are about to be killed. */
 static _Noreturn void end(void) {
+  zygote_fork = fork_nobody;
   spare_kill_all();
   cr_roster_each(kill_child, NULL);
   int s, pid;
