@@ -100,6 +100,7 @@ typedef struct cr_root {
   uint32_t seeded;              /* --seed: random numbers come from cr_strand.seed; r/o */
   _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
   _Atomic uint32_t checker;     /* index + 1 of the strand that looks for deadlocks now */
+  _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
   _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
   cr_gate dump_gate;            /* changes with it */
   char deadlock[256];           /* the cycle in one line, for the strand that raises it */

@@ -21,7 +21,8 @@
 ** as an alive waker.  While any strand is being born or buried nothing is said.
 **
 ** One strand looks at a time (root->checker); one that dies meanwhile is noticed
-** by its burial.  Nothing here waits, except for the stacks of the strands that
+** by its burial.  What it has found about all sleepers holds for a moment for each of
+** them (root->all_well), so that a thousand of them do not each look at a thousand.  Nothing here waits, except for the stacks of the strands that
 ** are told to print them, and then not for long.
 */
 #include <stdlib.h>
@@ -37,7 +38,8 @@ typedef struct suspect {
 typedef struct inquiry {
   suspect *all;
   uint32_t n;
-  bool anybody; /* alive at all */
+  uint32_t stuck; /* for certain, idle workers aside */
+  bool anybody;   /* alive at all */
 } inquiry;
 
 /* ----------------------------------------------------------------- the sleepers */
@@ -180,18 +182,18 @@ static bool spread(inquiry *q) {
   return changed;
 }
 
-/* How many are stuck for certain, idle workers aside. */
-static uint32_t inquire(inquiry *q) {
-  if (!look(q)) return 0;
+/* False: somebody is born or buried. */
+static bool inquire(inquiry *q) {
+  if (!look(q)) return false;
   q->anybody = false;
+  q->stuck = 0;
   for (uint32_t i = 0; i < q->n; i++) q->anybody |= !q->all[i].stuck;
   while (spread(q)) {}
-  uint32_t n = 0;
   for (uint32_t i = 0; i < q->n; i++) {
     if (is_idle(&q->all[i])) q->all[i].stuck = false;
-    n += q->all[i].stuck;
+    q->stuck += q->all[i].stuck;
   }
-  return n;
+  return true;
 }
 
 static bool same(const inquiry *a, const inquiry *b) {
@@ -320,8 +322,26 @@ static bool told_already(const inquiry *q, const cr_strand *victim) {
   return atomic_exchange(&last, since) == since;
 }
 
+/* Nobody is stuck who slept when the inquiry began.  Whoever asks has slept for longer
+** than the moment for which this holds, so was among them.  The deadlock to come is
+** closed by somebody who falls asleep, and asks too late for this verdict, or comes
+** about because something is let go, and is found by a later question as ever.  The
+** moment is as long as all such inquiries together may take a tenth of the time. */
+#define MOMENT 50000000 /* ns at most; a question comes after twice that at least */
+
+static void all_well(cr_time began) {
+  cr_time now = cr_clock(), moment = 10 * (now - began);
+  atomic_store(&cr_arena_root()->all_well, now + (moment < MOMENT ? moment : MOMENT));
+}
+
 static void check(inquiry *first, inquiry *second) {
-  if (inquire(first) == 0 || inquire(second) == 0 || !same(first, second)) return;
+  cr_time began = cr_clock();
+  if (!inquire(first)) return;
+  if (first->stuck == 0) {
+    all_well(began);
+    return;
+  }
+  if (!inquire(second) || second->stuck == 0 || !same(first, second)) return;
   cr_strand *victim = choose(second);
   if (!told_already(second, victim)) tell(second, victim);
 }
@@ -332,11 +352,12 @@ static void look_for_deadlock(void) {
   zygote_look();     /* the dead whom nobody buries wake nobody */
   cr_arena_settle(); /* a strand that waits for long has time for it */
   if (atomic_load(&root->on_deadlock) == CR_DEADLOCK_OFF) return;
+  if (cr_clock() < atomic_load(&root->all_well)) return;
   if (!atomic_compare_exchange_strong(&root->checker, &nobody, cr_me->index + 1)) return;
   /* Room for strands that are born while we look; look() never passes the top it
   ** reads, which may have grown, so the whole table is the bound. */
   suspect *room = malloc(2 * CR_STRANDS * sizeof *room);
-  inquiry first = {room, 0, false}, second = {room ? room + CR_STRANDS : NULL, 0, false};
+  inquiry first = {.all = room}, second = {.all = room ? room + CR_STRANDS : NULL};
   if (room) check(&first, &second);
   free(room);
   atomic_store(&root->checker, 0);
