@@ -558,3 +558,44 @@ describe("a pool worker that dies at a task that another helps with", function()
     error "endless"
   end)
 end)
+
+---The only worker dies while it tells the tasks in the line that its initializer failed.
+local function break_down(number)
+  local pool = kinds.pool("process", 1, {
+    initargs = { ("*:die:%d"):format(number) },
+    initializer = function(rule)
+      require("fault").plan(rule)
+      error "no"
+    end,
+  })
+  local futures = {}
+  for i = 1, 3 do
+    local ok, f = pcall(pool.submit, pool, math.max, 1, 2) -- it may be broken by now
+    futures[#futures + 1] = ok and f or nil
+    assert(ok or i > 1)
+  end
+  for _, f in ipairs(futures) do
+    local e = f:error(LONG)
+    assert(conrun.errors.is(e, "broken"), tostring(e))
+  end
+  pool:close()
+  assert(pool:join(LONG), "the pool does not end")
+  local died = fault.hits() > 0
+  fault.plan ""
+  return died
+end
+
+describe("a pool worker that dies while it breaks its pool", function()
+  it("leaves nobody waiting, at whatever point", function()
+    local before
+    for number = 0, MOST do
+      local ok, died = xpcall(break_down, debug.traceback, number)
+      if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
+      local after = quiet_census()
+      before = before or after
+      if not same(before, after) then error(("*:die:%d left something"):format(number)) end
+      if not died then return end
+    end
+    error "endless"
+  end)
+end)

@@ -64,6 +64,14 @@ static void bury_hold(cr_strand *dead, cr_hold *h) {
   cr_object_disown(&h->what);
 }
 
+/* As a holding without a word of its own. */
+static void bury_parting(cr_strand *dead) {
+  cr_object *o = (cr_object *)(uintptr_t)atomic_load(&dead->parting);
+  _Atomic uint64_t none = 0;
+  if (o && cr_type_of(o) && cr_type_of(o)->abandon) cr_type_of(o)->abandon(o, dead, &none);
+  cr_object_disown(&dead->parting);
+}
+
 static void each_hold(cr_strand *dead, void (*f)(cr_strand *, cr_hold *)) {
   for (int i = 0; i < CR_HOLDS_INLINE; i++) f(dead, &dead->first[i]);
   cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&dead->more);
@@ -98,7 +106,7 @@ void cr_holds_bury(cr_strand *dead) {
       if (cr_strand_state(&cr_strands[i]) == CR_RUNNING) cr_ring(&cr_strands[i]);
   each_hold(dead, bury_hold);
   cr_free_owned(&dead->leaving);
-  cr_object_disown(&dead->parting);
+  bury_parting(dead);
   dying_finish(dead);
   link_inline(dead);
   free_more(dead);

@@ -128,6 +128,8 @@ static void bury_servant(const death *d) {
   if (f) bury_task(d, f);
   if (f) bury_outer_tasks(d);
   if (atomic_load(&d->dead->task) == DOING_INITIALIZER) break_pool(p, d->text, NULL);
+  if (p->kind == CR_THREAD && d->dead != cr_me)
+    break_pool(p, "the process that its threads belonged to has ended", NULL);
   cr_latch_take(&p->object.latch);
   atomic_store(&d->dead->serves, 0);
   atomic_store(&d->dead->task, DOING_NOTHING);
@@ -139,6 +141,15 @@ static void bury_servant(const death *d) {
   cr_gate_wake(&p->rest, CR_ALL);
 }
 
+/* One that the dead strand had taken from a line to settle it (clear_first). */
+static void bury_parting(const death *d) {
+  cr_future *f = (cr_future *)(uintptr_t)atomic_load(&d->dead->parting);
+  cr_pool *p = d->pool;
+  bool broken = f && p && atomic_load(&f->pool) == (uint64_t)(uintptr_t)p &&
+                atomic_load(&p->state) == CR_POOL_BROKEN;
+  if (f) settle_unrun(f, broken ? &p->broken : NULL);
+}
+
 void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
   cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
   cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
@@ -146,5 +157,6 @@ void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
   death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};
   describe(&d, status);
   if (p) bury_servant(&d);
+  bury_parting(&d);
   if (call) fail(call, d.kind, d.text, dead);
 }

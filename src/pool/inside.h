@@ -32,6 +32,7 @@ void add(_Atomic uint64_t *counter, int64_t n);
 void leave(cr_pool *p);
 void start_if_needed(cr_pool *p);
 void break_pool(cr_pool *p, const char *why, const cr_value *error);
+void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */
 
 void let_go(cr_future *f); /* task.c: of what it was to be computed from */
 

@@ -84,22 +84,24 @@ static cr_future *pop(cr_pool *p, _Atomic uint64_t *place) {
   return f;
 }
 
-static void settle_unrun(cr_future *f, const cr_value *error) {
+void settle_unrun(cr_future *f, const cr_value *error) {
   cr_value copy;
   bool failed = error && cr_value_copy(error, &copy) == 0;
   if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
   if (!failed && cr_future_cancel(f) == 0) let_go(f);
 }
 
-/* One task of the line; false when it is empty.  Without memory for a hold the task
-** goes by a word of the strand's record, since whoever waits for it must be told.
-** That word is taken if settling ended another pool, whose line is cleared inside
-** of this: then its tasks stay in it, in a pool that nobody knows any more. */
+/* One task of the line; false when it is empty.  The task goes by a word of the strand's
+** record, where the burial finds it if the strand dies over this: whoever waits for it
+** must be told.  That word is taken if settling ended another pool, whose line is
+** cleared inside of this: then a hold will do, or without memory its tasks stay in it,
+** in a pool that nobody knows any more. */
 static bool clear_first(cr_pool *p, const cr_value *error) {
-  cr_hold *hold = cr_hold_reserve();
   _Atomic uint64_t *parting = &cr_me->parting;
+  cr_hold *hold = atomic_load(parting) ? cr_hold_reserve() : NULL;
   if (!hold && atomic_load(parting)) return false;
   cr_future *f = pop(p, hold ? &hold->what : parting);
+  if (f) (void)cr_fault("clear");
   if (f) settle_unrun(f, error);
   if (!hold)
     cr_object_disown(parting);
@@ -113,6 +115,12 @@ static bool clear_first(cr_pool *p, const cr_value *error) {
 /* Settles all tasks in the line: with the error, or as cancelled. */
 static void clear_line(cr_pool *p, const cr_value *error) {
   while (clear_first(p, error)) {}
+}
+
+/* The line of a pool that is broken or terminated. */
+static void clear_ended(cr_pool *p) {
+  uint64_t state = atomic_load(&p->state);
+  if (state >= CR_POOL_TERMINATED) clear_line(p, state == CR_POOL_BROKEN ? &p->broken : NULL);
 }
 
 /* ------------------------------------------------------------------- workers */
@@ -436,13 +444,13 @@ void break_pool(cr_pool *p, const char *why, const cr_value *error) {
   bool first = atomic_load(&p->state) < CR_POOL_TERMINATED;
   if (first) {
     cr_value_log_put(&p->broken, &v);
+    cr_redo(&p->state, CR_POOL_BROKEN);
     cr_redo_commit();
     cr_value_published(&v);
-    atomic_store(&p->state, CR_POOL_BROKEN);
   }
   cr_latch_drop(&p->object.latch);
   if (!first) cr_value_free(&v);
-  clear_line(p, &p->broken);
+  clear_ended(p);
   cr_gate_wake(&p->work, CR_ALL);
   cr_gate_wake(&p->rest, CR_ALL);
 }
@@ -520,11 +528,25 @@ static void left(cr_object *o, uint64_t refs) {
   cr_gate_wake(&p->work, CR_ALL);
 }
 
+/* The dead strand may have ended the pool and not told anybody. */
+static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+  cr_pool *p = (cr_pool *)o;
+  (void)dead, (void)aux;
+  if (atomic_load(&p->state) < CR_POOL_TERMINATED) return;
+  clear_ended(p);
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
+}
+
 static void send(cr_object *o) { cr_pool_fill((cr_pool *)o); }
 
 void cr_pool_register(void) {
-  static const cr_type type = {
-      .name = "pool", .destroy = destroy, .left = left, .send = send, .visit = visit};
+  static const cr_type type = {.name = "pool",
+                               .destroy = destroy,
+                               .abandon = abandon,
+                               .left = left,
+                               .send = send,
+                               .visit = visit};
   cr_type_register(CR_POOL, &type);
 }
 

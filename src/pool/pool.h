@@ -40,8 +40,7 @@ typedef struct cr_pool {
   cr_object object;
   cr_gate work;                 /* workers without a task wait here */
   cr_gate rest;                 /* join waits here: the last worker went */
-  _Atomic uint32_t state;       /* enum cr_pool_state; under the latch, read by anyone */
-  uint32_t kind;                /* CR_THREAD or CR_PROCESS; r/o */
+  _Atomic uint64_t state;       /* enum cr_pool_state; under the latch, read by anyone */
   uint64_t workers_max;         /* r/o */
   _Atomic uint64_t workers;     /* started and not gone; under the latch */
   _Atomic uint64_t idle;        /* of these, without a task; under the latch */
@@ -51,9 +50,10 @@ typedef struct cr_pool {
   _Atomic uint64_t first, last; /* the line: cr_future, linked by next_task; under the latch */
   _Atomic uint64_t initializer; /* cr_code, 0: none; owned */
   cr_value initargs;            /* owned; borrowed by each worker */
+  cr_value broken;              /* the error of a broken pool; under the latch, then r/o */
+  uint32_t kind;                /* CR_THREAD or CR_PROCESS; r/o */
   uint32_t harmless;            /* the initializer is conrun's own: a worker that dies in it was
                                 ** killed, and so is replaced; r/o */
-  cr_value broken;              /* the error of a broken pool; under the latch, then r/o */
   _Atomic uint64_t births;      /* for the names of workers */
   uint64_t posted;              /* tasks that ever came, for their numbers; under the latch */
   uint64_t tasks_per_worker;    /* max_tasks_per_worker, 0: no limit; r/o */
