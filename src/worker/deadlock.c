@@ -22,8 +22,9 @@
 **
 ** One strand looks at a time (root->checker); one that dies meanwhile is noticed
 ** by its burial.  What it has found about all sleepers holds for a moment for each of
-** them (root->all_well), so that a thousand of them do not each look at a thousand.  Nothing here waits, except for the stacks of the strands that
-** are told to print them, and then not for long.
+** them (root->all_well), so that a thousand of them do not each look at a thousand.
+** Nothing here waits, except for the stacks of the strands that are told to print
+** them, and then not for long.
 */
 #include <stdlib.h>
 
