@@ -8,12 +8,13 @@ local kinds = require "spec.lib.kinds"
 
 -- What the child script has at hand: the zygote's pid, and its death.
 local PRELUDE = [[
-  local function kill_keeper()
+  local function signal_keeper(name)
     local pipe = io.popen("grep -hE '^[0-9]+ .conrun-zygote. . " .. pid .. " ' /proc/[0-9]*/stat 2>/dev/null")
     local keeper = pipe:read("l"):match "%d+"
     pipe:close()
-    assert(os.execute("kill -KILL " .. keeper))
+    assert(os.execute("kill -" .. name .. " " .. keeper))
   end
+  local function kill_keeper() signal_keeper "KILL" end
   local function endless() while true do local _ = {} end end
 ]]
 
@@ -71,6 +72,32 @@ describe("the zygote killed", function()
         w:join()
       until w.exitcode == 0
       print(w:result())
+    ]])
+  end)
+
+  it("while it is asked is asked again", function()
+    expect("12\n", [[
+      conrun.process.start(math.max, 1, 2):join()
+      signal_keeper "STOP"
+      local asked = conrun.shared.value("i64")
+      local starter = conrun.thread.start(function()
+        local list = {}
+        for i = 1, 12 do
+          asked:set(i)
+          list[i] = conrun.process.start({ daemon = true }, math.max, 1, i)
+        end
+        for _, w in ipairs(list) do
+          w:join()
+        end
+        return #list
+      end)
+      local before
+      repeat -- it stands still once no spare is left
+        before = asked:get()
+        conrun.sleep(0.05)
+      until before > 0 and asked:get() == before
+      signal_keeper "KILL"
+      print(starter:result())
     ]])
   end)
 

@@ -77,7 +77,8 @@ static bool put_back(cr_pool *p, cr_future *f) {
 
 static bool retry(const death *d, cr_future *f) {
   cr_pool *p = d->pool;
-  if (strcmp(d->kind, "timeout") == 0) return false;
+  bool unwanted = strcmp(d->kind, "timeout") == 0 || atomic_load(&f->flags) & CR_FUTURE_STOP;
+  if (unwanted) return false;
   cr_latch_take(&p->object.latch);
   bool again = atomic_load(&f->tries) <= p->retries && atomic_load(&p->state) <= CR_POOL_CLOSED;
   if (again) again = put_back(p, f);
@@ -131,14 +132,14 @@ static void bury_servant(const death *d) {
   if (p->kind == CR_THREAD && d->dead != cr_me)
     break_pool(p, "the process that its threads belonged to has ended", NULL);
   cr_latch_take(&p->object.latch);
-  atomic_store(&d->dead->serves, 0);
-  atomic_store(&d->dead->task, DOING_NOTHING);
-  if (f) add(&p->completed, 1);
+  atomic_store(&d->dead->task, DOING_LEAVE);
+  if (f && cr_future_done(f)) add(&p->completed, 1);
   count_workers(p);
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);
   cr_gate_wake(&p->work, CR_ALL);
   cr_gate_wake(&p->rest, CR_ALL);
+  atomic_store(&d->dead->serves, 0); /* last: a burial that goes on with this begins again */
 }
 
 /* One that the dead strand had taken from a line to settle it (clear_first). */

@@ -170,6 +170,12 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
   return !spare || all_wait((cr_pool *)(uintptr_t)pool);
 }
 
+static void count_helped(cr_pool *p) {
+  cr_latch_take(&p->object.latch);
+  add(&p->completed, 1);
+  cr_latch_drop(&p->object.latch);
+}
+
 /* The caller's holding of `f` lets a burial find it and the outer task. */
 bool cr_pool_help(lua_State *L, cr_future *f) {
   uint64_t outer = atomic_load(&cr_me->task);
@@ -179,6 +185,7 @@ bool cr_pool_help(lua_State *L, cr_future *f) {
   cr_task_run(L, f);
   depth--;
   doing(outer);
+  count_helped((cr_pool *)(uintptr_t)atomic_load(&cr_me->serves));
   stay();
   return true;
 }

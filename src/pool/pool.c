@@ -400,14 +400,12 @@ void cr_pool_finished(cr_pool *p, cr_hold **task) {
 
 /* ------------------------------------------------------------------------ end */
 
-static bool change_state(cr_pool *p, enum cr_pool_state to) {
+static void change_state(cr_pool *p, enum cr_pool_state to) {
   cr_latch_take(&p->object.latch);
-  bool forward = atomic_load(&p->state) < to;
-  if (forward) atomic_store(&p->state, to);
+  if (atomic_load(&p->state) < to) atomic_store(&p->state, to);
   cr_latch_drop(&p->object.latch);
   cr_gate_wake(&p->work, CR_ALL);
   cr_gate_wake(&p->rest, CR_ALL);
-  return forward;
 }
 
 void cr_pool_close(cr_pool *p) {
@@ -430,8 +428,10 @@ static void end_worker(cr_strand *s, void *arg) {
   }
 }
 
+/* Whoever did it before may have died over it. */
 void cr_pool_terminate(cr_pool *p) {
-  if (!change_state(p, CR_POOL_TERMINATED)) return;
+  change_state(p, CR_POOL_TERMINATED);
+  if (atomic_load(&p->state) != CR_POOL_TERMINATED) return;
   clear_line(p, NULL);
   cr_roster_each(end_worker, p);
 }
@@ -533,9 +533,8 @@ static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
   cr_pool *p = (cr_pool *)o;
   (void)dead, (void)aux;
   if (atomic_load(&p->state) < CR_POOL_TERMINATED) return;
+  cr_pool_terminate(p);
   clear_ended(p);
-  cr_gate_wake(&p->work, CR_ALL);
-  cr_gate_wake(&p->rest, CR_ALL);
 }
 
 static void send(cr_object *o) { cr_pool_fill((cr_pool *)o); }

@@ -171,13 +171,14 @@ static int ask(const cr_strand *s) {
 ** asked, has died.  Not interruptible: it is short, and the caller would have nothing
 ** to come back to. */
 static int await_pid(cr_worker *w, int keeper) {
+  bool in_main = atomic_load(&cr_me->pid) == atomic_load(&cr_arena_root()->main_pid);
   int r = 0;
   cr_wait_begin(CR_ON_START, w, &w->ended);
   while (atomic_load(&w->pid) == 0 && r == 0) {
     uint32_t seen = cr_gate_arm(&w->ended);
     if (atomic_load(&w->pid) != 0) break;
     if (cr_gate_wait_deaf(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT) zygote_look();
-    if (zygote_is_mine() && atomic_load(&cr_arena_root()->keeper_pid) != keeper) r = ECHILD;
+    if (in_main && atomic_load(&cr_arena_root()->keeper_pid) != keeper) r = ECHILD;
   }
   cr_wait_end(r == 0);
   int pid = atomic_load(&w->pid);

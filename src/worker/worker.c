@@ -88,9 +88,10 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
   if (!s) return NULL;
   s->seed = seed_for(w);
   s->daemon = w->daemon;
-  atomic_store(&s->serves, atomic_load(&w->pool));
   atomic_store(&w->strand, s->index);
   cr_object_share(&w->object, &s->worker);
+  /* Last: the pool is there as long as the worker is, which the record holds by now. */
+  atomic_store(&s->serves, atomic_load(&w->pool));
   return s;
 }
 

@@ -173,14 +173,17 @@ static void bury_dead(void) {
 
 /* The signal names one that has died, who is reaped and buried at once.  It stands for
 ** all who died before it was read, so the kernel is asked for others too; but then it
-** looks at every child, and for that those who wait for the first need not wait. */
-static void bury_signalled(void) {
+** looks at every child, and for that those who wait for the first need not wait.
+** Returns true if there may be more: where workers die as fast as they are buried,
+** requests and the end of main must have their turn. */
+static bool bury_signalled(void) {
   struct signalfd_siginfo info;
-  while (read(zygote.deaths, &info, sizeof info) == sizeof info) {
-    reap_one((int)info.ssi_pid);
-    bury_reaped();
-  }
-  bury_dead();
+  if (read(zygote.deaths, &info, sizeof info) == sizeof info) reap_one((int)info.ssi_pid);
+  bury_reaped();
+  reap();
+  bool more = deaths == SLOTS;
+  bury_reaped();
+  return more;
 }
 
 static void kill_child(cr_strand *s, void *arg) {
@@ -264,16 +267,17 @@ _Noreturn void cr_zygote_main(const char *how) {
   struct pollfd on[] = {
       {zygote.requests, POLLIN, 0}, {zygote.deaths, POLLIN, 0}, {zygote.lifeline, 0, 0}};
   int patience = LULL;
+  bool more = false;
   for (;;) {
-    int n = poll(on, 3, wanted && spare_vacancy() ? patience : -1);
-    if (n == 0) add_spare();
-    if (n <= 0) continue;
-    if (on[2].revents) end();
-    if (on[1].revents) {
-      bury_signalled();
+    int n = poll(on, 3, more ? 0 : wanted && spare_vacancy() ? patience : -1);
+    if (n == 0 && !more) add_spare();
+    if (n < 0) continue;
+    if (n > 0 && on[2].revents) end();
+    if (more || (n > 0 && on[1].revents)) {
+      more = bury_signalled();
       patience = 0;
     }
-    if (on[0].revents) {
+    if (n > 0 && on[0].revents) {
       serve_request();
       patience = LULL;
     }
