@@ -22,7 +22,7 @@ typedef struct request {
 } request;
 
 /* The descriptors that every worker process inherits from the zygote. */
-extern int zygote_socket; /* requests go in here; -1: none yet */
+extern _Atomic int zygote_socket; /* requests go in here; -1: none yet */
 
 #define ZYGOTE_STARTING (-1) /* keeper_pid while one strand makes the zygote or buries it */
 

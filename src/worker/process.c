@@ -25,9 +25,9 @@
 #define LOOK 100000000 /* ns between looks whether the zygote is still there */
 #define TRIES 3        /* zygotes that may die under one request */
 
-int zygote_socket = -1;
+_Atomic int zygote_socket = -1;
 int (*zygote_fork)(cr_strand *s, cr_worker *w);
-static int lifeline = -1; /* the end that only main has */
+static _Atomic int lifeline = -1; /* the end that only main has; any of its threads looks */
 
 extern char **environ;
 
@@ -140,7 +140,8 @@ bool zygote_is_mine(void) { return lifeline >= 0; }
 static void close_channels(void) {
   close(lifeline);
   close(zygote_socket);
-  lifeline = zygote_socket = -1;
+  lifeline = -1;
+  zygote_socket = -1;
 }
 
 void zygote_forget(void) {

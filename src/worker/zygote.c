@@ -243,14 +243,15 @@ static void signals_zygote(void) {
 static void close_on_exec(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
 
 static cr_strand *attach(const char *how) {
-  int arena;
+  int arena, socket;
   void *base;
   size_t size;
   uint32_t keeper;
-  if (sscanf(how, "%d,%p,%zu,%d,%d,%d,%u", &arena, &base, &size, &zygote.requests, &zygote_socket,
+  if (sscanf(how, "%d,%p,%zu,%d,%d,%d,%u", &arena, &base, &size, &zygote.requests, &socket,
              &zygote.lifeline, &keeper) != 7)
     return NULL;
-  int fds[] = {arena, zygote.requests, zygote_socket, zygote.lifeline};
+  zygote_socket = socket;
+  int fds[] = {arena, zygote.requests, socket, zygote.lifeline};
   for (int i = 0; i < 4; i++) close_on_exec(fds[i]);
   return cr_arena_attach(arena, base, size) == 0 ? &cr_strands[keeper % CR_STRANDS] : NULL;
 }
