@@ -433,10 +433,12 @@ end
 
 conrun.process.start(math.abs, 1):join()
 
-local function sweep(case, birth)
+---A life in which a worker dies at its first point, then one at the second, and so on:
+---`life(number)` returns true if one died.
+local function each_point(life)
   local before
   for number = 0, MOST do
-    local ok, died = xpcall(live, debug.traceback, case, number, birth)
+    local ok, died = xpcall(life, debug.traceback, number)
     if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
     local done, after = pcall(quiet_census)
     if not done then error(("*:die:%d: %s"):format(number, after), 0) end
@@ -448,6 +450,10 @@ local function sweep(case, birth)
     if not died then return end
   end
   error "endless"
+end
+
+local function sweep(case, birth)
+  each_point(function(number) return live(case, number, birth) end)
 end
 
 for name, case in pairs(cases) do
@@ -489,15 +495,7 @@ end
 
 describe("pool workers that die", function()
   it("lose only the task in their hands, at whatever point", function()
-    local before
-    for number = 0, MOST do
-      local ok, died = xpcall(serve, debug.traceback, number)
-      if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
-      local after = quiet_census()
-      before = before or after
-      if not same(before, after) then error(("*:die:%d left something"):format(number)) end
-      if not died then return end
-    end
+    each_point(serve)
   end)
 end)
 
@@ -546,16 +544,7 @@ end
 
 describe("a pool worker that dies at a task that another helps with", function()
   it("leaves it to that one, at whatever point", function()
-    local before
-    for number = 0, MOST do
-      local ok, died = xpcall(pass_over, debug.traceback, number)
-      if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
-      local after = quiet_census()
-      before = before or after
-      if not same(before, after) then error(("*:die:%d left something"):format(number)) end
-      if not died then return end
-    end
-    error "endless"
+    each_point(pass_over)
   end)
 end)
 
@@ -587,15 +576,6 @@ end
 
 describe("a pool worker that dies while it breaks its pool", function()
   it("leaves nobody waiting, at whatever point", function()
-    local before
-    for number = 0, MOST do
-      local ok, died = xpcall(break_down, debug.traceback, number)
-      if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
-      local after = quiet_census()
-      before = before or after
-      if not same(before, after) then error(("*:die:%d left something"):format(number)) end
-      if not died then return end
-    end
-    error "endless"
+    each_point(break_down)
   end)
 end)

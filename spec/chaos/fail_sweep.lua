@@ -320,6 +320,16 @@ for _, kind in ipairs(kinds) do
   }
 end
 
+operations["process pool: a worker dies, whoever fails"] = {
+  everybody = true,
+  make = function() return kinds.pool("process", 1) end,
+  run = function(pool)
+    local e = pool:submit(os.exit, 3):error(LONG)
+    if not conrun.errors.is(e, "worker_died") then error(e, 0) end
+  end,
+  close = end_pool,
+}
+
 conrun.process.start(nothing):join() -- from now on there is a keeper
 
 local points = { "alloc", "pages", "thread", "fork", "futex" }

@@ -200,16 +200,15 @@ static int next_after(lua_State *L) {
   return 1;
 }
 
-/* How many values a long list has, if that is all of its table; 0: not known.  lua_next
+/* Are the n values of a long list all of its table?  False: not known.  lua_next
 ** goes on from a position that holds nothing only if that is in the table's array, and
 ** refuses it otherwise.  The array comes first and in order, so where n + 1 is in it,
 ** 1..n came before, and nothing else did.  This comes before anything is written or in
 ** hand, since a hook or a finalizer may run here; an error that is not lua_next's is a
 ** hook's (an interruption), and goes on. */
-static uint32_t prove(lua_State *L, int index) {
-  size_t n = lua_rawlen(L, index);
+static bool prove(lua_State *L, int index, size_t n) {
   bool began = false;
-  if (n < LONG_LIST || n >= UINT32_MAX) return 0;
+  if (n < LONG_LIST || n >= UINT32_MAX) return false;
   lua_pushcfunction(L, next_after);
   lua_pushvalue(L, index);
   lua_pushinteger(L, (lua_Integer)n + 1);
@@ -218,14 +217,14 @@ static uint32_t prove(lua_State *L, int index) {
   if (status != LUA_OK && !began) lua_error(L);
   bool over = status == LUA_OK && lua_toboolean(L, -1);
   lua_pop(L, 1);
-  return over ? (uint32_t)n : 0;
+  return over;
 }
 
-/* A long list that begins with a float is most likely one of floats, whose size is
+/* A list of n values, long and beginning with a float, is most likely one of floats, whose size is
 ** known: it is written where it is to stay, without a workspace of that size that must
 ** be got from the system, copied and given back.  If it is something else, false. */
-static bool encode_floats(lua_State *L, int index, uint32_t whole, cr_value *v) {
-  size_t room = HEADER + 32 + sizeof(lua_Number) * lua_rawlen(L, index);
+static bool encode_floats(lua_State *L, int index, size_t n, uint32_t whole, cr_value *v) {
+  size_t room = HEADER + 32 + sizeof(lua_Number) * n;
   if (room < MANY_FLOATS) return false;
   lua_rawgeti(L, index, 1);
   bool begins = lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1);
@@ -287,9 +286,9 @@ void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool 
     }
   }
   luaL_checkstack(L, n + 12, "too many values to send");
-  bool table = n == 1 && lua_type(L, first) == LUA_TTABLE;
-  uint32_t whole = table ? prove(L, first) : 0;
-  if (table && encode_floats(L, first, whole, v)) return;
+  size_t length = n == 1 && lua_type(L, first) == LUA_TTABLE ? lua_rawlen(L, first) : 0;
+  uint32_t whole = prove(L, first, length) ? (uint32_t)length : 0;
+  if (encode_floats(L, first, length, whole, v)) return;
   if (!encode_simply(L, first, n, whole, v)) encode_by_itself(L, first, n, noun, v, took);
 }
 

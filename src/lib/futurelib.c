@@ -67,7 +67,7 @@ void cr_future_error(lua_State *L, const cr_future *f) {
   if (cr_future_state(f) == CR_CANCELLED)
     cr_news_push(L, "cancelled", "the task was cancelled");
   else if (cr_decode_borrowed(L, &f->result) == 0) /* there was no memory for it */
-    cr_news_push(L, "task", "the task failed, and no memory was left to say how");
+    cr_news_push(L, "task", "the task failed; not enough memory to say how");
 }
 
 int cr_future_raise(lua_State *L, const cr_future *f) {

@@ -143,7 +143,7 @@ static void bury_servant(const death *d) {
 }
 
 /* One that the dead strand had taken from a line to settle it (clear_first). */
-static void bury_parting(const death *d) {
+static void settle_parting(const death *d) {
   cr_future *f = (cr_future *)(uintptr_t)atomic_load(&d->dead->parting);
   cr_pool *p = d->pool;
   bool broken = f && p && atomic_load(&f->pool) == (uint64_t)(uintptr_t)p &&
@@ -158,6 +158,6 @@ void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
   death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};
   describe(&d, status);
   if (p) bury_servant(&d);
-  bury_parting(&d);
+  settle_parting(&d);
   if (call) fail(call, d.kind, d.text, dead);
 }

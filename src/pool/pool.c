@@ -428,12 +428,11 @@ static void end_worker(cr_strand *s, void *arg) {
   }
 }
 
-/* Whoever did it before may have died over it. */
+/* Can be repeated: whoever did it before, or broke the pool, may have died over it. */
 void cr_pool_terminate(cr_pool *p) {
   change_state(p, CR_POOL_TERMINATED);
-  if (atomic_load(&p->state) != CR_POOL_TERMINATED) return;
-  clear_line(p, NULL);
-  cr_roster_each(end_worker, p);
+  clear_ended(p);
+  if (atomic_load(&p->state) == CR_POOL_TERMINATED) cr_roster_each(end_worker, p);
 }
 
 void break_pool(cr_pool *p, const char *why, const cr_value *error) {
@@ -532,9 +531,7 @@ static void left(cr_object *o, uint64_t refs) {
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
   cr_pool *p = (cr_pool *)o;
   (void)dead, (void)aux;
-  if (atomic_load(&p->state) < CR_POOL_TERMINATED) return;
-  cr_pool_terminate(p);
-  clear_ended(p);
+  if (atomic_load(&p->state) >= CR_POOL_TERMINATED) cr_pool_terminate(p);
 }
 
 static void send(cr_object *o) { cr_pool_fill((cr_pool *)o); }

@@ -323,16 +323,16 @@ static bool told_already(const inquiry *q, const cr_strand *victim) {
   return atomic_exchange(&last, since) == since;
 }
 
-/* Nobody is stuck who slept when the inquiry began.  Whoever asks has slept for longer
-** than the moment for which this holds, so was among them.  The deadlock to come is
-** closed by somebody who falls asleep, and asks too late for this verdict, or comes
-** about because something is let go, and is found by a later question as ever.  The
-** moment is as long as all such inquiries together may take a tenth of the time. */
-#define MOMENT 50000000 /* ns at most; a question comes after twice that at least */
+/* Nobody is stuck who slept when the inquiry began.  Whoever asks while this holds has
+** slept since before that, so was among them.  The deadlock to come is closed by
+** somebody who falls asleep, and asks too late for this verdict, or comes about because
+** something is let go, and is found by a later question as ever.  It holds for so long
+** that all inquiries together take a tenth of the time. */
+#define MOMENT 50000000 /* ns from the beginning at most: a question comes after twice that */
 
 static void all_well(cr_time began) {
-  cr_time now = cr_clock(), moment = 10 * (now - began);
-  atomic_store(&cr_arena_root()->all_well, now + (moment < MOMENT ? moment : MOMENT));
+  cr_time moment = 10 * (cr_clock() - began);
+  atomic_store(&cr_arena_root()->all_well, began + (moment < MOMENT ? moment : MOMENT));
 }
 
 static void check(inquiry *first, inquiry *second) {

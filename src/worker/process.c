@@ -137,15 +137,16 @@ int cr_zygote_need(void) {
 
 bool zygote_is_mine(void) { return lifeline >= 0; }
 
-static void close_channels(void) {
+/* The socket stays open, until the program ends: another thread may be about to send a
+** request to the dead one, and must be refused by it; its number must not by then be
+** that of some other file. */
+static void close_lifeline(void) {
   close(lifeline);
-  close(zygote_socket);
   lifeline = -1;
-  zygote_socket = -1;
 }
 
 void zygote_forget(void) {
-  close_channels();
+  close_lifeline();
   atomic_store(&cr_arena_root()->keeper_pid, 0);
   cr_gate_wake(&cr_arena_root()->keeper_gate, CR_ALL);
 }
@@ -154,7 +155,7 @@ void cr_zygote_end(void) {
   int pid = atomic_load(&cr_arena_root()->keeper_pid);
   if (lifeline < 0) return;
   atomic_store(&cr_arena_root()->keeper_pid, ZYGOTE_STARTING); /* it ends because it is told to */
-  close_channels();
+  close_lifeline();
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
   atomic_store(&cr_arena_root()->keeper_pid, 0);
 }

@@ -144,9 +144,9 @@ static int status_of(int wait_status) {
 }
 
 /* Reaps `who` if it is dead, or with -1 any that is, and opens its latches: short, and
-** does not wait. */
-static bool reap_one(int who) {
-  int s, pid = deaths < SLOTS ? waitpid(who, &s, WNOHANG) : 0;
+** with WNOHANG it does not wait. */
+static bool reap_one(int who, int options) {
+  int s, pid = deaths < SLOTS ? waitpid(who, &s, options) : 0;
   if (pid <= 0) return false;
   dead[deaths].pid = pid;
   dead[deaths].status = status_of(s);
@@ -157,7 +157,7 @@ static bool reap_one(int who) {
 }
 
 static void reap(void) {
-  while (reap_one(-1)) {}
+  while (reap_one(-1, WNOHANG)) {}
 }
 
 static void bury_reaped(void) {
@@ -167,10 +167,6 @@ static void bury_reaped(void) {
   }
 }
 
-static void bury_dead(void) {
-  for (reap(); deaths > 0; reap()) bury_reaped();
-}
-
 /* The signal names one that has died, who is reaped and buried at once.  It stands for
 ** all who died before it was read, so the kernel is asked for others too; but then it
 ** looks at every child, and for that those who wait for the first need not wait.
@@ -178,7 +174,7 @@ static void bury_dead(void) {
 ** requests and the end of main must have their turn. */
 static bool bury_signalled(void) {
   struct signalfd_siginfo info;
-  if (read(zygote.deaths, &info, sizeof info) == sizeof info) reap_one((int)info.ssi_pid);
+  if (read(zygote.deaths, &info, sizeof info) == sizeof info) reap_one((int)info.ssi_pid, WNOHANG);
   bury_reaped();
   reap();
   bool more = deaths == SLOTS;
@@ -206,13 +202,7 @@ static _Noreturn void end(void) {
   zygote_fork = fork_nobody;
   spare_kill_all();
   cr_roster_each(kill_child, NULL);
-  int s, pid;
-  while ((pid = waitpid(-1, &s, 0)) > 0) {
-    spare_died(pid);
-    recover_process(pid);
-    cr_bury_process(pid, status_of(s));
-  }
-  bury_dead();
+  while (reap_one(-1, 0)) bury_reaped();
   /* A main that was killed still has its locks on files while the kernel closes what it
   ** had, the lifeline among the first. */
   if (atomic_load(&cr_arena_root()->keeper_pid) == (int32_t)getpid())
@@ -271,14 +261,14 @@ _Noreturn void cr_zygote_main(const char *how) {
   bool more = false;
   for (;;) {
     int n = poll(on, 3, more ? 0 : wanted && spare_vacancy() ? patience : -1);
-    if (n == 0 && !more) add_spare();
     if (n < 0) continue;
-    if (n > 0 && on[2].revents) end();
-    if (more || (n > 0 && on[1].revents)) {
+    if (n == 0 && !more) add_spare();
+    if (on[2].revents) end();
+    if (on[1].revents || more) {
       more = bury_signalled();
       patience = 0;
     }
-    if (n > 0 && on[0].revents) {
+    if (on[0].revents) {
       serve_request();
       patience = LULL;
     }
