@@ -96,6 +96,29 @@ describe("the zygote killed", function()
     ]])
   end)
 
+  it("opens the latches that its workers held", function()
+    expect("done\n", [[
+      for _ = 1, 15 do
+        local q, working = conrun.queue.new(), conrun.semaphore.new(0)
+        local workers = {}
+        for i = 1, 4 do
+          workers[i] = conrun.process.start({ daemon = true }, function()
+            working:release()
+            while true do q:put(1) q:get(0) end
+          end)
+        end
+        for _ = 1, 4 do working:acquire() end
+        kill_keeper()
+        for _ = 1, 100 do
+          q:put(1)
+          q:get(0)
+        end
+        for _, w in ipairs(workers) do w:join() end
+      end
+      print "done"
+    ]])
+  end)
+
   it("does not hinder the end of the program", function()
     expect("ends\n", [[
       conrun.process.start({ daemon = true }, endless)

@@ -106,7 +106,7 @@ typedef struct cr_root {
   char deadlock[256];           /* the cycle in one line, for the strand that raises it */
   _Atomic uint64_t deaths;      /* strands buried that had not ended by themselves */
   _Atomic int32_t main_pid;
-  _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed, -1 while it is made */
+  _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed; below 0: worker/inside.h */
   cr_gate keeper_gate;        /* changes with it */
   cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number, pool_number; /* for default names */

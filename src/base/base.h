@@ -416,8 +416,9 @@ int cr_bell_wait(uint32_t seen, cr_time deadline);
 
 /* Latches, for a few instructions only: no wait and no call upwards while one
 ** is held.  Waits for a preempted or dead holder; ignores notices, since it is
-** short.  The keeper, who buries the dead, must not wait for a holder that died
-** in the meantime, so its latch waits call cr_latch_idle (set by worker/). */
+** short.  Who buries the dead must not wait for a holder that died in the meantime:
+** the latch waits of the keeper, and of main in case the keeper dies, call
+** cr_latch_idle (set by worker/). */
 extern void (*cr_latch_idle)(void);
 void cr_latch_take(cr_latch *l);
 void cr_latch_drop(cr_latch *l);

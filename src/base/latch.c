@@ -23,7 +23,7 @@
 
 #define CONTENDED 0x80000000u
 #define SPINS 64
-#define PATIENCE 2000000 /* ns between the keeper's looks at the dead */
+#define PATIENCE 2000000 /* ns between looks at the dead */
 
 void (*cr_latch_idle)(void);
 

@@ -25,10 +25,14 @@ typedef struct request {
 extern _Atomic int zygote_socket; /* requests go in here; -1: none yet */
 
 #define ZYGOTE_STARTING (-1) /* keeper_pid while one strand makes the zygote or buries it */
+#define ZYGOTE_DOWN (-2)     /* while it is dead with all of its processes, and not buried */
 
 /* loss.c: is the zygote dead?  Then its processes are buried, and another can be made:
 ** true.  In main only, elsewhere false. */
 bool zygote_look(void);
+
+/* loss.c: the same for who waits for a latch: opens those of the dead, and no more. */
+void zygote_open_latches(void);
 
 /* loss.c: waits, for a short time at most, until a process that has been killed is gone,
 ** whoever its parent is. */

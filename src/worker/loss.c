@@ -17,6 +17,10 @@
 **   5 bury     them, and the zygote's own strand.  A burial that it was in the middle
 **              of is begun again, as every burial can be.
 **
+** A strand of main that waits for a latch may wait for one of the dead.  It too looks,
+** but it may hold other latches, so it goes only from 1 to 3, none of which takes one,
+** and says so (ZYGOTE_DOWN); the next look that is not from there goes on with 4.
+**
 ** A strand of main that dies here dies with the program.  Who waits with a deadline
 ** does not look: it has its answer at the deadline.
 */
@@ -40,11 +44,12 @@ static bool is_dead(int pid) {
                                                                            : errno == ECHILD;
 }
 
-static bool claim(int pid) {
-  int32_t seen = pid;
+/* Of a dead zygote, or of what is left of one that is down. */
+static bool claim(int keeper) {
+  int32_t seen = keeper;
   if (!atomic_compare_exchange_strong(&cr_arena_root()->keeper_pid, &seen, ZYGOTE_STARTING))
     return false;
-  waitpid(pid, NULL, 0);
+  if (keeper != ZYGOTE_DOWN) waitpid(keeper, NULL, 0);
   return true;
 }
 
@@ -83,13 +88,19 @@ static void end(int pid) {
   process_await(pid);
 }
 
-static void replace_keeper(int keeper, pids *dead) {
+/* 2 and 3. */
+static void put_down(int keeper, const pids *dead) {
   for (int i = 0; i < dead->count; i++)
     if (dead->pid[i] != keeper) end(dead->pid[i]);
   for (int i = 0; i < dead->count; i++) {
     spare_died(dead->pid[i]);
     recover_process(dead->pid[i]);
   }
+}
+
+/* 2 to 5.  What is down is not killed again: the numbers may be others' by now. */
+static void replace_keeper(int keeper, const pids *dead) {
+  if (keeper != ZYGOTE_DOWN) put_down(keeper, dead);
   zygote_forget();
   for (int i = 0; i < dead->count; i++) cr_bury_process(dead->pid[i], -SIGKILL);
 }
@@ -115,9 +126,20 @@ static void aside(int keeper, pids *dead) {
 
 bool zygote_look(void) {
   int keeper = atomic_load(&cr_arena_root()->keeper_pid);
-  pids *dead = zygote_is_mine() && is_dead(keeper) ? malloc(sizeof *dead) : NULL;
+  bool lost = zygote_is_mine() && (keeper == ZYGOTE_DOWN || is_dead(keeper));
+  pids *dead = lost ? malloc(sizeof *dead) : NULL;
   bool mine = dead && claim(keeper); /* without memory, another time */
   if (mine) aside(keeper, dead);
   free(dead);
   return mine;
+}
+
+/* What main does while it waits for a latch; takes no latch and no memory. */
+void zygote_open_latches(void) {
+  int keeper = atomic_load(&cr_arena_root()->keeper_pid);
+  pids dead;
+  if (!zygote_is_mine() || !is_dead(keeper) || !claim(keeper)) return;
+  collect(&dead);
+  put_down(keeper, &dead);
+  atomic_store(&cr_arena_root()->keeper_pid, ZYGOTE_DOWN);
 }

@@ -129,6 +129,7 @@ int cr_zygote_need(void) {
     int32_t none = 0;
     uint32_t seen = cr_gate_arm(&root->keeper_gate);
     if (atomic_load(&root->keeper_pid) > 0) return 0;
+    if (atomic_load(&root->keeper_pid) == ZYGOTE_DOWN) zygote_look();
     if (atomic_compare_exchange_strong(&root->keeper_pid, &none, ZYGOTE_STARTING))
       return start_zygote();
     cr_gate_wait(&root->keeper_gate, seen, cr_clock() + LOOK);

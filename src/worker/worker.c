@@ -34,6 +34,7 @@ void cr_worker_register(void) {
   static const cr_type type = {.name = "worker", .destroy = destroy, .visit = visit};
   cr_type_register(CR_WORKER, &type);
   deadlock_watch();
+  cr_latch_idle = zygote_open_latches;
 }
 
 static void name(cr_worker *w, const char *given) {
