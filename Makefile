@@ -18,6 +18,11 @@ LUA ?= lua5.4
 PREFIX ?= /usr/local
 DESTDIR ?=
 
+# One line for each file; make V=1 shows the commands.
+V ?= 0
+Q = $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@echo '  $(1)')
+
 VARIANT ?= release
 FLAGS_release =
 FLAGS_debug = -DCR_DEBUG -Og
@@ -40,7 +45,8 @@ LUA_LIBS = -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive -lm -ldl
 OUT = build/$(VARIANT)
 BIN = $(if $(filter release,$(VARIANT)),build/conrun,$(OUT)/conrun)
 
-FLOORS = base arena sync codec worker pool lib host
+FLOORS = $(BELOW) codec task state screen lib host
+BELOW = base arena sync worker line
 floor = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(1)/*.c))
 OBJECTS = $(foreach f,$(FLOORS),$(call floor,$(f))) $(OUT)/compiled.o $(EXTRA_$(VARIANT))
 EXTRA_tsan = $(OUT)/.ci/tsan.o
@@ -48,7 +54,7 @@ LUA_PARTS = $(sort $(wildcard lua/conrun/*.lua lua/conrun/*/*.lua))
 
 # Tests in C.  The floors below the wall are linked without Lua, which proves
 # that nothing there needs it.
-LOW = $(foreach f,base arena sync,$(call floor,$(f)))
+LOW = $(foreach f,$(BELOW),$(call floor,$(f)))
 C_TESTS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/c/*_test.c))
 C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 SPEC ?=
@@ -69,27 +75,34 @@ $(OUT)/flags: FORCE
 
 $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC      $@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/embedded.c: $(LUA_PARTS) .ci/embed.awk Makefile
 	@mkdir -p $(@D)
-	awk -f .ci/embed.awk $(LUA_PARTS) > $@
+	$(call say,MAKE    $@)
+	$(Q)awk -f .ci/embed.awk $(LUA_PARTS) > $@
 
 $(OUT)/embedded.o $(OUT)/compiled.o: $(OUT)/%.o: $(OUT)/%.c $(OUT)/flags
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC      $@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The same list with chunks instead of sources.
 $(OUT)/compile: $(OUT)/.ci/compile.o $(OUT)/embedded.o
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
 
 $(OUT)/compiled.c: $(OUT)/compile
-	$< > $@
+	$(call say,MAKE    $@)
+	$(Q)$< > $@
 
 $(BIN): $(OBJECTS)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E $(BIND) -o $@ $(OBJECTS) $(LUA_LIBS)
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E $(BIND) -o $@ $(OBJECTS) $(LUA_LIBS)
 
 $(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
 
 # Targets of the fuzzers, and the spec that replays their corpus.  What lua_load
 # makes of bytecode is decided by gate.c.
@@ -98,27 +111,33 @@ FUZZ_PARTS = $(FUZZ_TARGETS:%=$(OUT)/spec/fuzz/%.o) $(OUT)/spec/fuzz/gate.o
 WITH_GATE = -Wl,--wrap=lua_load
 
 $(OUT)/spec/c/fuzz_test: $(OUT)/spec/c/fuzz_test.o $(FUZZ_PARTS) $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(WITH_GATE) -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(WITH_GATE) -Wl,-E -o $@ $^ $(LUA_LIBS)
 
 $(OUT)/spec/fuzz/fuzz-%: $(OUT)/spec/fuzz/run.o $(FUZZ_PARTS) $(LOW) $(call floor,codec)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $(WITH_GATE) -o $@ $^ $(LUA_LIBS)
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $(WITH_GATE) -o $@ $^ $(LUA_LIBS)
 
 $(OUT)/spec/fuzz/seeds: $(OUT)/spec/fuzz/seeds.o $(LOW) $(call floor,codec)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LUA_LIBS)
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LUA_LIBS)
 
 $(OUT)/spec/%: $(OUT)/spec/%.o $(LOW)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
 # The faults of a hard build, as a Lua module for the sweeps.
 FAULT = $(OUT)/spec/chaos/fault.so
 $(FAULT): spec/chaos/fault.c $(OUT)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 # What the machine allows: one side of the benchmark.
 FLOOR = $(OUT)/scripts/bench/floor
 $(FLOOR): $(OUT)/scripts/bench/floor.o
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
 
 -include $(OBJECTS:.o=.d) $(OUT)/embedded.d $(OUT)/.ci/compile.d $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d) $(wildcard $(OUT)/spec/fuzz/*.d)
 
@@ -225,3 +244,4 @@ help:
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps       install what is missing'
 	@echo 'make clean      remove build/'
+	@echo 'V=1             with any goal: show the commands'

@@ -6,10 +6,10 @@
 --
 --   1 lua/conrun/pool.lua   map      cut the list into chunks, put the results in order
 --   2 src/lib/poollib.c     submit   check the arguments, call down (maplib.c for chunks)
---   3 src/pool/task.c       post     encode function and arguments, make the future, join the line
+--   3 src/line/pool.c       post     the future joins the line
 --   - - - - - - - - - - - - - - - - the line: another thread or another process - - - - - - -
---   4 src/pool/loop.c       serve    a worker takes a task, until the pool says stop
---   5 src/pool/task.c       run      decode, call, encode; the future is done or failed
+--   4 src/task/loop.c       serve    a worker takes a task, until the pool says stop
+--   5 src/task/task.c       run      decode, call, encode; the future is done or failed
 --   - - - - - - - - - - - - - - - - the gate in sync/future.c wakes who waits for it - - - -
 --   6 src/lib/futurelib.c   result   decode the values, or raise with the worker's traceback
 --

@@ -5,7 +5,7 @@
 --   files:  45%|████████▌          | 45/100 [00:12<00:15, 3.61 it/s]
 --
 -- Bars go to stderr, so a program's output stays clean.  Each bar has a row of its
--- own at the bottom of the terminal, which belongs to all strands (src/lib/screen.c):
+-- own at the bottom of the terminal, which belongs to all strands (src/screen/screen.c):
 -- what any of them prints or logs comes above it.  A bar is drawn at most ten times a
 -- second, however often it is told something.
 --

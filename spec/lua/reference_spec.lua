@@ -179,7 +179,7 @@ describe("the reference", function()
     for class in pairs(classes) do
       known[method_table(class) or class] = true
     end
-    for name in helpers.slurp("src/lib/state.c"):gmatch '{"(conrun[%w_.]+)", luaopen' do
+    for name in helpers.slurp("src/lib/register.c"):gmatch '{"(conrun[%w_.]+)", luaopen' do
       for field, value in pairs(require(name)) do
         local is_methods = type(field) == "string" and field:find "methods$" and name ~= "conrun.core.barrier"
         -- A module with several types leaves the last one's table as `methods`.

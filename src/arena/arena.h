@@ -69,7 +69,7 @@ enum cr_on_deadlock {
   CR_DEADLOCK_OFF
 };
 
-/* A row of the terminal that a strand keeps for itself (see lib/screen.c).  Under
+/* A row of the terminal that a strand keeps for itself (see screen/screen.c).  Under
 ** the root's `output` lock, but for `owner`, which any may read. */
 enum {
   CR_BARS = 8,           /* rows for all strands together */

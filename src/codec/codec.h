@@ -25,7 +25,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "sync/sync.h"
+#include "line/line.h"
 
 /*
 ** What one Lua state keeps for this floor.  A strand is one thread with one Lua
@@ -98,17 +98,7 @@ cr_writer *cr_writer_new(lua_State *L, const char *noun);
 void cr_writer_add(lua_State *L, cr_writer *w, int index);      /* one more value [-0, +0, e] */
 void cr_writer_finish(lua_State *L, cr_writer *w, cr_value *v); /* now in the caller's hands */
 
-/* An error object (conrun.errors) made without Lua, for burials: kind and
-** message, strand name may be NULL.  0 or ENOMEM. */
-int cr_encode_error(const char *kind, const char *message, const char *strand, cr_value *v);
-
 /* --------------------------------------------------------------- functions */
-
-/* A function (with what it takes along) that many tasks share. */
-typedef struct cr_code {
-  cr_object object;
-  cr_value function; /* r/o after birth */
-} cr_code;
 
 /* Encodes the callable at `index`; the code object is held by the strand
 ** through a handle that is pushed.  A function that takes nothing along (no

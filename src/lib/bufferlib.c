@@ -35,7 +35,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "lib/call.h"
+#include "lib/lib.h"
 
 #define FOLDER "/dev/shm"
 #define PREFIX "conrun."

@@ -10,7 +10,7 @@
 ** at the same moment is passed on if the waiter raises; if only callbacks ran,
 ** the wait returns as if notified, and the caller's predicate decides.
 */
-#include "lib/call.h"
+#include "lib/lib.h"
 
 static cr_condition *check(lua_State *L) { return cr_handle_check(L, 1, CR_CONDITION); }
 static cr_lock *lock_of(lua_State *L) { return cr_condition_lock(check(L)); }

@@ -10,7 +10,7 @@
 ** lock, so `update` is atomic for all others: nobody can write between its read
 ** and its write.
 */
-#include "lib/call.h"
+#include "lib/lib.h"
 
 static cr_dict *check(lua_State *L) { return cr_handle_check(L, 1, CR_DICT); }
 

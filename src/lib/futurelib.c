@@ -18,7 +18,7 @@
 ** each future, but takes all that became final during the last one, so the
 ** slower the passes are, the fewer they get.
 */
-#include "lib/call.h"
+#include "lib/lib.h"
 
 #define CALLBACKS "conrun.callbacks" /* registry: future handle -> list of functions */
 
@@ -385,7 +385,6 @@ int luaopen_conrun_core_future(lua_State *L) {
   if (cr_module_push(L, "conrun.core.future")) return 1;
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_FUTURE, methods, meta);
-  cr_lib_callbacks = cr_future_callbacks;
   cr_module_keep(L, "conrun.core.future");
   return 1;
 }

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/call.h"
+#include "lib/lib.h"
 
 static cr_lock *check(lua_State *L) { return cr_handle_check(L, 1, CR_LOCK); }
 

@@ -26,7 +26,7 @@
 */
 #include <string.h>
 
-#include "lib/call.h"
+#include "lib/lib.h"
 
 #define MAPPING "conrun.mapping"
 #define TURN "conrun.mapping.turn"

@@ -13,7 +13,7 @@
 */
 #include <string.h>
 
-#include "lib/call.h"
+#include "lib/lib.h"
 
 static cr_pool *check(lua_State *L) { return cr_handle_check(L, 1, CR_POOL); }
 

@@ -7,7 +7,7 @@
 ** go above its first value.  The permits of a strand that dies go back, which
 ** is why acquire and release name the strand's own holding of the object.
 */
-#include "lib/call.h"
+#include "lib/lib.h"
 
 static cr_handle *handle(lua_State *L) { return cr_handle_check_open(L, 1, CR_SEMAPHORE); }
 

@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "lib/call.h"
+#include "lib/lib.h"
 
 static const char *kind_name(const cr_worker *w) {
   return w->kind == CR_PROCESS ? "process" : "thread";

@@ -77,7 +77,7 @@ uint64_t cr_seed_derive(uint64_t seed, uint64_t n) {
 
 /* The seed follows from the starter's and from how many it has started: the same in
 ** each run, whatever else goes on meanwhile.  Who starts a pool's worker, and when, is
-** chance; its tasks bring seeds of their own (pool/task.c). */
+** chance; its tasks bring seeds of their own (task/task.c). */
 static uint64_t seed_for(const cr_worker *w) {
   if (atomic_load(&((cr_worker *)w)->pool))
     return cr_seed_derive(~cr_strands[0].seed, w->object.serial);

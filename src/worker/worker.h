@@ -34,7 +34,7 @@
 #ifndef CR_WORKER_H
 #define CR_WORKER_H
 
-#include "codec/codec.h"
+#include "sync/sync.h"
 
 typedef struct cr_worker {
   cr_object object;
@@ -128,7 +128,7 @@ void cr_dump_done(void);
 /* Waits, for a bounded time and deaf to notices, until all who were asked have printed. */
 void cr_dumps_await(void);
 
-/* Begins a line below the progress bars that are drawn (lib/screen.c), for a report
+/* Begins a line below the progress bars that are drawn (screen/screen.c), for a report
 ** that takes no lock; they stay where they are, and are drawn anew below it when
 ** something moves.  Async-signal-safe. */
 void cr_bars_pass(void);

@@ -13,7 +13,7 @@
 */
 #include <stdlib.h>
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 /* -------------------------------------------------------------- value boxes */
 

@@ -20,7 +20,7 @@
 #ifndef CR_LIB_HEAP_H
 #define CR_LIB_HEAP_H
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 /* 0 where a sanitizer is to see each block as malloc's: to check its use, or to deliver
 ** signals to a program that only allocates. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** pool: functions and arguments go in, futures come out.
+** line: the tasks of a pool and the workers that take them, without Lua: functions and
+** arguments go in, futures come out.
 **
 ** A task is a future (sync.h) with the code and arguments to compute it.  It
 ** waits in the pool's line, a chain through the futures themselves; workers
@@ -11,18 +12,32 @@
 ** The road of a call, downwards:
 **   1 lua/conrun/pool.lua  map      cut the list into chunks, post each, collect in order
 **   2 lib/poollib.c        submit   check arguments, call down
-**   3 pool/task.c          post     encode function and arguments, make the future, join the line
-**   4 pool/loop.c          serve    a worker takes a task, until the pool says stop
-**   5 pool/task.c          run      future running; decode; call; encode; settle
+**   3 line/pool.c          post     the future joins the line
+**   4 task/loop.c          serve    a worker takes a task, until the pool says stop
+**   5 task/task.c          run      future running; decode; call; encode; settle
 **   6 lib/futurelib.c      result   decode the values, or raise with the worker's traceback
 **
 ** If a worker dies in 5, burial fails the future it ran (worker_died, or back
 ** into the line when the pool has retries) and starts a successor if tasks wait.
 */
-#ifndef CR_POOL_H
-#define CR_POOL_H
+#ifndef CR_LINE_H
+#define CR_LINE_H
 
+#include <time.h>
+
+#include "line/wire.h"
 #include "worker/worker.h"
+
+/* A function (with what it takes along) that many tasks share: bytes here, which codec/
+** has made and will read. */
+typedef struct cr_code {
+  cr_object object;
+  cr_value function; /* r/o after birth */
+} cr_code;
+
+/* An error object (conrun.errors) made without Lua, for burials: kind and
+** message, strand name may be NULL.  0 or ENOMEM. */
+int cr_encode_error(const char *kind, const char *message, const char *strand, cr_value *v);
 
 enum cr_pool_state {
   CR_POOL_OPEN,
@@ -107,32 +122,8 @@ int cr_pool_take(cr_pool *p, cr_hold **task);
 /* It has settled the task and takes no other; nothing to do if *task is NULL. */
 void cr_pool_finished(cr_pool *p, cr_hold **task);
 
-/* Runs a task in the calling strand: decodes, calls, encodes, settles.  Never
-** raises.  A message handler makes an error object of what the function raised. */
-void cr_task_run(lua_State *L, cr_future *f);
-
-/*
-** A worker that waits for a task of its own pool computes it itself, if nobody has
-** taken it: all workers may be waiting like this one.  It takes just the task it
-** waits for, so it never gets deeper than the tasks depend on each other; the
-** task stays in the line, where it is passed over like a cancelled one.
-**
-** cr_pool_can_help: `f` is such a task, which the caller holds.  With `spare` only
-** if no other worker is going to take it: for a wait with a deadline, which would
-** be kept up by the task.  cr_pool_help: runs it; false: somebody else has it.
-*/
-bool cr_pool_can_help(cr_future *f, bool spare);
-bool cr_pool_help(lua_State *L, cr_future *f);
-
 /* Has the calling worker's task had its time (task_timeout)? */
 bool cr_pool_late(void);
-
-/* The worker's loop: initializer, then tasks until the pool says stop.  Returns
-** the exit code. */
-int cr_pool_serve(lua_State *L, cr_pool *p);
-
-/* Handles notices of a worker between two tasks, without raising; set by lib/. */
-extern void (*cr_pool_look_up)(lua_State *L);
 
 void cr_pool_close(cr_pool *p);
 /* A worker cannot work at all, and its successors could not either: the pool is
@@ -154,5 +145,43 @@ void cr_pool_bury(cr_strand *dead, cr_worker *w, int status);
 /* Closes every pool that the calling strand holds and waits until their tasks are
 ** finished: the end of a script.  0, ETIMEDOUT, EINTR (call again). */
 int cr_pools_finish(cr_time deadline);
+
+/* ------------------------------------------------------ for the worker itself (task/) */
+
+/* What a pool's worker does when it computes no task: small values of
+** strand->task, which is the future's address otherwise. */
+enum {
+  DOING_NOTHING,
+  DOING_WAIT,
+  DOING_INITIALIZER,
+  DOING_LEAVE, /* it is not counted any more */
+  DOING_TASK
+};
+
+static inline cr_future *future_of(const cr_strand *s) {
+  uint64_t task = atomic_load(&((cr_strand *)s)->task);
+  return task >= DOING_TASK ? (cr_future *)(uintptr_t)task : NULL;
+}
+static inline void doing(uint64_t what) { atomic_store(&cr_me->task, what); }
+
+/* limit.c: the worker's timer for tasks.  open: 0 or an errno; the others do nothing
+** where the pool has no task_timeout. */
+typedef struct limit {
+  timer_t timer;
+  bool open;
+} limit;
+int limit_open(limit *l, const cr_pool *p);
+void limit_start(const limit *l, const cr_pool *p);
+void limit_stop(const limit *l);
+void limit_close(limit *l);
+
+/* The calling worker serves no more; a successor comes if tasks wait. */
+void cr_pool_leave(cr_pool *p);
+/* The pool is broken, with the error or for that reason: every task fails. */
+void cr_pool_break(cr_pool *p, const char *why, const cr_value *error);
+/* The calling worker has computed a task that it did not take from the line. */
+void cr_pool_count_helped(cr_pool *p);
+/* Nobody will compute the task any more: gives back what it was to be computed from. */
+void cr_task_let_go(cr_future *f);
 
 #endif

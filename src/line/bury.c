@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pool/inside.h"
+#include "line/inside.h"
 
 typedef struct death {
   cr_pool *pool;
@@ -49,7 +49,7 @@ static void fail(cr_future *f, const char *kind, const char *text, const cr_stra
   if (cr_future_settle(f, CR_FAILED, &v) != 0)
     cr_value_free(&v);
   else
-    let_go(f);
+    cr_task_let_go(f);
 }
 
 /* One that was helped with has never left the line.  The pool's latch is held. */
@@ -128,9 +128,9 @@ static void bury_servant(const death *d) {
   cr_future *f = future_of(d->dead);
   if (f) bury_task(d, f);
   if (f) bury_outer_tasks(d);
-  if (atomic_load(&d->dead->task) == DOING_INITIALIZER) break_pool(p, d->text, NULL);
+  if (atomic_load(&d->dead->task) == DOING_INITIALIZER) cr_pool_break(p, d->text, NULL);
   if (p->kind == CR_THREAD && d->dead != cr_me)
-    break_pool(p, "the process that its threads belonged to has ended", NULL);
+    cr_pool_break(p, "the process that its threads belonged to has ended", NULL);
   cr_latch_take(&p->object.latch);
   atomic_store(&d->dead->task, DOING_LEAVE);
   if (f && cr_future_done(f)) add(&p->completed, 1);

@@ -28,7 +28,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "lib/call.h"
+#include "state/state.h"
 
 #define MODULE "conrun.core.begin"
 #define ON_ERROR "conrun.on_error" /* registry: the handler of conrun.on_error */
@@ -194,7 +194,7 @@ static void nudge(void) {
 }
 
 static int run_callbacks(lua_State *L) {
-  cr_future_callbacks(L);
+  cr_lent_above.callbacks(L);
   return 0;
 }
 
@@ -229,7 +229,7 @@ static void write_report(lua_State *L, const char *what, const cr_worker *w) {
   lua_pushfstring(L, "conrun: %s in %s '%s': %s%s%s\n", what,
                   w->kind == CR_PROCESS ? "process" : "thread", w->name, words,
                   traceback ? "\n" : "", traceback ? traceback : "");
-  cr_screen_write(L, stderr, lua_tostring(L, -1), lua_rawlen(L, -1));
+  cr_lent_above.complain(L, lua_tostring(L, -1), lua_rawlen(L, -1));
 }
 
 /* Pushes what the call of `w` failed with; false if it did not fail, or failed

@@ -23,7 +23,7 @@
 #include <lualib.h>
 #include <string.h>
 
-#include "lib/call.h"
+#include "state/state.h"
 
 static const char *const names[] = {"base", "package", "coroutine", "table", "io",
                                     "os",   "string",  "math",      "utf8",  "debug"};

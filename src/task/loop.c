@@ -16,7 +16,7 @@
 */
 #include <stdlib.h>
 
-#include "pool/inside.h"
+#include "task/task.h"
 
 void (*cr_pool_look_up)(lua_State *L);
 
@@ -42,7 +42,7 @@ static void fail_pool(lua_State *L, cr_pool *p, cr_future *f) {
   lua_pushlightuserdata(L, &f->result);
   lua_pushlightuserdata(L, &v);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
-  break_pool(p, "the initializer failed", v.kind == CR_V_NONE ? NULL : &v);
+  cr_pool_break(p, "the initializer failed", v.kind == CR_V_NONE ? NULL : &v);
   cr_value_free(&v);
 }
 
@@ -70,7 +70,7 @@ static void initialize(lua_State *L, cr_pool *p) {
   if (atomic_load(&p->initializer) == 0) return;
   if (!p->harmless) doing(DOING_INITIALIZER);
   int error = call_initializer(L, p);
-  if (error) break_pool(p, "the initializer could not be called: not enough memory", NULL);
+  if (error) cr_pool_break(p, "the initializer could not be called: not enough memory", NULL);
   doing(DOING_NOTHING);
 }
 
@@ -124,17 +124,12 @@ int cr_pool_serve(lua_State *L, cr_pool *p) {
   limit l;
   initialize(L, p);
   if (limit_open(&l, p) != 0)
-    break_pool(p, "the system gives no timer for the task_timeout", NULL);
+    cr_pool_break(p, "the system gives no timer for the task_timeout", NULL);
   else
     serve(L, p, &l);
-  leave(p);
+  cr_pool_leave(p);
   limit_close(&l);
   return EXIT_SUCCESS;
-}
-
-void cr_pool_give_up(cr_pool *p, const char *why) {
-  break_pool(p, why, NULL);
-  leave(p);
 }
 
 /* -------------------------------------------------------------------- helping */
@@ -170,12 +165,6 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
   return !spare || all_wait((cr_pool *)(uintptr_t)pool);
 }
 
-static void count_helped(cr_pool *p) {
-  cr_latch_take(&p->object.latch);
-  add(&p->completed, 1);
-  cr_latch_drop(&p->object.latch);
-}
-
 /* The caller's holding of `f` lets a burial find it and the outer task. */
 bool cr_pool_help(lua_State *L, cr_future *f) {
   uint64_t outer = atomic_load(&cr_me->task);
@@ -185,7 +174,7 @@ bool cr_pool_help(lua_State *L, cr_future *f) {
   cr_task_run(L, f);
   depth--;
   doing(outer);
-  count_helped((cr_pool *)(uintptr_t)atomic_load(&cr_me->serves));
+  cr_pool_count_helped((cr_pool *)(uintptr_t)atomic_load(&cr_me->serves));
   stay();
   return true;
 }

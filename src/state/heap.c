@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "lib/heap.h"
+#include "state/heap.h"
 
 #define CHUNK ((size_t)32 << 10)
 #define SPAN ((size_t)1 << 20) /* chunks are mapped so many at once */

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/heap.h"
+#include "state/heap.h"
 
 #define ROOM ((size_t)128 << 10) /* for building; pages that are not needed cost nothing */
 #define SPACE ((size_t)3584)     /* behind a copy, for what a small worker makes */

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pool/inside.h"
+#include "task/task.h"
 
 enum stage {
   DECODING,
@@ -294,14 +294,6 @@ static void settle(task *t) {
   if (!failed) cr_value_free(&t->error);
 }
 
-/* Only the runner looks at code and arguments once the future is running, so it
-** may let go of them early; so may its burial, and who finds it cancelled in the
-** line.  They may mention things that others wait to see the end of. */
-void let_go(cr_future *f) {
-  cr_value_free_owned(&f->arguments);
-  cr_object_disown(&f->code);
-}
-
 /* Nothing that is pushed here takes memory, so nothing raises outside of the call:
 ** the stack has LUA_MINSTACK free slots.  The handler is an argument too, so that a
 ** mapping can use it for its own protected calls. */
@@ -329,5 +321,5 @@ void cr_task_run(lua_State *L, cr_future *f) {
   (void)cr_fault("task");
   settle(&t);
   (void)cr_fault("task");
-  let_go(f);
+  cr_task_let_go(f);
 }

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "pool/inside.h"
+#include "line/inside.h"
 
 /* ------------------------------------------------------------------ counting */
 
@@ -84,11 +84,19 @@ static cr_future *pop(cr_pool *p, _Atomic uint64_t *place) {
   return f;
 }
 
+/* Only the runner looks at code and arguments once the future is running, so it
+** may let go of them early; so may its burial, and who finds it cancelled in the
+** line.  They may mention things that others wait to see the end of. */
+void cr_task_let_go(cr_future *f) {
+  cr_value_free_owned(&f->arguments);
+  cr_object_disown(&f->code);
+}
+
 void settle_unrun(cr_future *f, const cr_value *error) {
   cr_value copy;
   bool failed = error && cr_value_copy(error, &copy) == 0;
   if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
-  if (!failed && cr_future_cancel(f) == 0) let_go(f);
+  if (!failed && cr_future_cancel(f) == 0) cr_task_let_go(f);
 }
 
 /* One task of the line; false when it is empty.  The task goes by a word of the strand's
@@ -198,7 +206,7 @@ void cr_pool_fill(cr_pool *p) {
 /* The calling worker serves no more; a successor comes if tasks wait.  It says so
 ** last: if it is killed before, by the pool's end for instance, its burial counts
 ** and wakes in its place. */
-void leave(cr_pool *p) {
+void cr_pool_leave(cr_pool *p) {
   cr_latch_take(&p->object.latch);
   doing(DOING_LEAVE);
   count_workers(p);
@@ -384,7 +392,7 @@ int cr_pool_take(cr_pool *p, cr_hold **task) {
       *task = hold;
       return 0;
     }
-    if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) let_go(future_of(cr_me));
+    if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) cr_task_let_go(future_of(cr_me));
     forget_task(p, 0);
     cr_object_drop(hold);
   }
@@ -396,6 +404,12 @@ void cr_pool_finished(cr_pool *p, cr_hold **task) {
   forget_task(p, 1);
   cr_object_drop(*task);
   *task = NULL;
+}
+
+void cr_pool_count_helped(cr_pool *p) {
+  cr_latch_take(&p->object.latch);
+  add(&p->completed, 1);
+  cr_latch_drop(&p->object.latch);
 }
 
 /* ------------------------------------------------------------------------ end */
@@ -435,7 +449,7 @@ void cr_pool_terminate(cr_pool *p) {
   if (atomic_load(&p->state) == CR_POOL_TERMINATED) cr_roster_each(end_worker, p);
 }
 
-void break_pool(cr_pool *p, const char *why, const cr_value *error) {
+void cr_pool_break(cr_pool *p, const char *why, const cr_value *error) {
   cr_value v;
   int r = error ? cr_value_copy(error, &v) : cr_encode_error("broken", why, NULL, &v);
   if (r != 0) v.head = CR_V_NONE;
@@ -452,6 +466,11 @@ void break_pool(cr_pool *p, const char *why, const cr_value *error) {
   clear_ended(p);
   cr_gate_wake(&p->work, CR_ALL);
   cr_gate_wake(&p->rest, CR_ALL);
+}
+
+void cr_pool_give_up(cr_pool *p, const char *why) {
+  cr_pool_break(p, why, NULL);
+  cr_pool_leave(p);
 }
 
 static int at_rest(cr_pool *p) {

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 #define END_KEY "conrun.end"
 
@@ -64,8 +64,7 @@ void cr_look_up(lua_State *L) {
     if (cr_me->kind == CR_MAIN) luaL_error(L, "interrupted!");
     cr_error_raise(L, "interrupted", "interrupted!");
   }
-  void (*run)(lua_State *) = cr_lib_callbacks;
-  if ((notices & CR_CALLBACKS) && run) run(L);
+  if (notices & CR_CALLBACKS) cr_lent_above.callbacks(L);
 }
 
 /* Functions of conrun's own Lua parts are passed over: the user's line counts. */

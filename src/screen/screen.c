@@ -36,7 +36,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "lib/lib.h"
+#include "screen/screen.h"
 
 /* In the registry: this state's holding of the output lock. */
 typedef struct output {

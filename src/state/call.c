@@ -11,7 +11,7 @@
 */
 #include <string.h>
 
-#include "lib/call.h"
+#include "state/state.h"
 
 /* ---------------------------------------------------------------- arguments */
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 /* The traceback without its first line, which is a heading, and indented. */
 static void add_stack(luaL_Buffer *b, lua_State *of, int level) {

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 /* ---------------------------------------------------------------- arguments */
 

@@ -21,12 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 #define FIRST_OBJECT "conrun.first" /* registry: the object that is finalized last */
 
-void (*cr_lib_exit)(lua_State *L, int status, bool close);
-void (*_Atomic cr_lib_callbacks)(lua_State *L);
+cr_lent cr_lent_above;
 
 /* A nudge can come at any instruction from here on; the signal handler must find
 ** no state that is being freed. */
@@ -77,33 +76,14 @@ void cr_lib_leave_state(lua_State *L) {
 
 /* ----------------------------------------------------------------- modules */
 
-static const luaL_Reg c_modules[] = {
-    {"conrun.core", luaopen_conrun_core},
-    {"conrun.core.barrier", luaopen_conrun_core_barrier},
-    {"conrun.core.begin", luaopen_conrun_core_begin},
-    {"conrun.core.condition", luaopen_conrun_core_condition},
-    {"conrun.core.future", luaopen_conrun_core_future},
-    {"conrun.core.pool", luaopen_conrun_core_pool},
-    {"conrun.core.shared", luaopen_conrun_core_shared},
-    {"conrun.core.worker", luaopen_conrun_core_worker},
-    {"conrun.event", luaopen_conrun_event},
-    {"conrun.lock", luaopen_conrun_lock},
-    {"conrun.pipe", luaopen_conrun_pipe},
-    {"conrun.queue", luaopen_conrun_queue},
-    {"conrun.core.screen", luaopen_conrun_core_screen},
-    {"conrun.select", luaopen_conrun_select},
-    {"conrun.semaphore", luaopen_conrun_semaphore},
-    {NULL, NULL},
-};
-
-static lua_CFunction c_module(const char *name) {
-  for (const luaL_Reg *m = c_modules; m->name; m++)
+lua_CFunction cr_c_module(const char *name) {
+  for (const luaL_Reg *m = cr_lent_above.modules; m->name; m++)
     if (strcmp(m->name, name) == 0) return m->func;
   return NULL;
 }
 
 static bool push_c(lua_State *L, const char *name) {
-  lua_CFunction open = c_module(name);
+  lua_CFunction open = cr_c_module(name);
   if (open) lua_pushcfunction(L, open);
   return open != NULL;
 }
@@ -149,9 +129,7 @@ static void add_searcher(lua_State *L) {
 
 void cr_lib_open(lua_State *L) {
   add_searcher(L);
-  cr_screen_open(L);
-  cr_print_open(L);
-  cr_os_open(L);
+  cr_lent_above.open(L);
 }
 
 /* -------------------------------------------------------------------- birth */
@@ -188,15 +166,4 @@ lua_State *cr_lib_new_state(void) {
 lua_State *cr_lib_copy_state(void) {
   lua_State *L = cr_image_copy(prepare);
   return L && step(L, join_strand) ? L : NULL;
-}
-
-void cr_lib_register(void) {
-  cr_module_opener = c_module;
-  cr_sync_register();
-  cr_codec_register();
-  cr_value_register();
-  cr_buffer_register();
-  cr_worker_register();
-  cr_pool_register();
-  cr_entry_register();
 }

@@ -21,7 +21,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "pool/inside.h"
+#include "line/inside.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid /* glibc has the field, but not the name */

@@ -8,7 +8,7 @@
 */
 #include <string.h>
 
-#include "lib/lib.h"
+#include "state/state.h"
 
 #define LONGEST 20 /* bytes of a string that are shown */
 

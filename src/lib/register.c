@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** register: what conrun is made of, in three lists: its C modules, what this floor lends
+** to the ones below, and the types of objects.
+*/
+#include "lib/lib.h"
+
+static const luaL_Reg modules[] = {
+    {"conrun.core", luaopen_conrun_core},
+    {"conrun.core.barrier", luaopen_conrun_core_barrier},
+    {"conrun.core.begin", luaopen_conrun_core_begin},
+    {"conrun.core.condition", luaopen_conrun_core_condition},
+    {"conrun.core.future", luaopen_conrun_core_future},
+    {"conrun.core.pool", luaopen_conrun_core_pool},
+    {"conrun.core.shared", luaopen_conrun_core_shared},
+    {"conrun.core.worker", luaopen_conrun_core_worker},
+    {"conrun.event", luaopen_conrun_event},
+    {"conrun.lock", luaopen_conrun_lock},
+    {"conrun.pipe", luaopen_conrun_pipe},
+    {"conrun.queue", luaopen_conrun_queue},
+    {"conrun.core.screen", luaopen_conrun_core_screen},
+    {"conrun.select", luaopen_conrun_select},
+    {"conrun.semaphore", luaopen_conrun_semaphore},
+    {NULL, NULL},
+};
+
+static void open_globals(lua_State *L) {
+  cr_screen_open(L);
+  cr_print_open(L);
+  cr_os_open(L);
+}
+
+static void complain(lua_State *L, const char *text, size_t n) {
+  cr_screen_write(L, stderr, text, n);
+}
+
+static void lend(void) {
+  cr_lent_above.modules = modules;
+  cr_lent_above.open = open_globals;
+  cr_lent_above.callbacks = cr_future_callbacks;
+  cr_lent_above.complain = complain;
+}
+
+void cr_lib_register(void) {
+  lend();
+  cr_module_opener = cr_c_module;
+  cr_sync_register();
+  cr_codec_register();
+  cr_value_register();
+  cr_buffer_register();
+  cr_worker_register();
+  cr_pool_register();
+  cr_entry_register();
+}

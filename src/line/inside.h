@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** inside: what the files of line/ know of each other.
+*/
+#ifndef CR_LINE_INSIDE_H
+#define CR_LINE_INSIDE_H
+
+#include "line/line.h"
+
+/* pool.c; the pool's latch is held for the first three. */
+void count_workers(cr_pool *p);
+void log_prepend(cr_pool *p, cr_future *f);
+void add(_Atomic uint64_t *counter, int64_t n);
+void start_if_needed(cr_pool *p);
+void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */
+
+/* Is the time over that the running task of worker `w` (may be NULL) had? */
+bool limit_passed(cr_worker *w);
+
+#endif

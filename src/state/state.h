@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** state: what a Lua state of conrun is, beside the Lua that is in it.
+**
+** The files, from the birth of a state to its end:
+**   heap.c     where its memory comes from, and the limit of it
+**   image.c    a state for a thread as a copy of one that was built beforehand
+**   state.c    how a state is built and closed, and how it finds conrun's modules
+**   sandbox.c  what is taken from a state that may not use all libraries
+**   entry.c    what a worker does with its state, from its first line to its exit code
+**   call.c     a function and its arguments on the way into a worker
+**   check.c    arguments in, outcomes out, the same for all bindings
+**   guard.c    what an error must not lose
+**   notice.c   what a strand does when it is asked to look up
+**   dump.c     a strand prints its Lua stack
+**   brief.c    content in a few words, for tostring
+**
+** No file here is a binding: the only luaL_Reg tables of functions for users are in
+** lib/.  What this floor needs of the ones above is lent to it in one table (cr_lent).
+*/
+#ifndef CR_STATE_H
+#define CR_STATE_H
+
+#include <stdio.h>
+
+#include "task/task.h"
+
+/* What the floors above lend to this one; set once per process by lib/ (cr_lib_register)
+** and, for the last, by host/. */
+typedef struct cr_lent {
+  const luaL_Reg *modules;         /* conrun's C modules by their names */
+  void (*open)(lua_State *L);      /* replaces `print` and `os.exit` in a new state.  [-0, +0, m] */
+  void (*callbacks)(lua_State *L); /* runs the callbacks (future:on_done) of the calling
+                                    ** strand that are due.  [-0, +0, e] */
+  void (*complain)(lua_State *L, const char *text,
+                   size_t n);                         /* whole lines to stderr.  [-0, +0, -] */
+  void (*exit)(lua_State *L, int status, bool close); /* os.exit in the main strand */
+} cr_lent;
+extern cr_lent cr_lent_above;
+
+/* Prepares a Lua state as conrun's: a searcher that knows every module of
+** conrun, `print` in whole lines.  The standard libraries are open already.
+** [-0, +0, m] */
+void cr_lib_open(lua_State *L);
+
+/* What opens conrun's C module of that name, NULL if there is none. */
+lua_CFunction cr_c_module(const char *name);
+
+/* A Lua state with the standard libraries and conrun's; NULL for want of memory.
+** The second is for threads: the same as a copy, which costs much less. */
+lua_State *cr_lib_new_state(void);
+lua_State *cr_lib_copy_state(void);
+
+/* Limits the state to `memory` bytes from now on. */
+void cr_lib_limit(lua_State *L, uint64_t memory);
+
+/* Closes such a state, with all that it kept. */
+void cr_lib_close_state(lua_State *L);
+
+/* The same for a process that is about to end: finalizers run, but the state's memory is
+** left to the kernel. */
+void cr_lib_leave_state(lua_State *L);
+
+/* image.c: a copy of the state that `prepare`, always the same, has made of an empty
+** one; NULL for want of memory. */
+lua_State *cr_image_copy(lua_CFunction prepare);
+
+/* heap.c: an empty state as luaL_newstate makes it, but with a heap of its own, which
+** is freed when the state has been closed.  NULL for want of memory. */
+struct heap;
+lua_State *cr_heap_state(void);
+struct heap *cr_heap_of(lua_State *L);
+void cr_heap_free(struct heap *h);
+
+/* Lua modules that are part of the binary, made by the Makefile from lua/; the list
+** ends with a NULL name.  A module's name is as require knows it. */
+typedef struct cr_embedded {
+  const char *name;
+  const char *source; /* a precompiled chunk; the text while it is being compiled */
+  size_t size;
+} cr_embedded;
+extern const cr_embedded cr_embedded_modules[];
+
+/* ------------------------------------------------ what all bindings share */
+
+/* The last argument as a deadline: absent or nil is CR_FOREVER, 0 tries.
+** Raises for negative numbers and NaN. */
+cr_time cr_check_timeout(lua_State *L, int index);
+
+/* Handles what made a wait return EINTR: runs callbacks, raises "interrupted!".
+** Every binding of a blocking call is
+**     while ((r = cr_queue_get(q, &v, deadline)) == EINTR) cr_look_up(L);
+** preceded by cr_here(L, 1), which notes the Lua line for reports. */
+void cr_look_up(lua_State *L);
+void cr_here(lua_State *L);
+
+/* Prints the strand's Lua stack: the answer to CR_DUMP, which the caller has taken,
+** or which is taken here, and no other notice.  [-0, +0, -] */
+void cr_dump(lua_State *L);
+void cr_dump_if_asked(lua_State *L);
+
+/* Raises "bad argument", as luaL_argerror; in a metamethod (a[i] = x), where the
+** user has written no arguments, the message alone.  [-0, +0, v] */
+int cr_refuse(lua_State *L, int index, const char *message);
+
+/* Raises for an errno no binding expects: ENOMEM gives "not enough memory". */
+int cr_fail(lua_State *L, int error);
+
+/* Pushes false (or nil), "timeout" | "closed" | ... for an outcome of the world;
+** other errors raise as cr_fail does.  [-0, +2, v] */
+int cr_outcome(lua_State *L, bool with_nil, int error);
+
+/* Raises if the options table at `index` has a key that is not in the
+** NULL-terminated list: unknown option 'worker' (did you mean 'workers'?). */
+void cr_check_options(lua_State *L, int index, const char *const known[]);
+
+/* Pushes, or raises, an error object of module conrun.errors. The message gets
+** the position of the Lua caller in front, as luaL_error does. */
+void cr_error_push(lua_State *L, const char *kind, const char *message); /* [-0, +1, m] */
+int cr_error_raise(lua_State *L, const char *kind, const char *message);
+
+/* Is the value at `index` the error that CR_END raises?  The strand's entry
+** function asks, and then takes the notice, which stays posted until then. */
+bool cr_is_end(lua_State *L, int index);
+
+/* Registers functions `f` of a C module as a new table on the stack. [-0, +1, m]
+** Makes `methods` and `meta` the methods and metamethods of the handles of
+** `type`, sets the method table as field "methods" of the module on top; the
+** metamethods have it as upvalue 1; "__index" is it unless given. [-0, +0, m] */
+void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods, const luaL_Reg *meta);
+
+/* Text of a handle: "lock 12", to which the caller appends. [-0, +1, m] */
+const char *cr_handle_text(lua_State *L, const cr_object *o, const char *state);
+
+/* Pushes a box that owns the `n` (at most 2) values: they are freed when the C
+** function is left by an error or returns, unless emptied first (kind =
+** CR_V_NONE).  It is a to-be-closed slot of the calling C function; if it cannot
+** be made, the values are freed too.  [-0, +1, m] */
+cr_value *cr_values_box(lua_State *L, const cr_value v[], int n);
+cr_value *cr_value_box(lua_State *L, const cr_value *v); /* of one value */
+
+/* Guards of `hold` and `with`: closing one gives back what the handle at
+** `index` had acquired, once.  Make it, acquire, then arm it. */
+typedef struct cr_guard {
+  void (*release)(cr_handle *h);
+  cr_handle *handle; /* kept alive by the guard's user value */
+  bool armed;
+} cr_guard;
+cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(cr_handle *));
+
+/* Calls the function at stack index 3 with all above it, and returns all its
+** results; the armed guard at index 2 is closed whatever happens. */
+int cr_guard_call(lua_State *L);
+
+/* ------------------------------------ content in a few words (brief.c), for tostring */
+
+#define CR_BRIEF 5 /* items that are shown */
+
+/* Adds item `number` (from 1), which is on top, to the text below it.
+** [-2, +1, m] */
+void cr_brief_item(lua_State *L, int number);
+/* The same for an entry: key and value.  [-3, +1, m] */
+void cr_brief_entry(lua_State *L, int number);
+/* Replaces the text by that of the handle; returns 1.  [-1, +1, m] */
+int cr_brief_end(lua_State *L, const cr_object *o, bool more);
+
+/* Registry: the environment of conrun's own Lua parts in a sandboxed state; nil in
+** any other, where it is that of everybody (sandbox.c, state.c). */
+#define CR_ENVIRONMENT "conrun.environment"
+
+/* What a field that owns an object points at, NULL if nothing. */
+static inline void *cr_owned(const _Atomic uint64_t *field) {
+  return (void *)(uintptr_t)atomic_load(field);
+}
+
+/* The worker object of the calling strand; NULL in the main strand. */
+static inline cr_worker *cr_self(void) { return cr_owned(&cr_me->worker); }
+
+/* ------------------------------------------------------------------ call.c */
+
+/* Can the value be called: a function, or a value with __call?  The check
+** raises an argument error if not.  [-0, +0, v] */
+bool cr_callable(lua_State *L, int index);
+void cr_check_callable(lua_State *L, int index);
+
+/* The option `name` of the table at `index`, or `absent`; index 0 means that
+** there is no table.  Raises for a value of another kind, naming the option.
+** Integers: at least `least`.  Strings stay alive in the table. [-0, +0, v] */
+lua_Integer cr_option_integer(lua_State *L, int index, const char *name, lua_Integer least,
+                              lua_Integer absent);
+bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent);
+const char *cr_option_string(lua_State *L, int index, const char *name);
+
+/* A time of more than 0 seconds, in nanoseconds; 0: absent, or for ever. */
+cr_time cr_option_seconds(lua_State *L, int index, const char *name);
+
+/* Pushes, or raises, an error object that says what became of something, wherever
+** somebody asks: its message gets no position.  [-0, +1, m] */
+void cr_news_push(lua_State *L, const char *kind, const char *message);
+int cr_news_raise(lua_State *L, const char *kind, const char *message);
+
+/* A module that keeps its table in the registry: opened again, because somebody
+** emptied package.loaded, it must be the same one, or the handles that there are
+** would belong to no type.  [-0, +(0|1), m] and [-0, +0, m] */
+bool cr_module_push(lua_State *L, const char *name);
+void cr_module_keep(lua_State *L, const char *name); /* the table on top */
+
+/* Moves a value that the caller has in its hands into the field of an object
+** that no other strand knows yet. */
+void cr_value_adopt(cr_value *field, const cr_value *v);
+
+/* What a worker is to call: code and encoded arguments. */
+typedef struct cr_call {
+  cr_code *code;       /* held by a handle on the stack */
+  cr_value *arguments; /* boxed on the stack */
+} cr_call;
+
+/* Encodes a call of the function at stack index `fn` with all values above it,
+** for a worker that begins with this state's settings.  Two values left on top of
+** the stack own the parts, one of them to be closed; the settings may move what
+** is at `fn` and above up by two.  Errors count arguments from `fn` + 1, by
+** `noun`.  [-0, +(2|4), e] */
+cr_call cr_call_encode(lua_State *L, int fn, const char *noun);
+
+/* ----------------------------------------------------------------- entry.c */
+
+/* Settings of this state that its workers are to begin with.  If one of them is
+** not what a new state has anyway, pushes the function `begin` and a table of
+** them; returns how many values it pushed, 0 or 2.  [-0, +(0|2), m] */
+int cr_setup_push(lua_State *L);
+
+/* Adds `on_error` to the module on top.  [-0, +0, m] */
+void cr_entry_open(lua_State *L);
+
+/* --------------------------------------------------------------- sandbox.c */
+
+/* The option `libs` of the table at `index` (0: no table): the standard libraries
+** that a worker may use, a bit each; 0: all.  Without the option the worker may
+** use what this strand may, and never more.  [-0, +0, v] */
+uint32_t cr_option_libs(lua_State *L, int index);
+
+/* Takes from a new state what is not among `libs`.  [-0, +0, m] */
+void cr_sandbox(lua_State *L, uint32_t libs);
+
+/* Registers what a worker does (entry.c).  Once per process. */
+void cr_entry_register(void);
+int luaopen_conrun_core_begin(lua_State *L); /* what a worker calls first (entry.c) */
+
+#endif
