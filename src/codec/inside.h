@@ -260,9 +260,12 @@ bool names_ready(void);
 bool names_has(const void *address); /* of a table, function or light userdata */
 bool names_emit(encoder *e);         /* writes the name of the value on top, if it has one */
 bool names_emit_late(encoder *e);
-void names_push(decoder *d);                                    /* [-0, +1, e] */
+void names_push(decoder *d); /* [-0, +1, e] */
+
+/* collect.c */
+void names_collect(lua_State *L);                               /* [-0, +0, e] */
+bool names_fresh(lua_State *L);                                 /* nothing was loaded since then */
 bool names_standard(lua_State *L, const char *name, int value); /* a standard global, untouched */
-size_t names_write(unsigned char *out, const char *module, const char *key);
 
 /* words.c */
 #define WORD_MAX 15u

@@ -8,10 +8,17 @@
 **   state.c    how a state is built and closed, and how it finds conrun's modules
 **   sandbox.c  what is taken from a state that may not use all libraries
 **   entry.c    what a worker does with its state, from its first line to its exit code
+**   settings.c what it begins with as its starter has it
+**   report.c   an error that nobody caught
+**   type.c     methods of handles
+**   check.c    deadlines and functions as arguments
+**   option.c   options of a function
+**   outcome.c  what a call has come to: values, errors
+**   box.c      values in the hands of a binding
+**   guard.c    something acquired, as a value for <close>
 **   call.c     a function and its arguments on the way into a worker
-**   check.c    arguments in, outcomes out, the same for all bindings
-**   guard.c    what an error must not lose
 **   notice.c   what a strand does when it is asked to look up
+**   nudge.c    how Lua code that does not wait comes to look up
 **   dump.c     a strand prints its Lua stack
 **   brief.c    content in a few words, for tostring
 **
@@ -81,11 +88,66 @@ typedef struct cr_embedded {
 } cr_embedded;
 extern const cr_embedded cr_embedded_modules[];
 
-/* ------------------------------------------------ what all bindings share */
+/* What a field that owns an object points at, NULL if nothing. */
+static inline void *cr_owned(const _Atomic uint64_t *field) {
+  return (void *)(uintptr_t)atomic_load(field);
+}
+
+/* The worker object of the calling strand; NULL in the main strand. */
+static inline cr_worker *cr_self(void) { return cr_owned(&cr_me->worker); }
+
+/* ----------------------------------------------------------------- check.c */
 
 /* The last argument as a deadline: absent or nil is CR_FOREVER, 0 tries.
 ** Raises for negative numbers and NaN. */
 cr_time cr_check_timeout(lua_State *L, int index);
+
+/* Raises "bad argument", as luaL_argerror; in a metamethod (a[i] = x), where the
+** user has written no arguments, the message alone.  [-0, +0, v] */
+int cr_refuse(lua_State *L, int index, const char *message);
+
+/* Can the value be called: a function, or a value with __call?  The check
+** raises an argument error if not.  [-0, +0, v] */
+bool cr_callable(lua_State *L, int index);
+void cr_check_callable(lua_State *L, int index);
+
+/* ---------------------------------------------------------------- option.c */
+
+/* Raises if the options table at `index` has a key that is not in the
+** NULL-terminated list: unknown option 'worker' (did you mean 'workers'?). */
+void cr_check_options(lua_State *L, int index, const char *const known[]);
+
+/* The option `name` of the table at `index`, or `absent`; index 0 means that
+** there is no table.  Raises for a value of another kind, naming the option.
+** Integers: at least `least`.  Strings stay alive in the table. [-0, +0, v] */
+lua_Integer cr_option_integer(lua_State *L, int index, const char *name, lua_Integer least,
+                              lua_Integer absent);
+bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent);
+const char *cr_option_string(lua_State *L, int index, const char *name);
+
+/* A time of more than 0 seconds, in nanoseconds; 0: absent, or for ever. */
+cr_time cr_option_seconds(lua_State *L, int index, const char *name);
+
+/* --------------------------------------------------------------- outcome.c */
+
+/* Raises for an errno no binding expects: ENOMEM gives "not enough memory". */
+int cr_fail(lua_State *L, int error);
+
+/* Pushes false (or nil), "timeout" | "closed" | ... for an outcome of the world;
+** other errors raise as cr_fail does.  [-0, +2, v] */
+int cr_outcome(lua_State *L, bool with_nil, int error);
+
+/* Pushes, or raises, an error object of module conrun.errors. The message gets
+** the position of the Lua caller in front, as luaL_error does. */
+void cr_error_push(lua_State *L, const char *kind, const char *message); /* [-0, +1, m] */
+int cr_error_raise(lua_State *L, const char *kind, const char *message);
+
+/* Pushes, or raises, an error object that says what became of something, wherever
+** somebody asks: its message gets no position.  [-0, +1, m] */
+void cr_news_push(lua_State *L, const char *kind, const char *message);
+int cr_news_raise(lua_State *L, const char *kind, const char *message);
+
+/* ----------------------------------------------------- notice.c and dump.c */
 
 /* Handles what made a wait return EINTR: runs callbacks, raises "interrupted!".
 ** Every binding of a blocking call is
@@ -99,29 +161,11 @@ void cr_here(lua_State *L);
 void cr_dump(lua_State *L);
 void cr_dump_if_asked(lua_State *L);
 
-/* Raises "bad argument", as luaL_argerror; in a metamethod (a[i] = x), where the
-** user has written no arguments, the message alone.  [-0, +0, v] */
-int cr_refuse(lua_State *L, int index, const char *message);
-
-/* Raises for an errno no binding expects: ENOMEM gives "not enough memory". */
-int cr_fail(lua_State *L, int error);
-
-/* Pushes false (or nil), "timeout" | "closed" | ... for an outcome of the world;
-** other errors raise as cr_fail does.  [-0, +2, v] */
-int cr_outcome(lua_State *L, bool with_nil, int error);
-
-/* Raises if the options table at `index` has a key that is not in the
-** NULL-terminated list: unknown option 'worker' (did you mean 'workers'?). */
-void cr_check_options(lua_State *L, int index, const char *const known[]);
-
-/* Pushes, or raises, an error object of module conrun.errors. The message gets
-** the position of the Lua caller in front, as luaL_error does. */
-void cr_error_push(lua_State *L, const char *kind, const char *message); /* [-0, +1, m] */
-int cr_error_raise(lua_State *L, const char *kind, const char *message);
-
 /* Is the value at `index` the error that CR_END raises?  The strand's entry
 ** function asks, and then takes the notice, which stays posted until then. */
 bool cr_is_end(lua_State *L, int index);
+
+/* ------------------------------------------------------------------ type.c */
 
 /* Registers functions `f` of a C module as a new table on the stack. [-0, +1, m]
 ** Makes `methods` and `meta` the methods and metamethods of the handles of
@@ -131,6 +175,14 @@ void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods, co
 
 /* Text of a handle: "lock 12", to which the caller appends. [-0, +1, m] */
 const char *cr_handle_text(lua_State *L, const cr_object *o, const char *state);
+
+/* A module that keeps its table in the registry: opened again, because somebody
+** emptied package.loaded, it must be the same one, or the handles that there are
+** would belong to no type.  [-0, +(0|1), m] and [-0, +0, m] */
+bool cr_module_push(lua_State *L, const char *name);
+void cr_module_keep(lua_State *L, const char *name); /* the table on top */
+
+/* ------------------------------------------------------- box.c and guard.c */
 
 /* Pushes a box that owns the `n` (at most 2) values: they are freed when the C
 ** function is left by an error or returns, unless emptied first (kind =
@@ -164,46 +216,7 @@ void cr_brief_entry(lua_State *L, int number);
 /* Replaces the text by that of the handle; returns 1.  [-1, +1, m] */
 int cr_brief_end(lua_State *L, const cr_object *o, bool more);
 
-/* Registry: the environment of conrun's own Lua parts in a sandboxed state; nil in
-** any other, where it is that of everybody (sandbox.c, state.c). */
-#define CR_ENVIRONMENT "conrun.environment"
-
-/* What a field that owns an object points at, NULL if nothing. */
-static inline void *cr_owned(const _Atomic uint64_t *field) {
-  return (void *)(uintptr_t)atomic_load(field);
-}
-
-/* The worker object of the calling strand; NULL in the main strand. */
-static inline cr_worker *cr_self(void) { return cr_owned(&cr_me->worker); }
-
-/* ------------------------------------------------------------------ call.c */
-
-/* Can the value be called: a function, or a value with __call?  The check
-** raises an argument error if not.  [-0, +0, v] */
-bool cr_callable(lua_State *L, int index);
-void cr_check_callable(lua_State *L, int index);
-
-/* The option `name` of the table at `index`, or `absent`; index 0 means that
-** there is no table.  Raises for a value of another kind, naming the option.
-** Integers: at least `least`.  Strings stay alive in the table. [-0, +0, v] */
-lua_Integer cr_option_integer(lua_State *L, int index, const char *name, lua_Integer least,
-                              lua_Integer absent);
-bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent);
-const char *cr_option_string(lua_State *L, int index, const char *name);
-
-/* A time of more than 0 seconds, in nanoseconds; 0: absent, or for ever. */
-cr_time cr_option_seconds(lua_State *L, int index, const char *name);
-
-/* Pushes, or raises, an error object that says what became of something, wherever
-** somebody asks: its message gets no position.  [-0, +1, m] */
-void cr_news_push(lua_State *L, const char *kind, const char *message);
-int cr_news_raise(lua_State *L, const char *kind, const char *message);
-
-/* A module that keeps its table in the registry: opened again, because somebody
-** emptied package.loaded, it must be the same one, or the handles that there are
-** would belong to no type.  [-0, +(0|1), m] and [-0, +0, m] */
-bool cr_module_push(lua_State *L, const char *name);
-void cr_module_keep(lua_State *L, const char *name); /* the table on top */
+/* --------------------------------------------------- call.c and settings.c */
 
 /* Moves a value that the caller has in its hands into the field of an object
 ** that no other strand knows yet. */
@@ -222,12 +235,17 @@ typedef struct cr_call {
 ** `noun`.  [-0, +(2|4), e] */
 cr_call cr_call_encode(lua_State *L, int fn, const char *noun);
 
-/* ----------------------------------------------------------------- entry.c */
-
 /* Settings of this state that its workers are to begin with.  If one of them is
 ** not what a new state has anyway, pushes the function `begin` and a table of
 ** them; returns how many values it pushed, 0 or 2.  [-0, +(0|2), m] */
 int cr_setup_push(lua_State *L);
+
+/* ---------------------------------------------------- entry.c and report.c */
+
+/* Registers what a worker does (entry.c).  Once per process. */
+void cr_entry_register(void);
+
+int luaopen_conrun_core_begin(lua_State *L); /* what a worker calls first (settings.c) */
 
 /* Adds `on_error` to the module on top.  [-0, +0, m] */
 void cr_entry_open(lua_State *L);
@@ -242,8 +260,8 @@ uint32_t cr_option_libs(lua_State *L, int index);
 /* Takes from a new state what is not among `libs`.  [-0, +0, m] */
 void cr_sandbox(lua_State *L, uint32_t libs);
 
-/* Registers what a worker does (entry.c).  Once per process. */
-void cr_entry_register(void);
-int luaopen_conrun_core_begin(lua_State *L); /* what a worker calls first (entry.c) */
+/* Registry: the environment of conrun's own Lua parts in a sandboxed state; nil in
+** any other, where it is that of everybody (sandbox.c, state.c). */
+#define CR_ENVIRONMENT "conrun.environment"
 
 #endif

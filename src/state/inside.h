@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** inside: what the files of state/ know of each other.
+*/
+#ifndef CR_STATE_INSIDE_H
+#define CR_STATE_INSIDE_H
+
+#include "state/state.h"
+
+/* Registry: the handler that conrun.on_error was given. */
+#define ON_ERROR "conrun.on_error"
+
+/* settings.c: applies the settings that come with a call of `code`, if some do.
+** [-0, +?, e] */
+void settings_take(lua_State *L, cr_code *code, const cr_value *arguments);
+
+/* nudge.c, in the order of a worker's life.  `begin`: notices wait until the worker is
+** ready.  `ready`: those that came are seen from now on by whatever Lua code runs.
+** `end`: the strand ends, and looks up no more. */
+void nudge_begin(void);
+void nudge_ready(void);
+void nudge_end(lua_State *L);
+void nudge_register(void);
+
+/* report.c: tells what the call of the worker, a light userdata, has failed with, if
+** nobody wanted it to.  For lua_pcall. */
+int report_failure(lua_State *L);
+
+#endif
