@@ -38,25 +38,30 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -pthread -D_GNU_SOURCE= -Isrc $(LU
 # Symbols are looked up at the start, once for all the children of the zygote.
 BIND = -Wl,-z,now
 
-# The whole of static liblua goes in and is exported: C modules for Lua expect
-# the Lua API from the program that loads them.
+# C modules for Lua expect the Lua API from the program that loads them, so the whole of
+# static liblua goes in and is exported.  Nothing else is: a module may have functions of
+# its own with the names of ours.  A hard build lends some to the module of its faults.
+EXPORTS = -Wl,--dynamic-list=.ci/exports $(EXPORTS_$(VARIANT))
+EXPORTS_hard = $(foreach n,cr_fault* cr_me cr_strand* cr_arena* cr_census*,-Wl,--export-dynamic-symbol='$(n)')
 LUA_LIBS = -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive -lm -ldl
 
 OUT = build/$(VARIANT)
 BIN = $(if $(filter release,$(VARIANT)),build/conrun,$(OUT)/conrun)
 
-FLOORS = $(BELOW) codec task state screen lib host
+# The floors from below.  Those below the wall, where Lua begins, are one archive.
 BELOW = base arena sync worker line
+ABOVE = codec task state screen lib host
 floor = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(1)/*.c))
-OBJECTS = $(foreach f,$(FLOORS),$(call floor,$(f))) $(OUT)/compiled.o $(EXTRA_$(VARIANT))
+LOW = $(OUT)/below.a
+ALL_LOW = -Wl,--whole-archive $(LOW) -Wl,--no-whole-archive
+HIGH = $(foreach f,$(ABOVE),$(call floor,$(f))) $(OUT)/compiled.o $(EXTRA_$(VARIANT))
 EXTRA_tsan = $(OUT)/.ci/tsan.o
 LUA_PARTS = $(sort $(wildcard lua/conrun/*.lua lua/conrun/*/*.lua))
 
-# Tests in C.  The floors below the wall are linked without Lua, which proves
-# that nothing there needs it.
-LOW = $(foreach f,$(BELOW),$(call floor,$(f)))
+# Tests in C, and modules in C that specs load.
 C_TESTS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/c/*_test.c))
 C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
+C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
 .PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan faults sweeps chaos soak install deps clean help
@@ -96,13 +101,17 @@ $(OUT)/compiled.c: $(OUT)/compile
 	$(call say,MAKE    $@)
 	$(Q)$< > $@
 
-$(BIN): $(OBJECTS)
-	$(call say,LINK    $@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E $(BIND) -o $@ $(OBJECTS) $(LUA_LIBS)
+$(LOW): $(foreach f,$(BELOW),$(call floor,$(f)))
+	$(call say,AR      $@)
+	$(Q)rm -f $@ && $(AR) cr $@ $^
 
-$(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
+$(BIN): $(HIGH) $(LOW) .ci/exports
 	$(call say,LINK    $@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORTS) $(BIND) -o $@ $(HIGH) $(LOW) $(LUA_LIBS)
+
+$(OUT)/spec/c/codec_test: $(OUT)/spec/c/codec_test.o $(call floor,codec) $(EXTRA_$(VARIANT)) $(LOW)
+	$(call say,LINK    $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORTS) -o $@ $^ $(LUA_LIBS)
 
 # Targets of the fuzzers, and the spec that replays their corpus.  What lua_load
 # makes of bytecode is decided by gate.c.
@@ -110,25 +119,26 @@ FUZZ_TARGETS = values dumps
 FUZZ_PARTS = $(FUZZ_TARGETS:%=$(OUT)/spec/fuzz/%.o) $(OUT)/spec/fuzz/gate.o
 WITH_GATE = -Wl,--wrap=lua_load
 
-$(OUT)/spec/c/fuzz_test: $(OUT)/spec/c/fuzz_test.o $(FUZZ_PARTS) $(LOW) $(call floor,codec) $(EXTRA_$(VARIANT))
+$(OUT)/spec/c/fuzz_test: $(OUT)/spec/c/fuzz_test.o $(FUZZ_PARTS) $(call floor,codec) $(EXTRA_$(VARIANT)) $(LOW)
 	$(call say,LINK    $@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(WITH_GATE) -Wl,-E -o $@ $^ $(LUA_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(WITH_GATE) $(EXPORTS) -o $@ $^ $(LUA_LIBS)
 
-$(OUT)/spec/fuzz/fuzz-%: $(OUT)/spec/fuzz/run.o $(FUZZ_PARTS) $(LOW) $(call floor,codec)
+$(OUT)/spec/fuzz/fuzz-%: $(OUT)/spec/fuzz/run.o $(FUZZ_PARTS) $(call floor,codec) $(LOW)
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $(WITH_GATE) -o $@ $^ $(LUA_LIBS)
 
-$(OUT)/spec/fuzz/seeds: $(OUT)/spec/fuzz/seeds.o $(LOW) $(call floor,codec)
+$(OUT)/spec/fuzz/seeds: $(OUT)/spec/fuzz/seeds.o $(call floor,codec) $(LOW)
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LUA_LIBS)
 
+# The whole archive is linked without Lua: that proves that nothing in it needs Lua.
 $(OUT)/spec/%: $(OUT)/spec/%.o $(LOW)
 	$(call say,LINK    $@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(ALL_LOW) -lm
 
-# The faults of a hard build, as a Lua module for the sweeps.
+# Modules in C: for specs, and for the sweeps the faults of a hard build.
 FAULT = $(OUT)/spec/chaos/fault.so
-$(FAULT): spec/chaos/fault.c $(OUT)/flags
+$(OUT)/spec/%.so: spec/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
@@ -139,7 +149,7 @@ $(FLOOR): $(OUT)/scripts/bench/floor.o
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
 
--include $(OBJECTS:.o=.d) $(OUT)/embedded.d $(OUT)/.ci/compile.d $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d) $(wildcard $(OUT)/spec/fuzz/*.d)
+-include $(HIGH:.o=.d) $(foreach f,$(BELOW),$(patsubst %.o,%.d,$(call floor,$(f)))) $(OUT)/embedded.d $(OUT)/.ci/compile.d $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d) $(wildcard $(OUT)/spec/fuzz/*.d)
 
 # --------------------------------------------------------------------- running
 
@@ -153,8 +163,8 @@ test: deps
 SPEC_ENV_tsan = CONRUN_SPEC_AUDIT=
 
 # Every test program and spec file, or those named: make spec SPEC=spec/lib/lock_spec.lua
-spec: $(BIN) $(C_TESTS) $(C_STRESS)
-	@CONRUN=$(abspath $(BIN)) $(SPEC_ENV_$(VARIANT)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) $(C_STRESS) spec)
+spec: $(BIN) $(C_TESTS) $(C_STRESS) $(C_MODULES)
+	@CONRUN=$(abspath $(BIN)) CONRUN_SPEC_MODULES=$(abspath $(OUT)/spec/modules) $(SPEC_ENV_$(VARIANT)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) $(C_STRESS) spec)
 
 # The specs again under the sanitizers.
 asan tsan:

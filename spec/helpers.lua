@@ -18,6 +18,9 @@ end
 --- The conrun under test.
 helpers.conrun = os.getenv "CONRUN" or "build/conrun"
 
+--- Where the modules in C are that spec/modules/ has the sources of.
+helpers.modules = os.getenv "CONRUN_SPEC_MODULES" or "build/release/spec/modules"
+
 ---@param path string
 ---@return string
 function helpers.slurp(path)

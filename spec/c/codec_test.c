@@ -14,7 +14,7 @@
 #include "codec/codec.h"
 #include "test.h"
 
-__attribute__((constructor)) static void register_types(void) { cr_codec_register(); }
+__attribute__((constructor)) static void register_types(void) { cr_pool_register(); }
 
 /* --------------------------------------------------------------- two states */
 

@@ -158,7 +158,7 @@ int main(int argc, char **argv) {
   cr_arena_options options = {.limit = FUZZ_MEMORY};
   cr_check(argc == 2 && cr_arena_create(&options) == 0);
   cr_sync_register();
-  cr_codec_register();
+  cr_pool_register();
   lua_State *L = luaL_newstate();
   cr_check(L != NULL);
   lua_pushcfunction(L, write_all);

@@ -166,7 +166,7 @@ static void one(const uint8_t *bytes, size_t n) {
 
 static void open(void) {
   uint64_t number;
-  cr_codec_register();
+  cr_pool_register();
   events = cr_message_new(0);
   cr_check(events != NULL);
   for (int i = 0; i < FUZZ_EVENTS; i++) {

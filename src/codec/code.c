@@ -18,35 +18,6 @@
 
 #define RECENT 16u
 
-/* ------------------------------------------------------------------ the object */
-
-static void destroy(cr_object *o) { cr_value_free_owned(&((cr_code *)o)->function); }
-
-static void visit(cr_object *o, cr_visit *v) {
-  const cr_code *code = (const cr_code *)o;
-  if (code->function.kind == CR_V_MESSAGE) v->block(v, code->function.message);
-}
-
-void cr_codec_register(void) {
-  static const cr_type type = {.name = "code", .destroy = destroy, .visit = visit};
-  cr_type_register(CR_CODE, &type);
-}
-
-/* The function's message passes from the strand's hands to the object. */
-static void publish(cr_code *code, const cr_value *function) {
-  if (function->kind != CR_V_MESSAGE) {
-    code->function = *function;
-    return;
-  }
-  cr_latch_take(&code->object.latch);
-  cr_redo(&code->function.word, function->word);
-  cr_redo(&code->function.head, function->head);
-  cr_redo(cr_held(function->message), 0);
-  cr_redo_commit();
-  cr_latch_drop(&code->object.latch);
-  cr_published(function->message);
-}
-
 /* -------------------------------------------------------------------- encoding */
 
 /* The handle for the function at `index` from an earlier call. [-0, +(0|1), m] */
@@ -79,10 +50,10 @@ cr_code *cr_code_push(lua_State *L, int index, const char *noun) {
   cr_code *code = lua_isfunction(L, index) ? push_known(L, index) : NULL;
   if (code) return code;
   cr_handle *h = cr_handle_new(L, CR_CODE);
-  cr_handle_fill(L, h, cr_object_new(CR_CODE, sizeof *code));
+  cr_handle_fill(L, h, cr_code_new());
   code = (cr_code *)h->object;
   encode(L, index, 1, noun, &function, &took);
-  publish(code, &function);
+  cr_value_adopt(&code->function, &function);
   if (!took && lua_isfunction(L, index)) remember(L, index);
   return code;
 }

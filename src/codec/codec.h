@@ -61,9 +61,6 @@ void cr_state_close(void);
 /* realloc, for blocks that may be of many megabytes (huge.c).  [-0, +0, -] */
 void *cr_huge_realloc(void *block, size_t size);
 
-/* Registers the type of code objects.  Once per process. */
-void cr_codec_register(void);
-
 /* ----------------------------------------------------------------- encode */
 
 /*

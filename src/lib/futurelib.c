@@ -130,22 +130,6 @@ static int cancelled(lua_State *L) {
   return 1;
 }
 
-/* Asks the strand that computes it to stop.  Under the latch the future cannot
-** settle, nor can the runner's burial get past it, so the runner and its worker
-** are there; notifying takes no latch.  When the notice is seen the task may be
-** over: the worker's loop forgets an interruption that comes too late. */
-static bool stop_runner(cr_future *f) {
-  bool asked = false;
-  cr_latch_take(&f->object.latch);
-  if (cr_future_state(f) == CR_WORKING && f->runner != 0) {
-    cr_worker *w = cr_owned(&cr_strands[f->runner - 1].worker);
-    atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
-    asked = w && cr_worker_notify(w, CR_INTERRUPT) == 0;
-  }
-  cr_latch_drop(&f->object.latch);
-  return asked;
-}
-
 /* cancel([{running=true}]) -> is it cancelled, or was its task asked to stop? */
 static int cancel(lua_State *L) {
   static const char *const known[] = {"running", NULL};
@@ -156,7 +140,7 @@ static int cancel(lua_State *L) {
     also_running = cr_option_boolean(L, 2, "running", false);
   }
   int r = cr_future_cancel(f);
-  lua_pushboolean(L, r == 0 || (r == EBUSY && also_running && stop_runner(f)));
+  lua_pushboolean(L, r == 0 || (r == EBUSY && also_running && cr_task_stop(f)));
   return 1;
 }
 

@@ -45,7 +45,6 @@ void cr_lib_register(void) {
   lend();
   cr_module_opener = cr_c_module;
   cr_sync_register();
-  cr_codec_register();
   cr_value_register();
   cr_buffer_register();
   cr_worker_register();

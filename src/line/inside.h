@@ -7,6 +7,8 @@
 
 #include "line/line.h"
 
+extern const cr_type code_type; /* task.c */
+
 /* pool.c; the pool's latch is held for the first three. */
 void count_workers(cr_pool *p);
 void log_prepend(cr_pool *p, cr_future *f);

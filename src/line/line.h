@@ -35,6 +35,8 @@ typedef struct cr_code {
   cr_value function; /* r/o after birth */
 } cr_code;
 
+cr_code *cr_code_new(void); /* in hand, without a function: see cr_value_adopt */
+
 /* An error object (conrun.errors) made without Lua, for burials: kind and
 ** message, strand name may be NULL.  0 or ENOMEM. */
 int cr_encode_error(const char *kind, const char *message, const char *strand, cr_value *v);
@@ -104,6 +106,9 @@ enum cr_task_mode {
 ** memory, and they are the caller's. */
 cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode);
 void cr_task_discard(cr_future *f); /* it was not posted */
+
+/* Asks the strand that computes the task to stop; false: nobody does, or not any more. */
+bool cr_task_stop(cr_future *f);
 
 /* Puts up to CR_POST_MOST new tasks in the line, which all or none of them join, and
 ** starts workers if too few are idle and there is room.  On success each is held by

@@ -84,14 +84,6 @@ static cr_future *pop(cr_pool *p, _Atomic uint64_t *place) {
   return f;
 }
 
-/* Only the runner looks at code and arguments once the future is running, so it
-** may let go of them early; so may its burial, and who finds it cancelled in the
-** line.  They may mention things that others wait to see the end of. */
-void cr_task_let_go(cr_future *f) {
-  cr_value_free_owned(&f->arguments);
-  cr_object_disown(&f->code);
-}
-
 void settle_unrun(cr_future *f, const cr_value *error) {
   cr_value copy;
   bool failed = error && cr_value_copy(error, &copy) == 0;
@@ -226,23 +218,6 @@ static int refusal(const cr_pool *p) {
   default: return ESHUTDOWN;
   }
 }
-
-cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode) {
-  cr_future *f = cr_future_new();
-  if (!f) return NULL;
-  f->mode = mode;
-  if (arguments->kind != CR_V_MESSAGE) { /* owns nothing that could be lost or doubled */
-    f->arguments = *arguments;
-    return f;
-  }
-  cr_value_log_put(&f->arguments, arguments);
-  cr_redo_commit();
-  cr_value_published(arguments);
-  return f;
-}
-
-/* Born first, so that it is destroyed as any other object is. */
-void cr_task_discard(cr_future *f) { cr_object_drop(cr_object_born(f)); }
 
 static cr_hold *hand(const cr_future *f) {
   return (cr_hold *)(void *)((char *)cr_held(f) - offsetof(cr_hold, what));
@@ -563,6 +538,7 @@ void cr_pool_register(void) {
                                .send = send,
                                .visit = visit};
   cr_type_register(CR_POOL, &type);
+  cr_type_register(CR_CODE, &code_type);
 }
 
 cr_pool *cr_pool_new(const cr_pool_options *o) {

@@ -7,14 +7,6 @@
 */
 #include "state/state.h"
 
-/* One redo log: the message is the caller's hold before and the field's after,
-** so a death in between leaves it in exactly one place. */
-void cr_value_adopt(cr_value *field, const cr_value *v) {
-  cr_value_log_put(field, v);
-  cr_redo_commit();
-  cr_value_published(v);
-}
-
 /* Encodes only to see that it can be done, so that an error names the argument
 ** by the number that the caller gave it. */
 static void try_encode(lua_State *L, int first, int n, const char *noun) {

@@ -218,10 +218,6 @@ int cr_brief_end(lua_State *L, const cr_object *o, bool more);
 
 /* --------------------------------------------------- call.c and settings.c */
 
-/* Moves a value that the caller has in its hands into the field of an object
-** that no other strand knows yet. */
-void cr_value_adopt(cr_value *field, const cr_value *v);
-
 /* What a worker is to call: code and encoded arguments. */
 typedef struct cr_call {
   cr_code *code;       /* held by a handle on the stack */

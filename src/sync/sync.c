@@ -78,6 +78,14 @@ void cr_value_published(const cr_value *v) {
   if (v->kind == CR_V_MESSAGE) cr_published(v->message);
 }
 
+/* One redo log: the message is the caller's hold before and the field's after,
+** so a death in between leaves it in exactly one place. */
+void cr_value_adopt(cr_value *field, const cr_value *v) {
+  cr_value_log_put(field, v);
+  cr_redo_commit();
+  cr_value_published(v);
+}
+
 void cr_value_take_out(cr_value *slot, cr_value *to) {
   cr_hold *hold = slot->kind == CR_V_MESSAGE ? cr_hold_reserve() : NULL;
   to->head = CR_V_NONE;

@@ -340,6 +340,10 @@ int cr_value_copy(const cr_value *from, cr_value *to);
 void cr_value_log_put(cr_value *slot, const cr_value *v);
 void cr_value_published(const cr_value *v);
 
+/* Moves a value that the caller has in its hands into the field of an object
+** that no other strand knows yet. */
+void cr_value_adopt(cr_value *field, const cr_value *v);
+
 /* Takes the value out of a doomed field into the caller's hands; without memory
 ** for the hold it frees the value in place, and *to is empty. */
 void cr_value_take_out(cr_value *slot, cr_value *to);

@@ -55,9 +55,7 @@ static int call_initializer(lua_State *L, cr_pool *p) {
   cr_object_share((cr_object *)(uintptr_t)atomic_load(&p->initializer), &f->code);
   int r = cr_value_copy(&p->initargs, &arguments);
   if (r == 0) {
-    cr_value_log_put(&f->arguments, &arguments);
-    cr_redo_commit();
-    cr_value_published(&arguments);
+    cr_value_adopt(&f->arguments, &arguments);
     cr_future_start(f, cr_me);
     cr_task_run(L, f);
     if (cr_future_state(f) != CR_DONE) fail_pool(L, p, f);

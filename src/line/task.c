@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** task: a future with what it is to be computed from, outside of any line.
+*/
+#include "line/inside.h"
+
+/* ----------------------------------------------------------------- functions */
+
+static void destroy(cr_object *o) { cr_value_free_owned(&((cr_code *)o)->function); }
+
+static void visit(cr_object *o, cr_visit *v) { cr_value_visit(&((cr_code *)o)->function, v); }
+
+const cr_type code_type = {.name = "code", .destroy = destroy, .visit = visit};
+
+cr_code *cr_code_new(void) { return cr_object_new(CR_CODE, sizeof(cr_code)); }
+
+/* --------------------------------------------------------------------- tasks */
+
+cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode) {
+  cr_future *f = cr_future_new();
+  if (!f) return NULL;
+  f->mode = mode;
+  if (arguments->kind != CR_V_MESSAGE) { /* owns nothing that could be lost or doubled */
+    f->arguments = *arguments;
+    return f;
+  }
+  cr_value_adopt(&f->arguments, arguments);
+  return f;
+}
+
+/* Born first, so that it is destroyed as any other object is. */
+void cr_task_discard(cr_future *f) { cr_object_drop(cr_object_born(f)); }
+
+/* Only the runner looks at code and arguments once the future is running, so it
+** may let go of them early; so may its burial, and who finds it cancelled in the
+** line.  They may mention things that others wait to see the end of. */
+void cr_task_let_go(cr_future *f) {
+  cr_value_free_owned(&f->arguments);
+  cr_object_disown(&f->code);
+}
+
+/* Under the latch the future cannot settle, nor can the runner's burial get past it, so
+** the runner and its worker are there; notifying takes no latch.  When the notice is seen
+** the task may be over: the worker's loop forgets an interruption that comes too late. */
+bool cr_task_stop(cr_future *f) {
+  bool asked = false;
+  cr_latch_take(&f->object.latch);
+  if (cr_future_state(f) == CR_WORKING && f->runner != 0) {
+    cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_strands[f->runner - 1].worker);
+    atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
+    asked = w && cr_worker_notify(w, CR_INTERRUPT) == 0;
+  }
+  cr_latch_drop(&f->object.latch);
+  return asked;
+}
