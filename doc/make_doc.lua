@@ -122,6 +122,18 @@ local function add_contents(out)
   out[#out + 1] = ""
 end
 
+-- Names that other languages have, as a table.
+local function add_answers(out)
+  out[#out + 1] = "## Names that other languages have\n\nThey raise an error that says what to write instead.\n"
+  local list = require("conrun.core").answers()
+  for _, answer in ipairs(list) do
+    local what = answer.owner:find "^conrun" and answer.owner .. "." .. answer.name
+      or ("%s:%s"):format(answer.owner, answer.name)
+    out[#out + 1] = ("- `%s`: %s"):format(what, answer.use)
+  end
+  out[#out + 1] = ""
+end
+
 local function markdown()
   local out = {
     "# The reference of conrun " .. require("conrun").version .. "\n",
@@ -132,6 +144,7 @@ local function markdown()
   for module in reference.modules() do
     add_module(out, module)
   end
+  add_answers(out)
   return (table.concat(out, "\n"):gsub("\n\n\n+", "\n\n"):gsub("\n*$", "\n"))
 end
 

@@ -20,6 +20,8 @@ local barrier = { metatable = {}, methods = methods }
 local metatable = barrier.metatable
 metatable.__name = "conrun.barrier"
 
+local answer = require("conrun.core").answers_index "barrier"
+
 local properties = { parties = true, waiting = true, broken = true }
 
 function metatable:__index(name)
@@ -27,7 +29,8 @@ function metatable:__index(name)
     local meeting = rawget(self, "meeting")
     return meeting[name](meeting)
   end
-  return methods[name]
+  local method = methods[name]
+  return method ~= nil and method or answer(self, name)
 end
 
 function metatable:__tostring()
@@ -79,4 +82,7 @@ function methods:abort() self.meeting:abort() end
 --- Makes it usable again; who waits now is told that it broke.
 function methods:reset() self.meeting:reset() end
 
-return barrier
+return setmetatable(barrier, {
+  __call = function(_, ...) return barrier.new(...) end,
+  __index = require("conrun.core").answers_index "conrun.barrier",
+})

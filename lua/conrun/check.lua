@@ -72,6 +72,15 @@ local function nearest(name, known)
   return best
 end
 
+local function list_of(known)
+  local names = {}
+  for name in pairs(known) do
+    names[#names + 1] = "'" .. name .. "'"
+  end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
 --- Options of a call: a table whose fields are all known; nil is no options.
 ---@param options table?
 ---@param known table<string, true>
@@ -89,8 +98,8 @@ function check.options(options, known, position, name, level)
   for key in pairs(options) do
     if not known[key] then
       local near = type(key) == "string" and nearest(key, known)
-      local hint = near and (" (did you mean '%s'?)"):format(near) or ""
-      raise(level, "bad argument #%d to '%s' (unknown option '%s'%s)", position, name, tostring(key), hint)
+      raise(level, "bad argument #%d to '%s' (unknown option '%s'%s)", position, name, tostring(key), near
+        and (" (did you mean '%s'?)"):format(near) or " (known are " .. list_of(known) .. ")")
     end
   end
   return options

@@ -47,4 +47,7 @@ function methods:wait_for(predicate, timeout)
   return value
 end
 
-return condition
+return setmetatable(condition, {
+  __call = function(_, ...) return condition.new(...) end,
+  __index = require("conrun.core").answers_index "conrun.condition",
+})

@@ -160,4 +160,7 @@ function future.all(list, timeout)
   return results
 end
 
-return future
+return setmetatable(future, {
+  __call = function(_, ...) return future.new(...) end,
+  __index = require("conrun.core").answers_index "conrun.future",
+})

@@ -14,6 +14,7 @@ local core = require "conrun.core"
 ---@field cpu_count fun(): integer processors that this process may use
 ---@field current fun(): table name, kind, id, pid and daemon of the calling strand
 ---@field range fun(first: integer, last: integer, step?: integer): conrun.Range
+---@field show fun(...: any) prints values as the prompt shows them
 ---@field on_error fun(handler?: fun(e: any)) gets uncaught errors of workers
 local conrun = {
   version = core.version,
@@ -33,7 +34,10 @@ end
 
 -- Functions that live in a part of their own.
 function parts.range() return require("conrun.range").new end
+function parts.show() return require "conrun.repl.show" end
 function parts.on_error() return require("conrun.worker").on_error end
+
+local answer = core.answers_index "conrun"
 
 return setmetatable(conrun, {
   __index = function(_, name)
@@ -42,5 +46,6 @@ return setmetatable(conrun, {
       conrun[name] = load()
       return conrun[name]
     end
+    return answer(conrun, name)
   end,
 })

@@ -54,9 +54,13 @@ local pool = {}
 ---@field retries? integer how often a task whose worker died is tried again
 ---@field memory_limit? integer bytes of Lua memory of each worker
 
---- A pool; its workers are started when there is work for them.
----@type fun(options?: conrun.PoolOptions): conrun.Pool
-pool.new = core.new
+--- A pool; its workers are started when there is work for them.  A number alone says how
+--- many workers.
+---@param options? conrun.PoolOptions|integer
+---@return conrun.Pool
+function pool.new(options)
+  return core.new(type(options) == "number" and { workers = options } or options)
+end
 
 local function new_of_kind(kind, n, options, what)
   if n ~= nil and (math.type(n) ~= "integer" or n < 1) then
@@ -110,8 +114,19 @@ local function is_list(xs)
     or type(meta) == "table" and meta.__len ~= nil and meta.__index ~= nil
 end
 
+-- What people write who know Python: pool.map(fn, xs) with a dot, and several lists.
+local function check_shape(self, name, fn, options)
+  if not core.is_pool(self) then
+    error(("bad call of '%s' (it is a method of a pool): write pool:%s(fn, xs), with a colon"):format(name, name), 4)
+  elseif type(options) == "table" and #options > 0 and type(fn) == "function" then
+    error(("bad argument #3 to '%s' (table of options expected, got a list): to go through several lists "
+      .. "together, use pool:starmap(fn, { { a1, b1 }, { a2, b2 } })"):format(name), 4)
+  end
+end
+
 -- Checks what every call of this family takes.  The user is two calls above.
-local function prepare(name, fn, xs, options, known)
+local function prepare(self, name, fn, xs, options, known)
+  check_shape(self, name, fn, options)
   check.callable(fn, 1, name, 4)
   if type(xs) ~= "function" and not is_list(xs) then
     check.fail(2, name, "list, range or iterator function", xs, 4)
@@ -180,7 +195,7 @@ end
 ---@param options? conrun.MapOptions default chunksize: a quarter of a worker's share
 ---@return any[] results a function that returns nothing leaves its place nil
 function methods:map(fn, xs, options)
-  return run(self, false, xs, prepare("map", fn, xs, options, map_options))
+  return run(self, false, xs, prepare(self, "map", fn, xs, options, map_options))
 end
 
 --- As map, but each item is a list of arguments.
@@ -189,7 +204,7 @@ end
 ---@param options? conrun.MapOptions
 ---@return any[]
 function methods:starmap(fn, xs, options)
-  return run(self, true, xs, prepare("starmap", fn, xs, options, map_options))
+  return run(self, true, xs, prepare(self, "starmap", fn, xs, options, map_options))
 end
 
 ------------------------------------------------------------------------- async
@@ -255,7 +270,7 @@ end
 ---@param options? { chunksize?: integer, collect_errors?: boolean }
 ---@return conrun.Future
 function methods:map_async(fn, xs, options)
-  return run_async(self, false, xs, prepare("map_async", fn, xs, options, async_options))
+  return run_async(self, false, xs, prepare(self, "map_async", fn, xs, options, async_options))
 end
 
 --- As map_async, but each item is a list of arguments.
@@ -264,7 +279,7 @@ end
 ---@param options? { chunksize?: integer, collect_errors?: boolean }
 ---@return conrun.Future
 function methods:starmap_async(fn, xs, options)
-  return run_async(self, true, xs, prepare("starmap_async", fn, xs, options, async_options))
+  return run_async(self, true, xs, prepare(self, "starmap_async", fn, xs, options, async_options))
 end
 
 -------------------------------------------------------------------------- imap
@@ -360,7 +375,7 @@ end
 ---@param options? conrun.MapOptions default chunksize 1, buffersize 4 chunks for each worker
 ---@return fun(): integer?, any
 function methods:imap(fn, xs, options)
-  return stream(self, core.collect, xs, prepare("imap", fn, xs, options, map_options))
+  return stream(self, core.collect, xs, prepare(self, "imap", fn, xs, options, map_options))
 end
 
 --- As imap, but in the order in which results are ready; `i` is the item's number.
@@ -369,7 +384,7 @@ end
 ---@param options? conrun.MapOptions
 ---@return fun(): integer?, any
 function methods:imap_unordered(fn, xs, options)
-  return stream(self, core.collect_any, xs, prepare("imap_unordered", fn, xs, options, map_options))
+  return stream(self, core.collect_any, xs, prepare(self, "imap_unordered", fn, xs, options, map_options))
 end
 
 --------------------------------------------------------------------------- rest
@@ -378,6 +393,9 @@ end
 ---@param fn function
 ---@return any ... what it returned
 function methods:apply(fn, ...)
+  if not core.is_pool(self) then
+    error("bad call of 'apply' (it is a method of a pool): write pool:apply(fn, ...), with a colon", 2)
+  end
   check.callable(fn, 1, "apply")
   return self:submit(fn, ...):result()
 end
@@ -394,4 +412,7 @@ function methods:shutdown(options)
   self:join()
 end
 
-return pool
+return setmetatable(pool, {
+  __call = function(_, ...) return pool.new(...) end,
+  __index = require("conrun.core").answers_index "conrun.pool",
+})

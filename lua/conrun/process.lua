@@ -11,4 +11,4 @@ local process = {}
 ---@type fun(...): conrun.Worker
 process.start = worker.start_process
 
-return process
+return setmetatable(process, { __index = require("conrun.core").answers_index "conrun.process" })

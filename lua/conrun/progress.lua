@@ -339,4 +339,19 @@ function progress.each(xs, options)
   return each_item(xs, bar)
 end
 
-return progress
+-- for x in conrun.progress(xs): the items alone, as they come.
+local function items(_, xs, options)
+  local step, state, control, bar = progress.each(xs, options)
+  if type(xs) == "function" then
+    return step, state, control, bar
+  end
+  return function()
+    local i, x = step()
+    if i and x == nil then
+      error(("item %d is nil, which would end the loop: use conrun.progress.each"):format(i), 2)
+    end
+    return x
+  end, nil, nil, bar
+end
+
+return setmetatable(progress, { __call = items, __index = require("conrun.core").answers_index "conrun.progress" })

@@ -17,6 +17,17 @@ local range = { metatable = {}, methods = methods }
 local metatable = range.metatable
 metatable.__name = "conrun.range"
 
+-- for i in conrun.range(1, 10): the range is its own iterator, and the value before
+-- says which comes next.
+function metatable.__call(r, _, before)
+  local first, step, count = rawget(r, "first"), rawget(r, "step"), rawget(r, "count")
+  if before == nil then
+    return count > 0 and first or nil
+  end
+  local last = first + (count - 1) * step
+  return before ~= last and before + step or nil
+end
+
 function metatable.__len(r)
   return rawget(r, "count")
 end
@@ -87,12 +98,16 @@ local function steps(from, to, step)
   return half + 1
 end
 
---- The integers from `first` to `last` by `step`, which is 1 unless given.
+--- The integers from `first` to `last` by `step`, which is 1 unless given; with one
+--- argument, those from 1 to it.
 ---@param first integer
----@param last integer
+---@param last? integer
 ---@param step? integer not 0
 ---@return conrun.Range
 function range.new(first, last, step)
+  if last == nil and step == nil then
+    first, last = 1, first
+  end
   first, last = check(1, first), check(2, last)
   step = step == nil and 1 or check(3, step)
   if step == 0 or step == math.mininteger then

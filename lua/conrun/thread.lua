@@ -20,4 +20,4 @@ thread.start = worker.start_thread
 ---@type fun(seconds: number, fn: function, ...): conrun.Worker
 thread.timer = worker.timer
 
-return thread
+return setmetatable(thread, { __index = require("conrun.core").answers_index "conrun.thread" })

@@ -72,7 +72,7 @@ describe("pool.new", function()
     assert.matches("unknown option 'worker'", message)
     assert.matches("workers", message)
     assert.matches("kind", tostring(kinds.raised(pool.new, { kind = "fibre" })))
-    kinds.bad_argument(1, pool.new, 4)
+    kinds.bad_argument(1, pool.new, "four")
   end)
 
   it("refuses wrong limits by name", function()

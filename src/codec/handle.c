@@ -182,6 +182,8 @@ void cr_handle_push_held(lua_State *L, cr_hold *hold) {
   if (status != LUA_OK) lua_error(L);
 }
 
+const char *cr_handle_name(enum cr_type_id type) { return types[type].name; }
+
 /* ------------------------------------------------------------------ checking */
 
 /* The metatable's address of a full userdata at `index`, or NULL. */

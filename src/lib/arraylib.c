@@ -83,7 +83,8 @@ static int m_index(lua_State *L) {
     cr_element_push(L, a->element, check_element(L, a, 2));
     return 1;
   }
-  lua_rawget(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) cr_answer(L, "array");
   return 1;
 }
 

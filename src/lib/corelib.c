@@ -68,6 +68,12 @@ static int core_error_metatable(lua_State *L) {
   return 1;
 }
 
+/* For the modules and objects that are Lua tables. */
+static int core_answers_index(lua_State *L) {
+  cr_answers_index(L, luaL_checkstring(L, 1));
+  return 1;
+}
+
 static const luaL_Reg core_functions[] = {
     {"sleep", core_sleep},
     {"clock", core_clock},
@@ -76,6 +82,8 @@ static const luaL_Reg core_functions[] = {
     {"current", core_current},
     {"strand_name", core_strand_name},
     {"error_metatable", core_error_metatable},
+    {"answers", cr_answers_list},
+    {"answers_index", core_answers_index},
     {NULL, NULL},
 };
 

@@ -7,6 +7,7 @@
 static cr_event *check(lua_State *L) { return cr_handle_check(L, 1, CR_EVENT); }
 
 static int event_new(lua_State *L) {
+  cr_called(L, event_new);
   cr_handle *h = cr_handle_new(L, CR_EVENT);
   cr_handle_fill(L, h, cr_event_new());
   return 1;
@@ -56,5 +57,6 @@ static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
 int luaopen_conrun_event(lua_State *L) {
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_EVENT, methods, meta);
+  cr_answers_module(L, "conrun.event");
   return 1;
 }

@@ -150,7 +150,7 @@ static int index_future(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushliteral(L, "state");
-  if (!lua_rawequal(L, 2, -1)) return 0;
+  if (!lua_rawequal(L, 2, -1)) return cr_answer(L, "future");
   lua_pushstring(L, state_names[cr_future_state(f)]);
   return 1;
 }

@@ -67,7 +67,8 @@ static int list_new(lua_State *L) {
 static int m_index(lua_State *L) {
   cr_list *l = check(L);
   if (lua_type(L, 2) != LUA_TNUMBER) {
-    lua_rawget(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) cr_answer(L, "list");
     return 1;
   }
   lua_Integer i = luaL_checkinteger(L, 2);

@@ -86,7 +86,10 @@ static int make(lua_State *L, bool recursive) {
   return 1;
 }
 
-static int lock_new(lua_State *L) { return make(L, false); }
+static int lock_new(lua_State *L) {
+  cr_called(L, lock_new);
+  return make(L, false);
+}
 static int lock_recursive(lua_State *L) { return make(L, true); }
 
 /* ------------------------------------------------------------------ methods */
@@ -163,5 +166,6 @@ static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
 int luaopen_conrun_lock(lua_State *L) {
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_LOCK, methods, meta);
+  cr_answers_module(L, "conrun.lock");
   return 1;
 }

@@ -23,6 +23,7 @@ static bool read_duplex(lua_State *L) {
 }
 
 static int pipe_new(lua_State *L) {
+  cr_called(L, pipe_new);
   cr_pipe *a, *b;
   bool duplex = read_duplex(L);
   cr_handle *first = cr_handle_new(L, CR_PIPE);
@@ -118,5 +119,6 @@ static const luaL_Reg meta[] = {{"__tostring", text}, {"__close", m_close}, {NUL
 int luaopen_conrun_pipe(lua_State *L) {
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_PIPE, methods, meta);
+  cr_answers_module(L, "conrun.pipe");
   return 1;
 }

@@ -281,11 +281,14 @@ static int text(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {{"new", new_pool},
-                                     {"workers", workers},
-                                     {"cancel_queued", cancel_queued},
-                                     {"late", late},
-                                     {NULL, NULL}};
+static int is_pool(lua_State *L) {
+  lua_pushboolean(L, cr_handle_test(L, 1, CR_POOL) != NULL);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"new", new_pool},    {"is_pool", is_pool},
+                                     {"workers", workers}, {"cancel_queued", cancel_queued},
+                                     {"late", late},       {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},

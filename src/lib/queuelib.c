@@ -28,7 +28,10 @@ static int make(lua_State *L, enum cr_queue_order order) {
   return 1;
 }
 
-static int queue_new(lua_State *L) { return make(L, CR_FIFO); }
+static int queue_new(lua_State *L) {
+  cr_called(L, queue_new);
+  return make(L, CR_FIFO);
+}
 static int queue_lifo(lua_State *L) { return make(L, CR_LIFO); }
 static int queue_priority(lua_State *L) { return make(L, CR_PRIORITY); }
 
@@ -87,9 +90,8 @@ static int m_get(lua_State *L) {
   return cr_decode(L, &v);
 }
 
-/* The iterator of q:items(); a nil item cannot be told from the end. */
-static int next_item(lua_State *L) {
-  cr_queue *q = cr_handle_check(L, lua_upvalueindex(1), CR_QUEUE);
+/* A step of a loop over the items; a nil item cannot be told from the end. */
+static int push_next(lua_State *L, cr_queue *q) {
   cr_value v;
   int r = get(L, q, &v, CR_FOREVER);
   if (r == ESHUTDOWN) return 0;
@@ -98,6 +100,14 @@ static int next_item(lua_State *L) {
   if (lua_isnil(L, -n)) return luaL_error(L, "a nil in the queue: items cannot go on, use get");
   return n;
 }
+
+/* The iterator of q:items(). */
+static int next_item(lua_State *L) {
+  return push_next(L, cr_handle_check(L, lua_upvalueindex(1), CR_QUEUE));
+}
+
+/* for v in q do: the queue is its own iterator. */
+static int m_call(lua_State *L) { return push_next(L, check(L)); }
 
 static int m_items(lua_State *L) {
   check(L);
@@ -299,10 +309,12 @@ static const luaL_Reg methods[] = {
     {"closed", m_closed},     {"join", m_join},   {"task_done", m_task_done},
     {"close", m_close},       {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {"__len", m_size}, {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__tostring", m_tostring}, {"__len", m_size}, {"__call", m_call}, {NULL, NULL}};
 
 int luaopen_conrun_queue(lua_State *L) {
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_QUEUE, methods, meta);
+  cr_answers_module(L, "conrun.queue");
   return 1;
 }

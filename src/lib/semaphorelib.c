@@ -19,7 +19,10 @@ static int make(lua_State *L, bool bounded) {
   return 1;
 }
 
-static int semaphore_new(lua_State *L) { return make(L, false); }
+static int semaphore_new(lua_State *L) {
+  cr_called(L, semaphore_new);
+  return make(L, false);
+}
 static int semaphore_bounded(lua_State *L) { return make(L, true); }
 
 /* 0 or ETIMEDOUT. */
@@ -99,5 +102,6 @@ static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
 int luaopen_conrun_semaphore(lua_State *L) {
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_SEMAPHORE, methods, meta);
+  cr_answers_module(L, "conrun.semaphore");
   return 1;
 }

@@ -188,7 +188,7 @@ static int index_worker(lua_State *L) {
   const char *key = lua_tostring(L, 2);
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
     if (strcmp(fields[i].name, key) == 0) return fields[i].get(L, w);
-  return 0;
+  return cr_answer(L, "worker");
 }
 
 static int refuse_field(lua_State *L) {

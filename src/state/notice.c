@@ -72,13 +72,27 @@ static bool is_users(const lua_Debug *ar) {
   return ar->currentline > 0 && strncmp(ar->source, "=[conrun", 8) != 0;
 }
 
+/* The nearest of the user's functions that are being called; false: none. */
+static bool users_line(lua_State *L, lua_Debug *ar) {
+  for (int level = 1; lua_getstack(L, level, ar); level++) {
+    lua_getinfo(L, "Sl", ar);
+    if (is_users(ar)) return true;
+  }
+  return false;
+}
+
 void cr_here(lua_State *L) {
   lua_Debug ar;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (!is_users(&ar)) continue;
+  if (users_line(L, &ar))
     snprintf(cr_me->where, sizeof cr_me->where, "%s:%d", ar.short_src, ar.currentline);
-    return;
-  }
-  cr_me->where[0] = '\0';
+  else
+    cr_me->where[0] = '\0';
+}
+
+void cr_where(lua_State *L) {
+  lua_Debug ar;
+  if (users_line(L, &ar))
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+  else
+    lua_pushliteral(L, "");
 }

@@ -21,6 +21,7 @@
 **   nudge.c    how Lua code that does not wait comes to look up
 **   dump.c     a strand prints its Lua stack
 **   brief.c    content in a few words, for tostring
+**   answers.c  what to write instead of names that other languages have
 **
 ** No file here is a binding: the only luaL_Reg tables of functions for users are in
 ** lib/.  What this floor needs of the ones above is lent to it in one table (cr_lent).
@@ -156,6 +157,10 @@ int cr_news_raise(lua_State *L, const char *kind, const char *message);
 void cr_look_up(lua_State *L);
 void cr_here(lua_State *L);
 
+/* Pushes the position of the user's line, "script.lua:12: ", as luaL_where does, but passes
+** over functions of conrun's own Lua parts.  [-0, +1, m] */
+void cr_where(lua_State *L);
+
 /* Prints the strand's Lua stack: the answer to CR_DUMP, which the caller has taken,
 ** or which is taken here, and no other notice.  [-0, +0, -] */
 void cr_dump(lua_State *L);
@@ -172,6 +177,22 @@ bool cr_is_end(lua_State *L, int index);
 ** `type`, sets the method table as field "methods" of the module on top; the
 ** metamethods have it as upvalue 1; "__index" is it unless given. [-0, +0, m] */
 void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods, const luaL_Reg *meta);
+
+/* Names that other languages have are answered with what to write instead (answers.c).
+** An __index for what is not there in an object or module of that name.  [-0, +1, m] */
+void cr_answers_index(lua_State *L, const char *owner);
+/* What such an __index does: raises if argument 2 is a name that has an answer, else 0.
+** [-0, +0, v] */
+int cr_answer(lua_State *L, const char *owner);
+/* Gives it to the table of methods on top of the stack; and to the module's table, which
+** may then be called in place of its function `new`.  [-0, +0, m] */
+void cr_answers_methods(lua_State *L, const char *type);
+void cr_answers_module(lua_State *L, const char *name);
+int cr_answers_list(lua_State *L); /* all of them, for the reference.  [-0, +1, m] */
+
+/* For the function `new` itself: takes away the module's table, if it came in front of the arguments
+** because the module was called: conrun.lock() is conrun.lock.new().  [-(0|1), +0, -] */
+void cr_called(lua_State *L, lua_CFunction new);
 
 /* Text of a handle: "lock 12", to which the caller appends. [-0, +1, m] */
 const char *cr_handle_text(lua_State *L, const cr_object *o, const char *state);

@@ -102,9 +102,25 @@ function conrun.current() end
 ---@field pid integer of the process that it runs in
 ---@field daemon boolean
 
---- A row of integers that is never built; see `conrun.range.new`, which this is.
+--- Prints values as the prompt shows them: a table with what is in it, a string in quotes. `print` stays Lua's own.
+---
+--- ```lua
+--- conrun.show({ 1, 2, name = "x" }, "a") --> { 1, 2, name = "x" } "a"
+--- ```
+---@param ... any
+function conrun.show(...) end
+
+--- A row of integers that is never built; see `conrun.range.new`, which this is. One argument alone is the last of
+--- the row, which begins with 1; `for i in conrun.range(10) do` goes through it.
+---
+--- ```lua
+--- for i in conrun.range(10, 1, -4) do print(i) end
+--- --> 10
+--- --> 6
+--- --> 2
+--- ```
 ---@param first integer
----@param last integer
+---@param last? integer
 ---@param step? integer not 0; 1 unless given
 ---@return conrun.Range range
 function conrun.range(first, last, step) end

@@ -9,6 +9,8 @@
 --- Bars go to stderr, each in a row of its own, and are drawn at most ten times a second. What any thread or process
 --- prints or logs meanwhile comes above them in whole lines. (Text of `io.write` is not noticed: it stands behind the
 --- bar.) Where stderr is no terminal a bar is a plain line every ten seconds, and one at its end.
+---
+--- `for x in conrun.progress(xs) do`, the module itself called, goes through the items alone.
 ---@class conrun.progress
 local progress = {}
 

@@ -85,6 +85,7 @@ function Queue:put_many(list, timeout) end
 function Queue:get_many(max, timeout) end
 
 --- Iterates over the items, waiting for each, until the queue is closed and empty. Raises when an item is nil.
+--- `for item in queue do` is the same.
 ---@return fun(): any iterator
 function Queue:items() end
 
