@@ -192,7 +192,7 @@ typedef struct cr_strand {
   _Atomic(cr_gate *) waking;     /* own; a gate it has cleared but not yet woken */
   _Atomic uint32_t asleep;       /* own; 1 while in the kernel, with the two words: */
   _Atomic uint32_t seen, seen_bell;
-  uint32_t looks; /* own; how often this wait was looked at by cr_wait_check */
+  uint32_t looks; /* own; how often cr_lent.check_wait has looked at this wait */
   _Atomic int64_t waits_since;
   _Atomic int64_t waits_until;
   char where[CR_WHERE_MAX]; /* own; "script.lua:12" of the last wait */
@@ -289,6 +289,45 @@ cr_gate *cr_strands_gate(void);
 ** meant for others may have died with it.  Before its holds are buried. */
 void cr_strand_pass_on(cr_strand *s);
 
+/* -------------------------------------------------------------------- lent */
+
+/*
+** A floor calls those below it.  Where it needs one above, the function is lent to it
+** here: by name, what it is for, who calls and who lends.  The rows are filled once per
+** process before it has a second thread (cr_lib_register), and the zygote changes some in
+** itself and its children.  A row may be NULL where a program has not all floors.  What
+** the floors that see Lua lend each other is in cr_lua_lent (codec/codec.h).
+*/
+struct cr_worker;
+typedef struct cr_loans {
+  /* Called by base, lent by worker.  Now and then during a wait without a deadline, first
+  ** after a tenth of a second and then ever more rarely: can anybody still end it? */
+  void (*check_wait)(void);
+  /* Called by base, lent by worker.  Every few milliseconds of a wait for a latch: opens
+  ** the latches of strands that have died. */
+  void (*open_latches)(void);
+  /* Called by worker, lent by state.  The zygote prepares a Lua state for its children. */
+  void (*warm)(void);
+  /* Called by worker, lent by state.  A process that will be a worker has nothing to do
+  ** yet, and may do what makes its work quicker later.  It is no strand: nothing shared is
+  ** touched. */
+  void (*rehearse)(void);
+  /* Called by worker, lent by state.  Opens the Lua state, runs the call or serves the
+  ** pool, closes the state; returns the exit code. */
+  int (*work)(struct cr_worker *w);
+  /* Called by worker in a signal handler of the nudged thread, lent by state.  Makes
+  ** running Lua code look up. */
+  void (*nudge)(void);
+  /* Called by worker, lent by line.  The pools' share of a burial, after cr_recover and
+  ** before the holds are buried: fails the task that `dead` ran and tells its pool.
+  ** `status` as in cr_worker. */
+  void (*bury)(cr_strand *dead, struct cr_worker *w, int status);
+  /* Called by worker, lent by lib.  The zygote is the last strand: removes what the
+  ** program has left outside of the arena. */
+  void (*sweep)(void);
+} cr_loans;
+extern cr_loans cr_lent;
+
 /* -------------------------------------------------------------------- crew */
 
 /* A thread whose strand is over offers itself here for another one of its process,
@@ -344,11 +383,6 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate);
 ** The burial of a strand that dies in a wait does the former for it.
 */
 void cr_wait_end(bool served);
-
-/* A wait without a deadline is interrupted now and then, first after a tenth of a
-** second and then ever more rarely, and this is called: is there anybody left who
-** could end it?  Set by worker/; NULL: nobody asks. */
-extern void (*cr_wait_check)(void);
 
 uint32_t cr_gate_arm(cr_gate *g);
 int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline);
@@ -418,8 +452,7 @@ int cr_bell_wait(uint32_t seen, cr_time deadline);
 ** is held.  Waits for a preempted or dead holder; ignores notices, since it is
 ** short.  Who buries the dead must not wait for a holder that died in the meantime:
 ** the latch waits of the keeper, and of main in case the keeper dies, call
-** cr_latch_idle (set by worker/). */
-extern void (*cr_latch_idle)(void);
+** cr_lent.open_latches. */
 void cr_latch_take(cr_latch *l);
 void cr_latch_drop(cr_latch *l);
 bool cr_latch_mine(const cr_latch *l); /* for assertions */

@@ -25,8 +25,6 @@
 #define SPINS 64
 #define PATIENCE 2000000 /* ns between looks at the dead */
 
-void (*cr_latch_idle)(void);
-
 static void note(cr_strand *s, cr_latch *l) {
   cr_check(s->latch_depth < CR_LATCH_DEPTH);
   atomic_store_explicit(&s->latches[s->latch_depth++], l, memory_order_release);
@@ -60,9 +58,9 @@ static void sleep_on(cr_latch *l) {
   if (seen == 0) return;
   if (!(seen & CONTENDED) && !atomic_compare_exchange_strong(&l->word, &seen, seen | CONTENDED))
     return;
-  cr_time until = cr_latch_idle ? cr_clock() + PATIENCE : CR_FOREVER;
-  if (cr_futex_wait(&l->word, seen | CONTENDED, until) == ETIMEDOUT && cr_latch_idle)
-    cr_latch_idle();
+  cr_time until = cr_lent.open_latches ? cr_clock() + PATIENCE : CR_FOREVER;
+  if (cr_futex_wait(&l->word, seen | CONTENDED, until) == ETIMEDOUT && cr_lent.open_latches)
+    cr_lent.open_latches();
 }
 
 void cr_latch_take(cr_latch *l) {

@@ -22,6 +22,7 @@ typedef struct table {
 
 cr_strand *cr_strands;
 _Thread_local cr_strand *cr_me;
+cr_loans cr_lent;
 
 static table *whole(void) {
   return (table *)(void *)((char *)cr_strands - offsetof(table, strand));

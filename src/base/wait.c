@@ -25,8 +25,6 @@
 #define FIRST_LOOK 100000000 /* ns; every further look comes after twice the time */
 #define MOST_LOOKS 8         /* then they come at the same pace */
 
-void (*cr_wait_check)(void);
-
 void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   cr_strand *me = cr_me;
   atomic_store_explicit(&me->waits_what, what, memory_order_relaxed);
@@ -42,7 +40,7 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
 ** that has been woken and has not got a processor yet. */
 static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) {
   cr_strand *me = cr_me;
-  bool looked_at = deadline == CR_FOREVER && cr_wait_check;
+  bool looked_at = deadline == CR_FOREVER && cr_lent.check_wait;
   cr_time until = looked_at ? cr_clock() + ((cr_time)FIRST_LOOK << me->looks) : deadline;
   atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
   atomic_store_explicit(&me->seen, seen, memory_order_relaxed);
@@ -53,7 +51,7 @@ static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) 
                             : cr_futex_wait(&me->bell, bell, until);
   if (r == ETIMEDOUT && looked_at) {
     if (me->looks < MOST_LOOKS) me->looks++;
-    cr_wait_check();
+    cr_lent.check_wait();
     r = 0;
   }
   atomic_store_explicit(&me->asleep, 0, memory_order_release);

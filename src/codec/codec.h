@@ -48,9 +48,29 @@ typedef struct cr_state {
 
 extern _Thread_local cr_state *cr_lua;
 
-/* What opens a module of the program's own that is C alone; NULL for all others.  Set by
-** lib/ once per process, or NULL. */
-extern lua_CFunction (*cr_module_opener)(const char *name);
+/* What floors above the wall lend to lower ones, as cr_lent (base/base.h) does below it;
+** filled once per process. */
+typedef struct cr_lua_loans {
+  /* Read by codec and state, lent by lib.  conrun's C modules by their names. */
+  const luaL_Reg *modules;
+  /* Called by task, lent by state.  Handles the notices of a worker between two tasks,
+  ** without raising. */
+  void (*look_up_idle)(lua_State *L);
+  /* Called by state, lent by lib.  Replaces `print` and `os.exit` in a new state.
+  ** [-0, +0, m] */
+  void (*open)(lua_State *L);
+  /* Called by state, lent by lib.  Runs the callbacks (future:on_done) of the calling
+  ** strand that are due.  [-0, +0, e] */
+  void (*callbacks)(lua_State *L);
+  /* Called by state, lent by lib.  Writes whole lines to stderr.  [-0, +0, -] */
+  void (*complain)(lua_State *L, const char *text, size_t n);
+  /* Called by lib, lent by host.  What os.exit does in the main strand. */
+  void (*exit)(lua_State *L, int status, bool close);
+} cr_lua_loans;
+extern cr_lua_loans cr_lua_lent;
+
+/* What opens conrun's C module of that name, NULL if there is none. */
+lua_CFunction cr_c_module(const char *name);
 
 /* Prepares a Lua state for the calling strand.  Call after the standard
 ** libraries are open and before anything else here.  [-0, +0, m] */

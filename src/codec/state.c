@@ -14,7 +14,7 @@
 #include "codec/inside.h"
 
 _Thread_local cr_state *cr_lua;
-lua_CFunction (*cr_module_opener)(const char *name);
+cr_lua_loans cr_lua_lent;
 
 void cr_state_open(lua_State *L) {
   struct {
@@ -59,11 +59,17 @@ void state_table(lua_State *L, int *ref, const char *mode) {
   *ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+lua_CFunction cr_c_module(const char *name) {
+  for (const luaL_Reg *m = cr_lua_lent.modules; m && m->name; m++)
+    if (strcmp(m->name, name) == 0) return m->func;
+  return NULL;
+}
+
 /* `require` would find the program's own modules too, but it asks all searchers, with
 ** more than a kilobyte of stack for what they say: a page more for each idle thread. */
 void state_require(lua_State *L) {
   const char *name = lua_tostring(L, -1);
-  lua_CFunction open = cr_module_opener ? cr_module_opener(name) : NULL;
+  lua_CFunction open = cr_c_module(name);
   if (open) {
     luaL_requiref(L, name, open, 0);
     lua_remove(L, -2);

@@ -212,7 +212,7 @@ static int exit_code(const program *p) {
 
 static int run(program *p) {
   cr_lib_register();
-  cr_lent_above.exit = leave;
+  cr_lua_lent.exit = leave;
   if (!open_state(p)) return EXIT_FAILURE;
   if (!p->options.as_lua) cr_interrupt_show();
   lua_pushcfunction(p->L, body);

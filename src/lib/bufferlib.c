@@ -418,7 +418,7 @@ static void destroy(cr_object *o) {
 void cr_buffer_register(void) {
   static const cr_type type = {.name = "buffer", .destroy = destroy};
   cr_type_register(CR_BUFFER, &type);
-  cr_worker_do.sweep = sweep;
+  cr_lent.sweep = sweep;
 }
 
 static const luaL_Reg methods[] = {

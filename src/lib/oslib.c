@@ -2,7 +2,7 @@
 /*
 ** oslib: os.exit, which ends a strand instead of the program.
 **
-** In the main strand os.exit ends the program, workers and all (cr_lent, by
+** In the main strand os.exit ends the program, workers and all (cr_lua_lent, by
 ** host/).  In a worker it ends that worker only:
 **
 **   a process   leaves at once with the code, as os.exit of plain Lua does; the
@@ -51,7 +51,7 @@ static int os_exit(lua_State *L) {
   bool close = lua_toboolean(L, 2);
   cr_worker *w = cr_self();
   if (!w) {
-    if (cr_lent_above.exit) cr_lent_above.exit(L, status, close);
+    if (cr_lua_lent.exit) cr_lua_lent.exit(L, status, close);
     exit(status);
   }
   atomic_store(&w->leaving, (status & 0xff) + 1);

@@ -35,15 +35,14 @@ static void complain(lua_State *L, const char *text, size_t n) {
 }
 
 static void lend(void) {
-  cr_lent_above.modules = modules;
-  cr_lent_above.open = open_globals;
-  cr_lent_above.callbacks = cr_future_callbacks;
-  cr_lent_above.complain = complain;
+  cr_lua_lent.modules = modules;
+  cr_lua_lent.open = open_globals;
+  cr_lua_lent.callbacks = cr_future_callbacks;
+  cr_lua_lent.complain = complain;
 }
 
 void cr_lib_register(void) {
   lend();
-  cr_module_opener = cr_c_module;
   cr_sync_register();
   cr_value_register();
   cr_buffer_register();

@@ -151,7 +151,7 @@ static void settle_parting(const death *d) {
   if (f) settle_unrun(f, broken ? &p->broken : NULL);
 }
 
-void cr_pool_bury(cr_strand *dead, cr_worker *w, int status) {
+void pool_bury(cr_strand *dead, cr_worker *w, int status) {
   cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
   cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
   bool late = p && status == -SIGKILL && limit_passed(w);

@@ -16,6 +16,9 @@ void add(_Atomic uint64_t *counter, int64_t n);
 void start_if_needed(cr_pool *p);
 void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */
 
+/* bury.c: cr_lent.bury. */
+void pool_bury(cr_strand *dead, cr_worker *w, int status);
+
 /* Is the time over that the running task of worker `w` (may be NULL) had? */
 bool limit_passed(cr_worker *w);
 

@@ -144,9 +144,6 @@ int cr_pool_join(cr_pool *p, cr_time deadline); /* EBUSY: still open; ETIMEDOUT,
 ** process, which cannot start them. */
 void cr_pool_fill(cr_pool *p);
 
-/* pool's share of a burial (cr_worker_hooks.bury). */
-void cr_pool_bury(cr_strand *dead, cr_worker *w, int status);
-
 /* Closes every pool that the calling strand holds and waits until their tasks are
 ** finished: the end of a script.  0, ETIMEDOUT, EINTR (call again). */
 int cr_pools_finish(cr_time deadline);

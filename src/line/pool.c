@@ -539,6 +539,7 @@ void cr_pool_register(void) {
                                .visit = visit};
   cr_type_register(CR_POOL, &type);
   cr_type_register(CR_CODE, &code_type);
+  cr_lent.bury = pool_bury;
 }
 
 cr_pool *cr_pool_new(const cr_pool_options *o) {

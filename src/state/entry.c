@@ -174,9 +174,8 @@ static void rehearse(void) {
 }
 
 void cr_entry_register(void) {
-  cr_worker_do.warm = warm;
-  cr_worker_do.rehearse = rehearse;
-  cr_worker_do.main = work;
-  cr_worker_do.bury = cr_pool_bury;
+  cr_lent.warm = warm;
+  cr_lent.rehearse = rehearse;
+  cr_lent.work = work;
   nudge_register();
 }

@@ -64,7 +64,7 @@ void cr_look_up(lua_State *L) {
     if (cr_me->kind == CR_MAIN) luaL_error(L, "interrupted!");
     cr_error_raise(L, "interrupted", "interrupted!");
   }
-  if (notices & CR_CALLBACKS) cr_lent_above.callbacks(L);
+  if (notices & CR_CALLBACKS) cr_lua_lent.callbacks(L);
 }
 
 /* Functions of conrun's own Lua parts are passed over: the user's line counts. */

@@ -49,7 +49,7 @@ static void nudge(void) {
 }
 
 static int run_callbacks(lua_State *L) {
-  cr_lent_above.callbacks(L);
+  cr_lua_lent.callbacks(L);
   return 0;
 }
 
@@ -80,6 +80,6 @@ void nudge_end(lua_State *L) {
 }
 
 void nudge_register(void) {
-  cr_worker_nudge = nudge;
-  cr_pool_look_up = look_up_idle;
+  cr_lent.nudge = nudge;
+  cr_lua_lent.look_up_idle = look_up_idle;
 }

@@ -25,7 +25,7 @@ static void write_report(lua_State *L, const char *what, const cr_worker *w) {
   lua_pushfstring(L, "conrun: %s in %s '%s': %s%s%s\n", what,
                   w->kind == CR_PROCESS ? "process" : "thread", w->name, words,
                   traceback ? "\n" : "", traceback ? traceback : "");
-  cr_lent_above.complain(L, lua_tostring(L, -1), lua_rawlen(L, -1));
+  cr_lua_lent.complain(L, lua_tostring(L, -1), lua_rawlen(L, -1));
 }
 
 /* Pushes what the call of `w` failed with; false if it did not fail, or failed

@@ -25,8 +25,6 @@
 
 #define FIRST_OBJECT "conrun.first" /* registry: the object that is finalized last */
 
-cr_lent cr_lent_above;
-
 /* A nudge can come at any instruction from here on; the signal handler must find
 ** no state that is being freed. */
 static void hide(void) {
@@ -76,12 +74,6 @@ void cr_lib_leave_state(lua_State *L) {
 
 /* ----------------------------------------------------------------- modules */
 
-lua_CFunction cr_c_module(const char *name) {
-  for (const luaL_Reg *m = cr_lent_above.modules; m->name; m++)
-    if (strcmp(m->name, name) == 0) return m->func;
-  return NULL;
-}
-
 static bool push_c(lua_State *L, const char *name) {
   lua_CFunction open = cr_c_module(name);
   if (open) lua_pushcfunction(L, open);
@@ -129,7 +121,7 @@ static void add_searcher(lua_State *L) {
 
 void cr_lib_open(lua_State *L) {
   add_searcher(L);
-  cr_lent_above.open(L);
+  cr_lua_lent.open(L);
 }
 
 /* -------------------------------------------------------------------- birth */

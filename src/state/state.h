@@ -24,7 +24,7 @@
 **   answers.c  what to write instead of names that other languages have
 **
 ** No file here is a binding: the only luaL_Reg tables of functions for users are in
-** lib/.  What this floor needs of the ones above is lent to it in one table (cr_lent).
+** lib/.  What this floor needs of the ones above is lent to it in one table (cr_lua_lent).
 */
 #ifndef CR_STATE_H
 #define CR_STATE_H
@@ -33,26 +33,10 @@
 
 #include "task/task.h"
 
-/* What the floors above lend to this one; set once per process by lib/ (cr_lib_register)
-** and, for the last, by host/. */
-typedef struct cr_lent {
-  const luaL_Reg *modules;         /* conrun's C modules by their names */
-  void (*open)(lua_State *L);      /* replaces `print` and `os.exit` in a new state.  [-0, +0, m] */
-  void (*callbacks)(lua_State *L); /* runs the callbacks (future:on_done) of the calling
-                                    ** strand that are due.  [-0, +0, e] */
-  void (*complain)(lua_State *L, const char *text,
-                   size_t n);                         /* whole lines to stderr.  [-0, +0, -] */
-  void (*exit)(lua_State *L, int status, bool close); /* os.exit in the main strand */
-} cr_lent;
-extern cr_lent cr_lent_above;
-
 /* Prepares a Lua state as conrun's: a searcher that knows every module of
 ** conrun, `print` in whole lines.  The standard libraries are open already.
 ** [-0, +0, m] */
 void cr_lib_open(lua_State *L);
-
-/* What opens conrun's C module of that name, NULL if there is none. */
-lua_CFunction cr_c_module(const char *name);
 
 /* A Lua state with the standard libraries and conrun's; NULL for want of memory.
 ** The second is for threads: the same as a copy, which costs much less. */

@@ -18,8 +18,6 @@
 
 #include "task/task.h"
 
-void (*cr_pool_look_up)(lua_State *L);
-
 /* The initializer's error object becomes that of the pool: of kind "broken", with
 ** the same message, value and traceback.  Arguments: result, where to. */
 static int rename_error(lua_State *L) {
@@ -97,7 +95,7 @@ static void run(lua_State *L, cr_pool *p, const limit *l) {
 /* Between two tasks. */
 static void look_up(lua_State *L) {
   forget_interrupt(NULL);
-  if (cr_pool_look_up) cr_pool_look_up(L);
+  if (cr_lua_lent.look_up_idle) cr_lua_lent.look_up_idle(L);
 }
 
 /* 2: until nothing more is to be done. */

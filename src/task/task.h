@@ -32,7 +32,4 @@ bool cr_pool_help(lua_State *L, cr_future *f);
 ** the exit code. */
 int cr_pool_serve(lua_State *L, cr_pool *p);
 
-/* Handles notices of a worker between two tasks, without raising; set by lib/. */
-extern void (*cr_pool_look_up)(lua_State *L);
-
 #endif

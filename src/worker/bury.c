@@ -4,7 +4,7 @@
 **
 **   1 claim      nobody else buries it
 **   2 recover    redo log, half-done arena operations; its latches open
-**   3 upper      the task it ran fails, its pool hears of it (cr_worker_do.bury)
+**   3 upper      the task it ran fails, its pool hears of it (cr_lent.bury)
 **   4 pass on    wake-ups that may have died with it
 **   5 holds      locks are abandoned, objects dropped, blocks freed
 **   6 over       the worker object: status, over; joiners wake
@@ -17,7 +17,7 @@
 
 /* 3 to 5. */
 static void bury(cr_strand *s, cr_worker *w, int status) {
-  if (cr_worker_do.bury) cr_worker_do.bury(s, w, status);
+  if (cr_lent.bury) cr_lent.bury(s, w, status);
   deadlock_bury(s);
   cr_strand_pass_on(s);
   cr_holds_bury(s);

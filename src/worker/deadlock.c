@@ -364,7 +364,7 @@ static void look_for_deadlock(void) {
   atomic_store(&root->checker, 0);
 }
 
-void deadlock_watch(void) { cr_wait_check = look_for_deadlock; }
+void deadlock_watch(void) { cr_lent.check_wait = look_for_deadlock; }
 
 void deadlock_bury(const cr_strand *dead) {
   uint32_t checker = dead->index + 1;

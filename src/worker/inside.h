@@ -42,9 +42,10 @@ void process_await(int pid);
 bool zygote_is_mine(void);
 void zygote_forget(void);
 
-/* In the zygote: forks by itself instead of asking (a pool's worker is replaced
-** during a burial).  NULL in every other process. */
-extern int (*zygote_fork)(cr_strand *s, cr_worker *w);
+/* zygote.c: is this process the zygote?  Then it forks by itself instead of asking: a
+** pool's worker is replaced during a burial. */
+bool zygote_here(void);
+int zygote_fork(cr_strand *s, cr_worker *w);
 
 /* spare.c: processes that wait for work.  `hire` is for starters, `wait` for the spare
 ** itself, the rest for the zygote. */

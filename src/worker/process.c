@@ -26,7 +26,6 @@
 #define TRIES 3        /* zygotes that may die under one request */
 
 _Atomic int zygote_socket = -1;
-int (*zygote_fork)(cr_strand *s, cr_worker *w);
 static _Atomic int lifeline = -1; /* the end that only main has; any of its threads looks */
 
 extern char **environ;
@@ -123,7 +122,7 @@ static int start_zygote(void) {
 }
 
 int cr_zygote_need(void) {
-  if (zygote_fork) return 0; /* this is the zygote */
+  if (zygote_here()) return 0; /* this is the zygote */
   cr_root *root = cr_arena_root();
   for (;;) {
     int32_t none = 0;
@@ -199,7 +198,7 @@ static int ask_and_wait(cr_worker *w, const cr_strand *s) {
 ** worker asks, it is about to die with the zygote. */
 int process_start(cr_worker *w, cr_strand *s) {
   int error = ECHILD;
-  if (zygote_fork) return zygote_fork(s, w);
+  if (zygote_here()) return zygote_fork(s, w);
   for (int tries = 0; error == ECHILD && tries < TRIES; tries++) {
     error = cr_zygote_need();
     if (error == 0 && spare_hire(s, w)) return 0;

@@ -117,7 +117,7 @@ static void settle(void) {
     else
       touch(touched[i].at, touched[i].size);
   }
-  if (cr_worker_do.rehearse) cr_worker_do.rehearse();
+  if (cr_lent.rehearse) cr_lent.rehearse();
 }
 
 /* Returns as the strand.  Deaf: there is no strand yet that could be told anything. */

@@ -16,13 +16,11 @@
 
 #include "worker/inside.h"
 
-void (*cr_worker_nudge)(void);
-
 static void nudged(int signal, siginfo_t *info, void *context) {
   (void)signal, (void)context;
   int saved = errno;
   if (info->si_code == SI_TIMER && cr_me) cr_post(cr_me, CR_INTERRUPT);
-  if (cr_worker_nudge && cr_me) cr_worker_nudge();
+  if (cr_lent.nudge && cr_me) cr_lent.nudge();
   errno = saved;
 }
 
@@ -36,7 +34,7 @@ static void live(cr_strand *s) {
   cr_strand_enter(s);
   cr_worker *w = worker_of(s);
   atomic_store(&w->pid, atomic_load(&s->pid));
-  cr_bury_self(cr_worker_do.main(w));
+  cr_bury_self(cr_lent.work(w));
 }
 
 /* A thread lives one strand after the other (base/crew.c).  A nudge that was meant

@@ -11,8 +11,6 @@
 
 #include "worker/inside.h"
 
-cr_worker_hooks cr_worker_do;
-
 static void destroy(cr_object *o) {
   cr_worker *w = (cr_worker *)o;
   cr_object_disown(&w->call);
@@ -34,7 +32,7 @@ void cr_worker_register(void) {
   static const cr_type type = {.name = "worker", .destroy = destroy, .visit = visit};
   cr_type_register(CR_WORKER, &type);
   deadlock_watch();
-  cr_latch_idle = zygote_open_latches;
+  cr_lent.open_latches = zygote_open_latches;
 }
 
 static void name(cr_worker *w, const char *given) {

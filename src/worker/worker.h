@@ -67,28 +67,6 @@ typedef struct cr_worker_options {
   uint32_t libs; /* as in cr_worker */
 } cr_worker_options;
 
-/*
-** What a worker does with itself; set once per process by lib/.
-**   warm   the zygote's chance to prepare a Lua state that its children inherit
-**   rehearse  a process that will be a worker has nothing to do yet, and may do what
-**          makes its work quicker later.  It is no strand: nothing shared is touched
-**   main   opens the Lua state, runs the call or serves the pool, closes the
-**          state; returns the exit code
-**   bury   the upper floors' share of a burial: fail the task that `dead` ran,
-**          tell its pool.  Called after cr_recover, before its holds are buried.
-**          `status` as in cr_worker.
-**   sweep  removes what the program has left outside of the arena; called by the
-**          zygote when all other strands are gone
-*/
-typedef struct cr_worker_hooks {
-  void (*warm)(void);
-  void (*rehearse)(void);
-  int (*main)(cr_worker *w);
-  void (*bury)(cr_strand *dead, cr_worker *w, int status);
-  void (*sweep)(void);
-} cr_worker_hooks;
-extern cr_worker_hooks cr_worker_do;
-
 void cr_worker_register(void);
 
 /* A worker object, in hand. `call` and `pool` are to be filled before start. */
@@ -157,9 +135,5 @@ void cr_bury_self(int status);
 /* Buries every strand of a process that is dead (the zygote does), `status` as in
 ** cr_worker. */
 void cr_bury_process(int pid, int status);
-
-/* Called in the nudged thread, within a signal handler: makes running Lua code
-** look up.  Set by lib/. */
-extern void (*cr_worker_nudge)(void);
 
 #endif

@@ -31,6 +31,15 @@
 /* The zygote's descriptors; r/o after start. */
 static struct { int requests, deaths, lifeline; } zygote;
 
+/* What this process has to do with the zygote. */
+static enum {
+  NO_ZYGOTE, /* it is another one */
+  SERVES,
+  ENDS
+} role;
+
+bool zygote_here(void) { return role != NO_ZYGOTE; }
+
 /* --------------------------------------------------------------------- child */
 
 /* A worker process takes SIGINT and SIGQUIT without an action, so that Ctrl-C is
@@ -65,8 +74,8 @@ static void become_child(pid_t parent) {
   close(zygote.requests);
   close(zygote.deaths);
   close(zygote.lifeline);
-  cr_latch_idle = NULL;
-  zygote_fork = NULL;
+  cr_lent.open_latches = NULL;
+  role = NO_ZYGOTE;
   cr_me = NULL; /* the keeper's */
   signals_child();
 }
@@ -75,7 +84,7 @@ static _Noreturn void live(cr_strand *s) {
   cr_worker *w = worker_of(s);
   prctl(PR_SET_NAME, w->name);
   atomic_store(&w->pid, (int32_t)getpid()); /* as the starter does; whoever is first */
-  int status = cr_worker_do.main(w);
+  int status = cr_lent.work(w);
   fflush(NULL);
   _exit(status & 0xff);
 }
@@ -188,18 +197,15 @@ static void kill_child(cr_strand *s, void *arg) {
   if (s->kind == CR_PROCESS && pid > 0) kill(pid, SIGKILL);
 }
 
-/* In place of fork_worker: a pool's successor would go on with what main has left in the
+/* At the end nobody is born: a pool's successor would go on with what main has left in the
 ** line, and nobody would kill it any more. */
-static int fork_nobody(cr_strand *s, cr_worker *w) {
-  (void)s, (void)w;
-  return ECANCELED;
-}
+int zygote_fork(cr_strand *s, cr_worker *w) { return role == ENDS ? ECANCELED : fork_worker(s, w); }
 
 /* Main is gone or wants to go.  A spare that has been hired meanwhile is found by its
 ** place or, if it has left that, by its strand: so places come first.  Requests that are
 ** still in the socket come from workers that are about to be killed. */
 static _Noreturn void end(void) {
-  zygote_fork = fork_nobody;
+  role = ENDS;
   spare_kill_all();
   cr_roster_each(kill_child, NULL);
   while (reap_one(-1, 0)) bury_reaped();
@@ -207,7 +213,7 @@ static _Noreturn void end(void) {
   ** had, the lifeline among the first. */
   if (atomic_load(&cr_arena_root()->keeper_pid) == (int32_t)getpid())
     process_await(atomic_load(&cr_arena_root()->main_pid));
-  if (cr_worker_do.sweep) cr_worker_do.sweep();
+  if (cr_lent.sweep) cr_lent.sweep();
   cr_bury_self(0);
   _exit(0);
 }
@@ -252,9 +258,9 @@ _Noreturn void cr_zygote_main(const char *how) {
   cr_strand_enter(keeper);
   signals_zygote();
   prctl(PR_SET_NAME, "conrun-zygote");
-  cr_latch_idle = reap;
-  zygote_fork = fork_worker;
-  if (cr_worker_do.warm) cr_worker_do.warm();
+  cr_lent.open_latches = reap;
+  role = SERVES;
+  if (cr_lent.warm) cr_lent.warm();
   struct pollfd on[] = {
       {zygote.requests, POLLIN, 0}, {zygote.deaths, POLLIN, 0}, {zygote.lifeline, 0, 0}};
   int patience = LULL;
