@@ -59,6 +59,16 @@ describe("--help", function()
     end
   end)
 
+  it("says what the reference says about a name or a word", function()
+    local r = conrun "--help=pool.map"
+    assert.same({ 0, "" }, { r.code, r.err })
+    assert.matches("^pool:map%(fn, xs", r.out)
+    assert.matches("It is spoken of here:.*PoolOptions", conrun("--help=retries").out)
+    assert.same({ 1, "conrun's reference has nothing called 'xyzzy'; help() tells what there is\n" },
+      { conrun("--help=xyzzy").code, conrun("--help=xyzzy").out })
+    assert.matches("bad value '' of option '%-%-help'", conrun("--help=").err)
+  end)
+
   it("fails when nobody can read it", function()
     assert.equal(1, conrun("--help >/dev/full").code)
   end)

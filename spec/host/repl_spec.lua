@@ -207,6 +207,9 @@ describe("help", function()
     t:type("e = conrun.event.new()")
     t:type("?e"):shows "  event:is_set()\n"
     t:type("?string.rep"):shows "string.rep is Lua's own: section 6.4 of its manual"
+    t:type("p = conrun.pool.new(1)")
+    t:type("?p:submit"):shows "pool:submit(fn, ...)\n"
+    t:type("help(nil)"):shows "nothing has that name, or its value is nil"
     t:type("?no_such_thing"):shows "conrun's reference has nothing called 'no_such_thing'"
   end)
 end)

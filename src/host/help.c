@@ -7,7 +7,9 @@
 ** Lua's own name a refusal is followed by Lua's own list, word for word, because
 ** programs that compare the two see it.
 */
-#include "host/host.h"
+#include "host/prompt.h"
+
+#include <stdlib.h>
 
 static const char lua_usage[] = "Available options are:\n"
                                 "  -e stat   execute string 'stat'\n"
@@ -63,10 +65,34 @@ void cr_help_page(FILE *out) {
       "  --example=NAME [args]  run one of them\n"
       "  --version              print the version of conrun\n"
       "  --help                 print this\n"
+      "  --help=NAME            what the reference says: --help=pool.map, --help=timeout\n"
       "\n"
       "CONRUN_OPTIONS in the environment holds settings for every run, such as\n"
       "\"--workers=4 --color=never\".  Ctrl-C interrupts the script, a second one ends\n"
       "it at once; Ctrl-\\ shows what every thread and process is doing.\n"
       "Threads, processes, queues, locks and pools: require \"conrun\".\n";
   fputs(page, out);
+}
+
+static int print_topic(lua_State *L) {
+  const char *topic = lua_tostring(L, 1);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "conrun.repl.help");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "text");
+  lua_pushinteger(L, 1);
+  lua_pushstring(L, topic);
+  lua_pushinteger(L, cr_terminal_columns());
+  lua_call(L, 3, 2);
+  puts(lua_tostring(L, -2));
+  return 1;
+}
+
+int cr_help_topic(lua_State *L, const char *topic) {
+  lua_pushcfunction(L, print_topic);
+  lua_pushstring(L, topic);
+  if (cr_report_status(L, lua_pcall(L, 1, 1, 0)) != LUA_OK) return EXIT_FAILURE;
+  bool found = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return found ? EXIT_SUCCESS : EXIT_FAILURE;
 }

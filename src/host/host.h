@@ -44,6 +44,7 @@ typedef struct cr_options {
   bool audit;          /* --audit */
   bool about;          /* --version */
   bool help;           /* --help */
+  const char *topic;   /* --help=TOPIC; NULL: none */
   bool examples;       /* --examples */
   bool seeded;         /* --seed, with this number: */
   lua_Integer seed;    /*   */
@@ -61,6 +62,10 @@ bool cr_options_read(cr_options *o, int argc, char **argv);
 
 void cr_help_page(FILE *out);
 void cr_help_usage(FILE *out, bool as_lua);
+
+/* Prints what the reference says about a name or a word; the exit code, not 0 if it has
+** nothing of that name.  [-0, +0, -] */
+int cr_help_topic(lua_State *L, const char *topic);
 
 /* ----------------------------------------------------------------- examples */
 

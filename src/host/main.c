@@ -226,10 +226,21 @@ static int run(program *p) {
 }
 
 /* Options that say something about the program instead of running one. */
-static bool explains(const cr_options *o) { return o->help || o->about || o->examples; }
+static bool explains(const cr_options *o) {
+  return o->help || o->topic != NULL || o->about || o->examples;
+}
 
-static int explain(const cr_options *o) {
+/* The reference is Lua, and so needs a state. */
+static int explain_topic(program *p) {
+  cr_lib_register();
+  if (!open_state(p)) return EXIT_FAILURE;
+  return end(p, cr_help_topic(p->L, p->options.topic), true);
+}
+
+static int explain(program *p) {
+  const cr_options *o = &p->options;
   int code = EXIT_SUCCESS;
+  if (o->topic != NULL) code = explain_topic(p);
   if (o->help) cr_help_page(stdout);
   if (o->about) printf("conrun %s (%s)\n", CR_VERSION, LUA_RELEASE);
   if (o->examples) code = cr_examples_list(stdout);
@@ -271,7 +282,7 @@ int main(int argc, char **argv) {
   if (argc > 0 && argv[0][0] != '\0') cr_report_name(argv[0]);
   const cr_options *o = &self.options;
   if (!cr_options_read(&self.options, argc, argv)) return EXIT_FAILURE;
-  if (explains(o)) return explain(o);
+  if (explains(o)) return explain(&self);
   if (!take_example(&self)) return EXIT_FAILURE;
   cr_color_choose(o->color);
   if (o->version) say_version();

@@ -83,6 +83,11 @@ static bool read_color(cr_options *o, const char *value) {
   return i >= 0;
 }
 
+static bool read_topic(cr_options *o, const char *value) {
+  o->topic = value;
+  return value[0] != '\0';
+}
+
 static bool read_example(cr_options *o, const char *value) {
   o->example = value;
   return value[0] != '\0';
@@ -94,9 +99,9 @@ static bool read_example(cr_options *o, const char *value) {
 typedef struct word {
   const char *name;
   bool (*read)(cr_options *o, const char *value); /* NULL: it takes no value */
-  size_t flag;                                    /* the field that one without a value sets */
-  const char *values;                             /* what a value may be, for people */
-  bool setting;                                   /* may come from CONRUN_OPTIONS */
+  size_t flag;        /* the field that one without a value sets, 0: it must have one */
+  const char *values; /* what a value may be, for people */
+  bool setting;       /* may come from CONRUN_OPTIONS */
 } word;
 
 static const word words[] = {
@@ -104,7 +109,7 @@ static const word words[] = {
     {"--color", read_color, 0, "auto, always or never", true},
     {"--example", read_example, 0, "one of the names that --examples lists", false},
     {"--examples", NULL, offsetof(cr_options, examples), NULL, false},
-    {"--help", NULL, offsetof(cr_options, help), NULL, false},
+    {"--help", read_topic, offsetof(cr_options, help), "a name such as pool.map", false},
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
     {"--seed", read_seed, 0, "an integer", true},
@@ -125,8 +130,8 @@ static const word *find(const char *arg) {
 static bool read_word(cr_options *o, const char *arg) {
   const word *w = find(arg);
   const char *equals = strchr(arg, '=');
-  if (w == NULL || (equals == NULL) != (w->read == NULL)) return false;
-  if (w->read != NULL) return w->read(o, equals + 1);
+  if (w == NULL || (equals == NULL ? w->flag == 0 : w->read == NULL)) return false;
+  if (equals != NULL) return w->read(o, equals + 1);
   *(bool *)((char *)o + w->flag) = true;
   return true;
 }

@@ -8,13 +8,15 @@
 --   help(conrun.queue)    a module: what it is for, its functions
 --   help(pool)            a live object: its methods and fields
 --   help(pool.map)        a function, conrun's own, Lua's or the user's
---   help "Pool:map"       a name as one writes it
+--   help "Pool:map"       a name as one writes it; "pool.map" means the same
+--   help "timeout"        any other word: where the reference speaks of it
 --
 -- What the reference says is laid out for the terminal's width.  Of Lua's own
 -- functions only the section of Lua's manual is named: its text is not ours to give.
 
 local classes = require "conrun.repl.classes"
 local reference = require "conrun.reference"
+local text = require "conrun.text"
 
 local help = {}
 
@@ -96,9 +98,21 @@ end
 
 -------------------------------------------------------------------------- entries
 
+-- The fields of an argument that is a table of options, which has a class of its own.
+local function list_options(lines, entry, width)
+  for _, param in ipairs(entry.params) do
+    local class = param.type:match "conrun%.%w*Options"
+    local options = class and reference.find(class)
+    if options then
+      list_parts(lines, "Fields of " .. param.name, options.fields, width)
+    end
+  end
+end
+
 local function function_text(entry, width)
   local lines = { table.concat(reference.signatures(entry), "\n"), "", flow(entry.text, width) }
   list_parts(lines, "Arguments", entry.params, width)
+  list_options(lines, entry, width)
   list_parts(lines, "Returns", entry.returns, width)
   return table.concat(lines, "\n")
 end
@@ -113,10 +127,26 @@ local function list_functions(lines, owner, width)
   end
 end
 
+-- What the things of a module can do, in short: their methods by name.
+local function list_classes(lines, module, width)
+  for _, entry in ipairs(module and module.entries or {}) do
+    local functions = entry.kind == "class" and entry.full ~= module.name and classes.functions(entry.full) or {}
+    local names = {}
+    for i, f in ipairs(functions) do
+      names[i] = f.name
+    end
+    if #names > 0 then
+      lines[#lines + 1] = "\nMethods of a " .. entry.full:gsub("^conrun%.", "")
+      lines[#lines + 1] = wrap(table.concat(names, ", "), width, "  ", "  ")
+    end
+  end
+end
+
 local function class_text(entry, width)
   local lines = { entry.full, "", flow(entry.text, width) }
   list_parts(lines, "Fields", entry.fields, width)
   list_functions(lines, entry.full, width)
+  list_classes(lines, reference.module(entry.full), width)
   return table.concat(lines, "\n")
 end
 
@@ -223,6 +253,9 @@ local function users_function_text(f)
 end
 
 local function text_of_value(value, width)
+  if value == nil then
+    return 'nothing has that name, or its value is nil; help "name", in quotes, asks for a word'
+  end
   local entry = find_conruns(value) or type(value) == "function" and entry_of_method(value)
     or classes.of(value)
   if entry then
@@ -239,48 +272,163 @@ end
 
 --------------------------------------------------------------------------- names
 
-local function words_like(name)
-  local found, last = {}, (name:match "[%w_]+$" or name):lower()
-  for module in reference.modules() do
-    for _, entry in ipairs(module.entries) do
-      local short = entry.name:lower():match "[^.]*$"
-      if short == last or #last > 2 and short:find(last, 1, true) then
-        found[#found + 1] = entry.full:gsub("^conrun%.(%u)", "%1")
+-- How a name is written here: "conrun.Queue:put" is "Queue:put".
+local function short(entry)
+  return (entry.full:gsub("^conrun%.(%u)", "%1"))
+end
+
+-- Every entry, one after the other.
+local function entries()
+  return coroutine.wrap(function()
+    for module in reference.modules() do
+      for _, entry in ipairs(module.entries) do
+        coroutine.yield(entry, module)
       end
+    end
+  end)
+end
+
+local function last_word(name)
+  return name:match "[%w_]+$" or name
+end
+
+local function names_like(name)
+  local found, last = {}, last_word(name):lower()
+  for entry in entries() do
+    local own = entry.name:lower():match "[^.]*$"
+    if own == last or #last > 2 and own:find(last, 1, true) then
+      found[#found + 1] = short(entry)
     end
   end
   return found
 end
 
---- The entry that a name means: "Pool:map", "queue", "queue.new".
+-- The entries whose last word was probably meant.
+local function names_near(name)
+  local words = {}
+  for entry in entries() do
+    words[#words + 1] = last_word(entry.name)
+  end
+  local near = text.nearest(last_word(name), words)
+  return near and names_like(near) or {}
+end
+
+-- The sentence of an entry that the pattern of a whole word matches, nil if none does.
+local function mention(entry, whole)
+  local texts = { (entry.text:gsub("```.-```", "")) }
+  for _, parts in ipairs { entry.params, entry.returns, entry.fields } do
+    for _, part in ipairs(parts) do
+      texts[#texts + 1] = part.text ~= "" and part.name .. ": " .. part.text or nil
+    end
+  end
+  for _, piece in ipairs(texts) do
+    for sentence in (piece:gsub("%s+", " ") .. " "):gmatch "(.-[.;:]?) %f[%u%z]" do
+      if sentence:find " " and sentence:lower():find(whole) then
+        return sentence
+      end
+    end
+  end
+end
+
+-- Where the reference speaks of a word.
+local function mentions(word, width)
+  local lines = {}
+  if not word:find "^[%w_]+$" then
+    return lines
+  end
+  local whole = "%f[%w_]" .. word:lower() .. "%f[^%w_]"
+  for entry in entries() do
+    local sentence = mention(entry, whole)
+    local signature = entry.kind == "function" and reference.signatures(entry)[1]
+    if sentence then
+      lines[#lines + 1] = wrap(sentence, width, ("  %s: "):format(short(entry)), "      ")
+    elseif signature and signature:lower():find(whole) then
+      lines[#lines + 1] = "  " .. signature
+    end
+  end
+  return lines
+end
+
+-- What is said about a name that the reference has no entry for.
+local function text_of_unknown(name, width)
+  local like = names_like(name)
+  local lines = { ("conrun's reference has nothing called '%s'"):format(name) }
+  if #like == 0 then
+    like = names_near(name)
+  end
+  if #like > 0 then
+    lines[#lines + 1] = "There is\n  " .. table.concat(like, "\n  ")
+  end
+  local where = mentions(name, width)
+  if #where > 0 then
+    lines[#lines + 1] = "It is spoken of here:"
+    table.move(where, 1, #where, #lines + 1, lines)
+  elseif #like == 0 then
+    lines[1] = lines[1] .. "; help() tells what there is"
+  end
+  return table.concat(lines, "\n"), #like + #where > 0
+end
+
+-- "pool.map", "pool:map": a method of what the module makes.
+local function method_of_module(name)
+  local owner, method = name:match "^([%w_.]+)[.:]([%w_]+)$"
+  local module = owner and reference.module(owner)
+  for _, entry in ipairs(module and module.entries or {}) do
+    if entry.kind == "function" and entry.name == method then
+      return entry
+    end
+  end
+end
+
+--- The entry that a name means: "Pool:map", "pool.map", "queue", "queue.new".
 ---@param name string
 ---@return conrun.reference.Entry?
 function help.find(name)
   local class = name:gsub("^(%l[%w_]*):", function(first)
     return first:gsub("^%l", string.upper) .. ":"
   end)
-  return reference.find(name) or reference.find(class)
+  return reference.find(name) or reference.find(class) or method_of_module(name)
 end
 
---- The text of help.
+--- The entry of a method of a live object: "p:map" where `p` is a pool.
+---@param object any
+---@param method string
+---@return conrun.reference.Entry?
+function help.method(object, method)
+  local class = classes.of(object)
+  for _, entry in ipairs(class and classes.functions(class.full) or {}) do
+    if entry.name == method then
+      return entry
+    end
+  end
+end
+
+--- The text of help, and whether the reference has anything to say.
 ---@param n integer how many arguments there were
 ---@param value any
 ---@param width integer
 ---@return string
+---@return boolean
 function help.text(n, value, width)
   width = math.min(width, 100)
   if n == 0 then
-    return overview_text(width)
+    return overview_text(width), true
   elseif type(value) ~= "string" then
-    return text_of_value(value, width)
+    return text_of_value(value, width), true
   end
   local entry = help.find(value)
   if entry then
-    return entry_text(entry, width)
+    return entry_text(entry, width), true
   end
-  local like = words_like(value)
-  return ("conrun's reference has nothing called '%s'"):format(value)
-    .. (#like > 0 and "; there is\n  " .. table.concat(like, "\n  ") or "; help() tells what there is")
+  return text_of_unknown(value, width)
+end
+
+--- The text of one entry.
+---@param entry conrun.reference.Entry
+---@param width integer
+---@return string
+function help.entry_text(entry, width)
+  return entry_text(entry, math.min(width, 100))
 end
 
 return help

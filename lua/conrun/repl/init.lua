@@ -26,7 +26,8 @@ local colors = {
 local stdout, load, tostring = io.stdout, load, tostring
 
 local function show_help(...)
-  stdout:write(help.text(select("#", ...), (...), host.columns()), "\n")
+  local text = help.text(select("#", ...), (...), host.columns())
+  stdout:write(text, "\n")
 end
 
 local function set_default(name, value)
@@ -61,10 +62,14 @@ local function load_question(words)
   elseif help.find(words) then
     return function() show_help(words) end
   end
-  local value = load("return " .. words, "=stdin", "t")
+  local owner, method = words:match "^([%w_.]+):([%w_]+)$"
+  local value = load("return " .. (owner or words), "=stdin", "t")
   return function()
     local ok, result = pcall(value or error)
-    if ok and result ~= nil then
+    local entry = ok and owner and help.method(result, method)
+    if entry then
+      return stdout:write(help.entry_text(entry, host.columns()), "\n")
+    elseif ok and result ~= nil and not owner then
       return show_help(result)
     end
     show_help(words)
