@@ -65,7 +65,7 @@ void cr_help_page(FILE *out) {
       "  --example=NAME [args]  run one of them\n"
       "  --version              print the version of conrun\n"
       "  --help                 print this\n"
-      "  --help=NAME            what the reference says: --help=pool.map, --help=timeout\n"
+      "  --help=NAME            what the reference says: --help=pool.map\n"
       "\n"
       "CONRUN_OPTIONS in the environment holds settings for every run, such as\n"
       "\"--workers=4 --color=never\".  Ctrl-C interrupts the script, a second one ends\n"

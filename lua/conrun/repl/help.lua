@@ -16,7 +16,7 @@
 
 local classes = require "conrun.repl.classes"
 local reference = require "conrun.reference"
-local text = require "conrun.text"
+local nearest = require("conrun.text").nearest
 
 local help = {}
 
@@ -309,7 +309,7 @@ local function names_near(name)
   for entry in entries() do
     words[#words + 1] = last_word(entry.name)
   end
-  local near = text.nearest(last_word(name), words)
+  local near = nearest(last_word(name), words)
   return near and names_like(near) or {}
 end
 
