@@ -52,6 +52,13 @@ _Noreturn void cr_panic(const char *what, const char *file, int line);
 #define cr_assert(cond) ((void)0)
 #endif
 
+/* ------------------------------------------------------- words and addresses */
+
+/* Where an object points at another, the field is a word, since a redo log writes words; 0
+** points at nothing.  cr_at reads the address from such a field, cr_word is what to write. */
+#define cr_at(type, field) ((type *)(uintptr_t)atomic_load(field))
+static inline uint64_t cr_word(const void *address) { return (uint64_t)(uintptr_t)address; }
+
 /* ----------------------------------------------------------------- clock */
 
 /* A moment on the monotonic clock, in nanoseconds. */

@@ -41,7 +41,7 @@ static const char *kind_name(uint32_t kind) {
 
 /* The id of a worker is its object's number; the main strand's is 0. */
 static int core_current(lua_State *L) {
-  cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker);
+  cr_worker *w = cr_self();
   lua_createtable(L, 0, 5);
   lua_pushstring(L, cr_me->name);
   lua_setfield(L, -2, "name");

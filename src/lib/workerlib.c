@@ -104,7 +104,7 @@ static int join(lua_State *L) {
 static int result(lua_State *L) {
   cr_worker *w = check(L);
   cr_time deadline = cr_check_timeout(L, 2);
-  cr_future *call = cr_owned(&w->call);
+  cr_future *call = cr_at(cr_future, &w->call);
   if (!call) return luaL_error(L, "'%s' is a worker of a pool: it has no result", w->name);
   if (w == cr_self()) return cr_error_raise(L, "deadlock", "a worker cannot wait for itself");
   int r = cr_future_await(L, call, deadline);

@@ -30,8 +30,6 @@
 #define SECOND 1000000000
 #define AGAIN 20000000 /* ns between the nudges of a thread */
 
-static cr_worker *self(void) { return (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker); }
-
 int limit_open(limit *l, const cr_pool *p) {
   bool thread = p->kind == CR_THREAD;
   struct sigevent event = {.sigev_notify = thread ? SIGEV_THREAD_ID : SIGEV_SIGNAL,
@@ -55,7 +53,7 @@ void limit_start(const limit *l, const cr_pool *p) {
   if (!l->open) return;
   cr_time now = cr_clock();
   cr_time until = p->task_timeout < CR_FOREVER - now ? now + p->task_timeout : CR_FOREVER - 1;
-  atomic_store(&self()->until, until);
+  atomic_store(&cr_self()->until, until);
   set(l, until);
 }
 
@@ -64,7 +62,7 @@ void limit_start(const limit *l, const cr_pool *p) {
 void limit_stop(const limit *l) {
   if (!l->open) return;
   set(l, 0);
-  atomic_store(&self()->until, 0);
+  atomic_store(&cr_self()->until, 0);
 }
 
 void limit_close(limit *l) {
@@ -77,4 +75,4 @@ bool limit_passed(cr_worker *w) {
   return until != 0 && cr_clock() >= until;
 }
 
-bool cr_pool_late(void) { return limit_passed(self()); }
+bool cr_pool_late(void) { return limit_passed(cr_self()); }

@@ -32,7 +32,7 @@ void count_workers(cr_pool *p) {
     enum cr_strand_state state = cr_strand_state(s);
     if (state == CR_FREE) continue;
     uint64_t task = atomic_load(&s->task);
-    if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)p || task == DOING_LEAVE) continue;
+    if (atomic_load(&s->serves) != cr_word(p) || task == DOING_LEAVE) continue;
     workers++;
     idle += task == DOING_WAIT;
     running += task >= DOING_TASK;
@@ -49,9 +49,7 @@ void add(_Atomic uint64_t *counter, int64_t n) {
 
 /* ------------------------------------------------------------------ the line */
 
-static cr_future *line_first(cr_pool *p) {
-  return (cr_future *)(uintptr_t)atomic_load_explicit(&p->first, memory_order_relaxed);
-}
+static cr_future *line_first(cr_pool *p) { return cr_at(cr_future, &p->first); }
 
 /* Logs that `f` goes to the front again: its worker died. */
 void log_prepend(cr_pool *p, cr_future *f) {
@@ -227,8 +225,8 @@ static cr_hold *hand(const cr_future *f) {
 ** the two references among it that it has once it is born, the line's and the
 ** caller's. */
 static void make_ready(cr_pool *p, cr_future *f, const cr_future *next) {
-  atomic_store_explicit(&f->pool, (uint64_t)(uintptr_t)p, memory_order_relaxed);
-  atomic_store_explicit(&f->next_task, (uint64_t)(uintptr_t)next, memory_order_relaxed);
+  atomic_store_explicit(&f->pool, cr_word(p), memory_order_relaxed);
+  atomic_store_explicit(&f->next_task, cr_word(next), memory_order_relaxed);
   atomic_store_explicit(&f->object.refs, 2, memory_order_relaxed);
   f->number = ++p->posted;
 }
@@ -236,7 +234,7 @@ static void make_ready(cr_pool *p, cr_future *f, const cr_future *next) {
 /* One redo log: all are born and in the line.  Until then they are in the caller's
 ** hands, and so go with it if it dies, whatever they have got. */
 static void join_line(cr_pool *p, cr_future *const f[], size_t n, cr_hold *hold[]) {
-  cr_future *last = (cr_future *)(uintptr_t)atomic_load_explicit(&p->last, memory_order_relaxed);
+  cr_future *last = cr_at(cr_future, &p->last);
   for (size_t i = 0; i < n; i++) make_ready(p, f[i], i + 1 < n ? f[i + 1] : NULL);
   for (size_t i = 0; i < n; i++) cr_redo_pointer(&(hold[i] = hand(f[i]))->what, f[i]);
   cr_redo_pointer(last ? &last->next_task : &p->first, f[0]);
@@ -407,7 +405,7 @@ void cr_pool_cancel(cr_pool *p) { clear_line(p, NULL); }
 /* The record may be freed and taken by another strand while we look: a process is
 ** killed only if it still serves this pool just before. */
 static void end_worker(cr_strand *s, void *arg) {
-  if (atomic_load(&s->serves) != (uint64_t)(uintptr_t)arg) return;
+  if (atomic_load(&s->serves) != cr_word(arg)) return;
   int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
   if (s->kind == CR_PROCESS && pid > 0) {
     kill(pid, SIGKILL);
@@ -478,7 +476,7 @@ static cr_pool *open_pool(cr_hold *h) {
 
 static int finish(cr_hold *h, cr_time deadline) {
   cr_pool *p = open_pool(h);
-  if (!p || atomic_load(&cr_me->serves) == (uint64_t)(uintptr_t)p) return 0;
+  if (!p || atomic_load(&cr_me->serves) == cr_word(p)) return 0;
   cr_pool_close(p);
   return cr_pool_join(p, deadline);
 }
@@ -486,8 +484,8 @@ static int finish(cr_hold *h, cr_time deadline) {
 int cr_pools_finish(cr_time deadline) {
   int r = 0;
   for (int i = 0; i < CR_HOLDS_INLINE && r == 0; i++) r = finish(&cr_me->first[i], deadline);
-  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&cr_me->more);
-  for (; more && r == 0; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
+  cr_holds *more = cr_at(cr_holds, &cr_me->more);
+  for (; more && r == 0; more = cr_at(cr_holds, &more->next))
     for (uint64_t i = 0; i < more->count && r == 0; i++) r = finish(&more->hold[i], deadline);
   return r;
 }
@@ -504,11 +502,11 @@ static void destroy(cr_object *o) {
 
 static void visit(cr_object *o, cr_visit *v) {
   cr_pool *p = (cr_pool *)o;
-  cr_object *code = (cr_object *)(uintptr_t)atomic_load(&p->initializer);
+  cr_object *code = cr_at(cr_object, &p->initializer);
   if (code) v->object(v, code);
   cr_value_visit(&p->initargs, v);
   cr_value_visit(&p->broken, v);
-  for (cr_future *f = line_first(p); f; f = (cr_future *)(uintptr_t)atomic_load(&f->next_task))
+  for (cr_future *f = line_first(p); f; f = cr_at(cr_future, &f->next_task))
     v->object(v, &f->object);
 }
 

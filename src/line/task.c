@@ -46,7 +46,7 @@ bool cr_task_stop(cr_future *f) {
   bool asked = false;
   cr_latch_take(&f->object.latch);
   if (cr_future_state(f) == CR_WORKING && f->runner != 0) {
-    cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_strands[f->runner - 1].worker);
+    cr_worker *w = cr_worker_of(&cr_strands[f->runner - 1]);
     atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
     asked = w && cr_worker_notify(w, CR_INTERRUPT) == 0;
   }

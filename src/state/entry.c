@@ -45,12 +45,12 @@ static int seed(lua_State *L) {
 
 static int prepare(lua_State *L) {
   cr_worker *w = lua_touserdata(L, 1);
-  cr_pool *p = cr_owned(&w->pool);
-  cr_future *call = cr_owned(&w->call);
+  cr_pool *p = cr_at(cr_pool, &w->pool);
+  cr_future *call = cr_at(cr_future, &w->call);
   if (p)
-    settings_take(L, cr_owned(&p->initializer), &p->initargs);
+    settings_take(L, cr_at(cr_code, &p->initializer), &p->initargs);
   else if (call)
-    settings_take(L, cr_owned(&call->code), &call->arguments);
+    settings_take(L, cr_at(cr_code, &call->code), &call->arguments);
   return 0;
 }
 
@@ -79,8 +79,8 @@ static lua_State *take_state(cr_worker *w) {
 ** If this too finds no memory, burial fails it. */
 static int give_up(cr_worker *w) {
   cr_value v;
-  cr_future *call = cr_owned(&w->call);
-  cr_pool *p = cr_owned(&w->pool);
+  cr_future *call = cr_at(cr_future, &w->call);
+  cr_pool *p = cr_at(cr_pool, &w->pool);
   if (p) cr_pool_give_up(p, "a worker could not begin: not enough memory");
   if (call && cr_encode_error("task", "not enough memory", w->name, &v) == 0 &&
       cr_future_settle(call, CR_FAILED, &v) != 0)
@@ -89,8 +89,8 @@ static int give_up(cr_worker *w) {
 }
 
 static int serve_or_call(lua_State *L, cr_worker *w) {
-  cr_pool *p = cr_owned(&w->pool);
-  cr_future *call = cr_owned(&w->call);
+  cr_pool *p = cr_at(cr_pool, &w->pool);
+  cr_future *call = cr_at(cr_future, &w->call);
   nudge_ready();
   if (p) return cr_pool_serve(L, p);
   if (!call) return EXIT_SUCCESS;

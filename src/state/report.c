@@ -31,7 +31,7 @@ static void write_report(lua_State *L, const char *what, const cr_worker *w) {
 /* Pushes what the call of `w` failed with; false if it did not fail, or failed
 ** because somebody wanted it to end. */
 static bool push_failure(lua_State *L, cr_worker *w) {
-  cr_future *call = cr_owned(&w->call);
+  cr_future *call = cr_at(cr_future, &w->call);
   if (!call || cr_future_state(call) != CR_FAILED || atomic_load(&w->leaving)) return false;
   if (cr_decode_borrowed(L, &call->result) < 1) return false;
   if (!lua_istable(L, -1)) return true;

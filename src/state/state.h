@@ -73,14 +73,6 @@ typedef struct cr_embedded {
 } cr_embedded;
 extern const cr_embedded cr_embedded_modules[];
 
-/* What a field that owns an object points at, NULL if nothing. */
-static inline void *cr_owned(const _Atomic uint64_t *field) {
-  return (void *)(uintptr_t)atomic_load(field);
-}
-
-/* The worker object of the calling strand; NULL in the main strand. */
-static inline cr_worker *cr_self(void) { return cr_owned(&cr_me->worker); }
-
 /* ----------------------------------------------------------------- check.c */
 
 /* The last argument as a deadline: absent or nil is CR_FOREVER, 0 tries.

@@ -50,7 +50,7 @@ static int call_initializer(lua_State *L, cr_pool *p) {
   if (!f) return ENOMEM;
   cr_hold *hold = cr_object_born(f);
   cr_value arguments;
-  cr_object_share((cr_object *)(uintptr_t)atomic_load(&p->initializer), &f->code);
+  cr_object_share(cr_at(cr_object, &p->initializer), &f->code);
   int r = cr_value_copy(&p->initargs, &arguments);
   if (r == 0) {
     cr_value_adopt(&f->arguments, &arguments);
@@ -72,7 +72,7 @@ static void initialize(lua_State *L, cr_pool *p) {
 
 /* A thread that called os.exit has only given up its task. */
 static void stay(void) {
-  cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker);
+  cr_worker *w = cr_self();
   if (w && atomic_exchange(&w->leaving, 0)) cr_notices_take();
 }
 
@@ -148,7 +148,7 @@ static bool all_wait(cr_pool *p) {
   if (atomic_load(&p->workers) < p->workers_max) return false;
   for (uint32_t i = 0; i < top; i++) {
     const cr_strand *s = &cr_strands[i];
-    if (s == cr_me || atomic_load(&((cr_strand *)s)->serves) != (uint64_t)(uintptr_t)p) continue;
+    if (s == cr_me || atomic_load(&((cr_strand *)s)->serves) != cr_word(p)) continue;
     if (cr_strand_state(s) != CR_RUNNING || will_take(s)) return false;
   }
   return true;
@@ -165,12 +165,12 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
 bool cr_pool_help(lua_State *L, cr_future *f) {
   uint64_t outer = atomic_load(&cr_me->task);
   if (!lua_checkstack(L, LUA_MINSTACK) || cr_future_start(f, cr_me) != 0) return false;
-  doing((uint64_t)(uintptr_t)f);
+  doing(cr_word(f));
   depth++;
   cr_task_run(L, f);
   depth--;
   doing(outer);
-  cr_pool_count_helped((cr_pool *)(uintptr_t)atomic_load(&cr_me->serves));
+  cr_pool_count_helped(cr_at(cr_pool, &cr_me->serves));
   stay();
   return true;
 }

@@ -63,7 +63,7 @@ static bool stopped(const task *t) {
 
 /* The exit code + 1 that os.exit has asked for in this strand, a thread; 0: none. */
 static int leaving(void) {
-  cr_worker *w = (cr_worker *)(uintptr_t)atomic_load(&cr_me->worker);
+  cr_worker *w = cr_self();
   return w ? atomic_load(&w->leaving) : 0;
 }
 
@@ -98,7 +98,7 @@ static void keep_kind(lua_State *L) {
 
 /* Pushes the message for the error value at index 1. */
 static void push_message(lua_State *L, const task *t) {
-  const cr_pool *p = (const cr_pool *)(uintptr_t)atomic_load(&t->future->pool);
+  const cr_pool *p = cr_at(const cr_pool, &t->future->pool);
   if (leaving())
     lua_pushfstring(L, "the task ended its worker with exit code %d", leaving() - 1);
   else if (!stopped(t) && late(t))
@@ -168,9 +168,7 @@ static void keep_error(lua_State *L, task *t) {
 
 /* --------------------------------------------------------------------- calling */
 
-static cr_code *code_of(const task *t) {
-  return (cr_code *)(uintptr_t)atomic_load(&t->future->code);
-}
+static cr_code *code_of(const task *t) { return cr_at(cr_code, &t->future->code); }
 
 static int unpack(lua_State *L) {
   if (!lua_istable(L, -1) && !lua_isuserdata(L, -1))
@@ -258,7 +256,7 @@ static uint64_t hash(const char *name) {
 ** in the line: which worker computes it, and after what, is chance.  A sandbox may
 ** have no `math`. */
 static void seed(lua_State *L, const cr_future *f) {
-  const cr_pool *p = (const cr_pool *)(uintptr_t)atomic_load(&f->pool);
+  const cr_pool *p = cr_at(const cr_pool, &f->pool);
   if (!p || !cr_arena_root()->seeded) return;
   int top = lua_gettop(L);
   uint64_t n = cr_seed_derive(cr_strands[0].seed ^ hash(p->name), f->number);
@@ -307,7 +305,7 @@ static void compute(lua_State *L, task *t) {
 }
 
 void cr_task_run(lua_State *L, cr_future *f) {
-  const cr_pool *p = (const cr_pool *)(uintptr_t)atomic_load(&f->pool);
+  const cr_pool *p = cr_at(const cr_pool, &f->pool);
   task t = {.future = f,
             .result.head = CR_V_NONE,
             .error.head = CR_V_NONE,

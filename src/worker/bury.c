@@ -36,7 +36,7 @@ static void finish(cr_worker *w, int status) {
 /* The burier may be the strand itself: after its holds are gone it uses only
 ** words of its record, and dropping the worker object needs no hold. */
 static void bury_whole(cr_strand *s, int status) {
-  cr_worker *w = worker_of(s);
+  cr_worker *w = cr_worker_of(s);
   bury(s, w, status);
   if (w) finish(w, status);
   cr_object_disown(&s->worker);

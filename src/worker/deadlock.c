@@ -116,7 +116,7 @@ static bool any_alive(const inquiry *q, bool (*which)(const cr_strand *s, const 
 
 static bool serves(const cr_strand *s, const void *pool) {
   uint64_t p = atomic_load(&((cr_strand *)s)->serves);
-  return pool ? p == (uint64_t)(uintptr_t)pool : p != 0 || worker_of(s);
+  return pool ? p == (uint64_t)(uintptr_t)pool : p != 0 || cr_worker_of(s);
 }
 
 static bool keeps_main(const cr_strand *s, const void *arg) {
@@ -148,7 +148,7 @@ static bool worker_may_end(const inquiry *q, const cr_worker *w) {
 ** takes, or by its own timer. */
 static bool may_be_interrupted(const inquiry *q, const cr_strand *s) {
   const cr_object *pool = (const cr_object *)(uintptr_t)atomic_load(&((cr_strand *)s)->serves);
-  const cr_worker *w = worker_of(s);
+  const cr_worker *w = cr_worker_of(s);
   if (w && peek64(&w->until) != 0) return true;
   return (w && held_by_the_living(q, &w->object)) || (pool && held_by_the_living(q, pool));
 }

@@ -111,8 +111,8 @@ static void put_lock(text *t, const cr_lock *l, int *n) {
 static void put_locks(text *t, const cr_strand *s) {
   int n = 0;
   for (int i = 0; i < CR_HOLDS_INLINE; i++) put_lock(t, held_lock(s, &s->first[i]), &n);
-  const cr_holds *more = (const cr_holds *)(uintptr_t)atomic_load(&((cr_strand *)s)->more);
-  for (; more; more = (const cr_holds *)(uintptr_t)atomic_load(&((cr_holds *)more)->next))
+  const cr_holds *more = cr_at(const cr_holds, &s->more);
+  for (; more; more = cr_at(const cr_holds, &more->next))
     for (uint64_t i = 0; i < more->count; i++) put_lock(t, held_lock(s, &more->hold[i]), &n);
   if (n > MOST_LOCKS) text_put(t, "    holds %d more locks\n", n - MOST_LOCKS);
 }

@@ -7,10 +7,6 @@
 
 #include "worker/worker.h"
 
-static inline cr_worker *worker_of(const cr_strand *s) {
-  return (cr_worker *)(uintptr_t)atomic_load(&((cr_strand *)s)->worker);
-}
-
 int thread_start(cr_strand *s);                /* thread.c */
 bool thread_ever(void);                        /* thread.c: has this process started one? */
 int process_start(cr_worker *w, cr_strand *s); /* process.c */

@@ -76,7 +76,7 @@ int cr_roster_join(cr_time deadline) { return is_alone() ? 0 : wait_for(false, d
 
 static void ask_to_end(cr_strand *s, void *arg) {
   (void)arg;
-  cr_worker *w = worker_of(s);
+  cr_worker *w = cr_worker_of(s);
   if (is_mine(s) && w) cr_worker_notify(w, CR_END);
 }
 

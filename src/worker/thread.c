@@ -32,7 +32,7 @@ void signals_thread(void) {
 
 static void live(cr_strand *s) {
   cr_strand_enter(s);
-  cr_worker *w = worker_of(s);
+  cr_worker *w = cr_worker_of(s);
   atomic_store(&w->pid, atomic_load(&s->pid));
   cr_bury_self(cr_lent.work(w));
 }

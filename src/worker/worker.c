@@ -18,7 +18,7 @@ static void destroy(cr_object *o) {
 }
 
 static void visit_field(cr_visit *v, _Atomic uint64_t *field) {
-  cr_object *o = (cr_object *)(uintptr_t)atomic_load(field);
+  cr_object *o = cr_at(cr_object, field);
   if (o) v->object(v, o);
 }
 
@@ -113,7 +113,7 @@ bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->
 ** record next looks up once for nothing. */
 static cr_strand *strand_of(cr_worker *w) {
   cr_strand *s = &cr_strands[atomic_load(&w->strand)];
-  return !cr_worker_over(w) && worker_of(s) == w ? s : NULL;
+  return !cr_worker_over(w) && cr_worker_of(s) == w ? s : NULL;
 }
 
 static bool is_over(const void *w) { return cr_worker_over(w); }
@@ -133,7 +133,7 @@ static int join_thread(cr_worker *w, cr_time deadline) {
 }
 
 int cr_worker_join(cr_worker *w, cr_time deadline) {
-  if (worker_of(cr_me) == w) return EDEADLK;
+  if (cr_self() == w) return EDEADLK;
   if (cr_worker_over(w)) return 0;
   if (w->kind == CR_THREAD && deadline > 0) return join_thread(w, deadline);
   return cr_wait(CR_ON_WORKER, w, &w->ended, deadline, attempt_join, w);

@@ -55,6 +55,10 @@ typedef struct cr_worker {
   char name[CR_NAME_MAX]; /* r/o */
 } cr_worker;
 
+/* The worker object of a strand, and of the calling one; NULL for main. */
+static inline cr_worker *cr_worker_of(const cr_strand *s) { return cr_at(cr_worker, &s->worker); }
+static inline cr_worker *cr_self(void) { return cr_worker_of(cr_me); }
+
 /* A number that follows from `seed` and `n`, and looks like no other: seeds of strands
 ** and tasks, when the program has one (cr_root.seeded). */
 uint64_t cr_seed_derive(uint64_t seed, uint64_t n);

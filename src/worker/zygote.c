@@ -81,7 +81,7 @@ static void become_child(pid_t parent) {
 }
 
 static _Noreturn void live(cr_strand *s) {
-  cr_worker *w = worker_of(s);
+  cr_worker *w = cr_worker_of(s);
   prctl(PR_SET_NAME, w->name);
   atomic_store(&w->pid, (int32_t)getpid()); /* as the starter does; whoever is first */
   int status = cr_lent.work(w);
@@ -133,7 +133,7 @@ static void serve_request(void) {
   request r;
   if (recv(zygote.requests, &r, sizeof r, MSG_DONTWAIT) != sizeof r) return;
   cr_strand *s = &cr_strands[r.strand % CR_STRANDS];
-  cr_worker *w = worker_of(s);
+  cr_worker *w = cr_worker_of(s);
   if (cr_strand_state(s) != CR_BORN || s->generation != r.generation || !w) return;
   wanted = true;
   int error = fork_worker(s, w);
