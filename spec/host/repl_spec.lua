@@ -19,16 +19,43 @@ describe("the prompt", function()
     t:type("_[1] + 1"):ends "\n4\n>"
     t:type("_, nil, 'two'"):ends '\n4\tnil\t"two"\n>'
     t:type("=_ + 1"):ends "\n5\n>"
-    t:type("local x = 1"):ends "> local x = 1\n>"
   end)
 
   it("tells errors and goes on", function()
     local t <close> = open()
     t:type("x ="):press "C-c"
-    t:type("x = = 1"):shows "stdin:1: unexpected symbol near '='"
+    t:type("x = = 1"):shows "[1]:1: unexpected symbol near '='"
     t:type("error({})"):shows "(error object is a table value)"
     t:type("error('ou' .. 'ch')"):shows "ouch"
     t:type("6 * 7"):ends "\n42\n>"
+  end)
+
+  it("names each block by its number", function()
+    local t <close> = open()
+    t:type("function f() error 'here' end"):type("1 + f()"):shows "[1]:1: here"
+    t:shows "[2]:1: in main chunk"
+  end)
+
+  it("says once that a local ends with its block", function()
+    local t <close> = open()
+    t:type("local x = 1"):ends "(a local ends with the block that it was typed in; without `local` it stays)\n>"
+    t:type("local y = 2"):ends "> local y = 2\n>"
+    t:type("x"):ends "\nnil\n>"
+  end)
+
+  it("says how one leaves it", function()
+    local t <close> = open()
+    t:type("exit"):ends "\nCtrl-D ends, and so does os.exit()\n>"
+    t:type("quit()"):ends "\nCtrl-D ends, and so does os.exit()\n>"
+    t:type("exit = 5"):type("exit"):ends "\n5\n>"
+  end)
+
+  it("says whom it waits for at the end", function()
+    local t <close> = open()
+    t:type("go = conrun.event.new()")
+    t:type("w = conrun.thread.start({ name = 'patient' }, function() go:wait() end)"):ends "\n>"
+    t:press("C-d"):shows "waiting for 1 worker to end: patient (Ctrl-C ends them)"
+    t:press("C-c"):shows "ended 130"
   end)
 
   it("is edited", function()
@@ -129,6 +156,13 @@ describe("Tab", function()
     t:press("C-c"):type("repe", false):press("Tab"):ends "> repeat"
   end)
 
+  it("completes options of calls and names of files", function()
+    local t <close> = open()
+    t:type("p = conrun.pool.new { work", false):press("Tab"):type("1 }"):ends "> p = conrun.pool.new { workers = 1 }\n>"
+    t:type("p:map(print, { 1 }, { chu", false):press("Tab"):ends "{ chunksize ="
+    t:press("C-c"):type("io.open '/etc/passw", false):press("Tab"):ends "> io.open '/etc/passwd"
+  end)
+
   it("lists what there is to choose from, and keeps the line", function()
     local t <close> = open()
     t:type("conrun.queue.new():g"):press("C-c")
@@ -187,6 +221,35 @@ describe("the history", function()
     assert.are.equal("2001", lines[1])
     assert.are.equal("'new'", lines[1001])
     assert.are.equal("600\n", (helpers.run(("stat -c %%a %s/state/conrun/history"):format(home))))
+    os.execute("rm -rf " .. home)
+  end)
+
+  it("is searched by what stands before the cursor", function()
+    local t <close> = open()
+    t:type("abc = 1"):type("other = 2"):type("abd = 3"):type("other = 4")
+    t:type("ab", false):press("Up"):ends "> abd = 3"
+    t:press("Up"):ends "> abc = 1"
+    t:press("Up"):ends "> abc = 1"
+    t:press("Down"):ends "> abd = 3"
+    t:press("Down"):ends "> ab"
+    t:press("C-c"):press("Up"):ends "> other = 4"
+  end)
+
+  it("is as long as one wants, or not kept at all", function()
+    local home = helpers.run("mktemp -d"):gsub("\n", "")
+    os.execute(("mkdir -p %s/.local/state/conrun && seq 3000 > %s/.local/state/conrun/history"):format(home, home))
+    do
+      local t <close> = open { home = home, env = "CONRUN_HISTORY=10" }
+      t:type("'new'"):ends '"new"\n>'
+    end
+    local path = home .. "/.local/state/conrun/history"
+    assert.are.equal(11, #helpers.lines(helpers.slurp(path)))
+    os.execute("rm " .. path)
+    do
+      local t <close> = open { home = home, env = "CONRUN_HISTORY=0" }
+      t:type("1 + 1"):ends "\n2\n>"
+    end
+    assert.is_nil(io.open(path))
     os.execute("rm -rf " .. home)
   end)
 

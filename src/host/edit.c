@@ -51,6 +51,7 @@ static struct {
 } e;
 
 lua_State *cr_edit_state(void) { return e.L; }
+History *cr_edit_history(void) { return e.history; }
 const char *cr_edit_missing(void) { return e.missing; }
 
 /* ------------------------------------------------------------------ signals */
@@ -342,9 +343,9 @@ static bool load_library(void) {
       {"el_wset", &cr_lib.wset},
       {"el_gets", &cr_lib.gets},
       {"el_line", &cr_lib.line},
-      {"el_push", &cr_lib.push},
       {"el_cursor", &cr_lib.cursor},
       {"el_insertstr", &cr_lib.insert},
+      {"el_deletestr", &cr_lib.remove},
       {"el_resize", &cr_lib.resize},
       {"el_source", &cr_lib.source},
       {"history_init", &cr_lib.history_init},
@@ -384,7 +385,7 @@ static bool make_editor(void) {
   locale_t before = uselocale(e.locale);
   e.el = cr_lib.init("conrun", stdin, e.out, e.out);
   uselocale(before);
-  return e.el && cr_lib.history(e.history, &event, H_SETSIZE, 1000) >= 0;
+  return e.el && cr_lib.history(e.history, &event, H_SETSIZE, cr_history_size() + 1) >= 0;
 }
 
 static void set_up(void) {

@@ -25,9 +25,16 @@
 #include "host/prompt.h"
 
 enum {
-  KEPT = 1000,    /* blocks that a shortened file has */
-  TOO_MANY = 2000 /* blocks with which it is shortened */
+  KEPT = 1000, /* blocks, unless CONRUN_HISTORY says another number */
+  MOST = 1000000
 };
+
+int cr_history_size(void) {
+  const char *given = getenv("CONRUN_HISTORY");
+  if (!given || given[0] < '0' || given[0] > '9') return KEPT;
+  unsigned long n = strtoul(given, NULL, 10);
+  return n < MOST ? (int)n : MOST;
+}
 
 /* The file, -1 while there is none; and its name. */
 static int file = -1;
@@ -113,9 +120,9 @@ static void replace(const char *text) {
 static void read_all(void (*add)(const char *block)) {
   char *text = slurp();
   if (!text) return;
-  size_t lines = count_lines(text);
-  const char *newest = lines > KEPT ? skip_lines(text, lines - KEPT) : text;
-  if (lines > TOO_MANY) replace(newest);
+  size_t lines = count_lines(text), kept = (size_t)cr_history_size();
+  const char *newest = lines > kept ? skip_lines(text, lines - kept) : text;
+  if (lines > 2 * kept) replace(newest);
   for (char *line = (char *)newest, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
     *end = '\0';
     add(unescape(line));
@@ -124,7 +131,7 @@ static void read_all(void (*add)(const char *block)) {
 }
 
 void cr_history_open(void (*add)(const char *block)) {
-  if (!find_path()) return;
+  if (cr_history_size() == 0 || !find_path()) return;
   if (make_folders()) file = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) {
     fprintf(stderr, "history is not kept: %s: %s\n", path, strerror(errno));

@@ -6,7 +6,7 @@
 **   Tab        completes the word before the cursor, or lists what it may become;
 **              at the start of a line it indents
 **   Up, Down   go to the line above or below, past the first or last one into the
-**              history
+**              history, where they find what begins as the text before the cursor
 **   Ctrl-A, Ctrl-E, Home, End   go to the ends of the line, not of the block
 **   Ctrl-R     searches the history
 **   a paste    goes into the block as it is, newlines too, and waits for Enter
@@ -20,10 +20,6 @@
 #include <wchar.h>
 
 #include "host/prompt.h"
-
-/* Sequences that no terminal sends: how our keys call libedit's own functions. */
-#define EARLIER "\033\001p"
-#define LATER "\033\001n"
 
 static void go_to_end(EditLine *el) {
   const LineInfo *line = cr_lib.line(el);
@@ -102,14 +98,79 @@ static const char *line_end(const LineInfo *line, const char *at) {
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 
+/* A walk through the history.  It begins anew whenever the block is not what the walk has
+** put there last: then somebody has typed. */
+static struct {
+  char *typed, *shown; /* the block before the walk, and as the walk has left it */
+  size_t prefix;       /* bytes of it before the cursor */
+  int at;              /* blocks back, 0: the one that was typed */
+} walk;
+
+static char *copy_block(const LineInfo *line) {
+  return strndup(line->buffer, (size_t)(line->lastchar - line->buffer));
+}
+
+static bool walk_begins(const LineInfo *line) {
+  size_t n = (size_t)(line->lastchar - line->buffer);
+  return !walk.shown || strlen(walk.shown) != n || memcmp(walk.shown, line->buffer, n) != 0;
+}
+
+static bool begin_walk(const LineInfo *line) {
+  free(walk.typed);
+  free(walk.shown);
+  walk.typed = copy_block(line);
+  walk.shown = copy_block(line);
+  walk.prefix = (size_t)(line->cursor - line->buffer);
+  walk.at = 0;
+  return walk.typed && walk.shown;
+}
+
+/* The block that is `n` back; NULL: there are not so many. */
+static const char *earlier_block(int n) {
+  HistEvent event;
+  History *history = cr_edit_history();
+  if (cr_lib.history(history, &event, H_FIRST) < 0) return NULL;
+  for (; n > 1; n--)
+    if (cr_lib.history(history, &event, H_NEXT) < 0) return NULL;
+  return event.str;
+}
+
+/* Goes on by `step`, 1 or -1, to a block that begins as what was typed. */
+static const char *find_block(int step) {
+  for (int at = walk.at + step; at >= 0; at += step) {
+    const char *block = at == 0 ? walk.typed : earlier_block(at);
+    if (!block) return NULL;
+    if (at > 0 && (strncmp(block, walk.typed, walk.prefix) != 0 || strcmp(block, walk.shown) == 0))
+      continue;
+    walk.at = at;
+    return block;
+  }
+  return NULL;
+}
+
+static void show_block(EditLine *el, const char *block) {
+  const LineInfo *line = cr_lib.line(el);
+  go_to_end(el);
+  cr_lib.remove(el, count(line->buffer, line->lastchar));
+  cr_lib.insert(el, block);
+  free(walk.shown);
+  walk.shown = strdup(block);
+}
+
+static unsigned char walk_on(EditLine *el, int step) {
+  const LineInfo *line = cr_lib.line(el);
+  if (walk_begins(line) && !begin_walk(line)) return CC_ERROR;
+  const char *block = find_block(step);
+  if (!block) return CC_ERROR;
+  show_block(el, block);
+  return CC_REFRESH;
+}
+
 static unsigned char up(EditLine *el, int key) {
   (void)key;
   const LineInfo *line = cr_lib.line(el);
   const char *start = line_start(line, line->cursor);
-  if (start == line->buffer) {
-    cr_lib.push(el, EARLIER);
-    return CC_NORM;
-  }
+  if (start == line->buffer) return walk_on(el, 1);
   const char *above = line_start(line, start - 1);
   int column = count(start, line->cursor), length = count(above, start - 1);
   cr_lib.cursor(el, -(column + 1 + length - smaller(column, length)));
@@ -120,10 +181,7 @@ static unsigned char down(EditLine *el, int key) {
   (void)key;
   const LineInfo *line = cr_lib.line(el);
   const char *end = line_end(line, line->cursor);
-  if (end == line->lastchar) {
-    cr_lib.push(el, LATER);
-    return CC_NORM;
-  }
+  if (end == line->lastchar) return walk_on(el, -1);
   int column = count(line_start(line, line->cursor), line->cursor);
   int length = count(end + 1, line_end(line, end + 1));
   cr_lib.cursor(el, count(line->cursor, end) + 1 + smaller(column, length));
@@ -206,8 +264,7 @@ void cr_keys_bind(EditLine *el) {
       {"^I", "conrun-complete"},     {"\033[A", "conrun-up"},
       {"\033OA", "conrun-up"},       {"^P", "conrun-up"},
       {"\033[B", "conrun-down"},     {"\033OB", "conrun-down"},
-      {"^N", "conrun-down"},         {EARLIER, "ed-prev-history"},
-      {LATER, "ed-next-history"},    {"\033[200~", "conrun-paste"},
+      {"^N", "conrun-down"},         {"\033[200~", "conrun-paste"},
       {"^R", "em-inc-search-prev"},  {"^A", "conrun-start"},
       {"^E", "conrun-end"},          {"\033[H", "conrun-start"},
       {"\033[F", "conrun-end"},      {"\033OH", "conrun-start"},

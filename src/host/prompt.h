@@ -55,9 +55,9 @@ typedef struct cr_library {
   __typeof__(el_wset) *wset;
   __typeof__(el_gets) *gets;
   __typeof__(el_line) *line;
-  __typeof__(el_push) *push;
   __typeof__(el_cursor) *cursor;
   __typeof__(el_insertstr) *insert;
+  __typeof__(el_deletestr) *remove;
   __typeof__(el_resize) *resize;
   __typeof__(el_source) *source;
   __typeof__(history_init) *history_init;
@@ -97,6 +97,7 @@ void cr_edit_leave(void);
 ** values on the stack, if there was no error.  [-0, +(results | 0), -] */
 bool cr_edit_ask(const char *function, const char *text, size_t length, int results);
 lua_State *cr_edit_state(void);
+History *cr_edit_history(void);
 
 /* -------------------------------------------------------------------- keys */
 
@@ -114,6 +115,9 @@ int cr_layout_rows(const char *prompt, const char *text, size_t length, int colu
 /* Reads the file of earlier blocks and calls `add` for each, oldest first.
 ** Nothing is wrong if there is no file; a message if it cannot be kept. */
 void cr_history_open(void (*add)(const char *block));
+
+/* How many blocks are kept: CONRUN_HISTORY, or 1000; 0 keeps none and touches no file. */
+int cr_history_size(void);
 
 /* Writes a block at the end of the file.  Several programs may do so at once. */
 void cr_history_add(const char *block);

@@ -280,6 +280,31 @@ static enum cr_edit_outcome read_unedited(lua_State *L) {
   return was_cancelled() ? CR_EDIT_CANCEL : CR_EDIT_END;
 }
 
+/* Ctrl-D, and somebody is at work still: the end waits for those, and says so. */
+typedef struct left {
+  int count;
+  char names[200];
+} left;
+
+static void add_left(cr_strand *s, void *arg) {
+  left *l = arg;
+  size_t n = strlen(l->names);
+  if (s->daemon || cr_strand_state(s) != CR_RUNNING) return;
+  if (l->count++ < 4)
+    snprintf(l->names + n, sizeof l->names - n, "%s%s", n ? ", " : "", s->name);
+  else if (l->count == 5)
+    snprintf(l->names + n, sizeof l->names - n, " ...");
+}
+
+static void say_who_is_left(void) {
+  left l = {0};
+  cr_roster_each(add_left, &l);
+  if (l.count > 0)
+    printf("waiting for %d worker%s to end: %s (Ctrl-C ends them)\n", l.count,
+           l.count == 1 ? "" : "s", l.names);
+  fflush(stdout);
+}
+
 static void converse(lua_State *L) {
   enum cr_edit_outcome (*read)(lua_State * L) = cr_edit_open(L) ? read_edited : read_unedited;
   if (cr_edit_missing() != NULL)
@@ -289,6 +314,7 @@ static void converse(lua_State *L) {
     if (outcome == CR_EDIT_BLOCK) answer(L);
   if (read == read_unedited) fputs("\n", stdout);
   cr_edit_close();
+  say_who_is_left();
 }
 
 /* Is there a person who sees what we print? */

@@ -8,13 +8,16 @@
 --   pool:ma             methods of a value, after a chain of names
 --   conrun.pool.ne      fields
 --   pri                 globals and keywords
+--   pool.new { work     options of a call of conrun's
+--   io.open "no         files and folders
 --
 -- Nothing of the user's runs: fields are read raw, an `__index` is followed only if
 -- it is a table, and a chain with a call in it is not completed.  The methods of
 -- handles whose `__index` is a function of conrun's own are those of the reference.
--- In a comment or an ordinary string there is nothing to complete.
+-- In a comment there is nothing to complete.
 
 local classes = require "conrun.repl.classes"
+local help = require "conrun.repl.help"
 local pretty = require "conrun.repl.pretty"
 local reference = require "conrun.reference"
 
@@ -271,12 +274,74 @@ local function module_names(word, list)
   return names
 end
 
+------------------------------------------------------------------------ options
+
+-- Where the innermost `{` or `(` opens that is not closed yet, if there is one.
+local function open_bracket(text)
+  local open, at = {}, 1
+  while at <= #text do
+    local after = skip(text, at)
+    if after == false then return nil end
+    local char = text:sub(at, at)
+    if not after and char:find "[{(]" then
+      open[#open + 1] = at
+    elseif not after and char:find "[})]" then
+      open[#open] = nil
+    end
+    at = after or at + 1
+  end
+  return open[#open], open[#open - 1]
+end
+
+-- The entry of the function that a text ends in: "conrun.pool.new", "p:map".
+local function called(text)
+  local path, mark, word = chain_of((text:gsub("%s+$", "")))
+  if not path or #path == 0 then return nil end
+  local value = resolve(path)
+  return mark == ":" and help.method(value, word)
+    or help.find(table.concat(path, ".") .. mark .. word)
+end
+
+-- Options of the call whose table is being written, where a key may stand.
+local function option_names(text)
+  local brace, paren = open_bracket(text)
+  local word = text:match "[%a_][%w_]*$" or ""
+  if not brace or text:sub(brace, brace) ~= "{" or not text:sub(1, #text - #word):find "[{,;]%s*$" then
+    return nil
+  end
+  local before = text:sub(1, brace - 1)
+  local entry = called(before) or paren and called(text:sub(1, paren - 1))
+  local names = {}
+  for _, param in ipairs(entry and entry.params or {}) do
+    local class = param.type:match "conrun%.%w*Options"
+    for _, field in ipairs(class and reference.find(class).fields or {}) do
+      names[field.name] = "option"
+    end
+  end
+  return next(names) and names, word
+end
+
+-------------------------------------------------------------------------- files
+
+-- Files of a folder, and folders with a slash, that a quoted word may become.
+local function file_names(word, list)
+  local names = {}
+  local folder = word:match "^.*/" or ""
+  for _, name in ipairs(list(folder == "" and "./" or folder)) do
+    local inside = name ~= "." and name ~= ".." and #list(folder .. name) > 0
+    if name ~= "." and name ~= ".." then
+      names[folder .. name .. (inside and "/" or "")] = "file"
+    end
+  end
+  return names
+end
+
 -------------------------------------------------------------------------- answer
 
 local function matching(names, word)
   local found = {}
   for name in pairs(names) do
-    local hidden = name:sub(1, 1) == "_" and word:sub(1, 1) ~= "_"
+    local hidden = name:find "^_" and not word:find "^_" or name:find "%f[^/%z]%.[^/]*/?$" and not word:find "%f[^/%z]%.[^/]*$"
     if name:sub(1, #word) == word and not hidden then
       found[#found + 1] = name
     end
@@ -319,11 +384,19 @@ end
 local function candidates(text, list)
   local quoted = open_quote(text)
   if not quoted then
+    local options, key = option_names(text)
+    if options then
+      return options, key, " = "
+    end
     return candidates_of_chain(text)
   end
   local mark, word = text:match("^([\"'])([%w_.%-]*)$", quoted)
   if mark and text:sub(1, quoted - 1):find "%f[%w_]require%s*%(?%s*$" then
     return module_names(word, list), word, mark
+  end
+  mark, word = text:match("^([\"'])([^\"'\\]*)$", quoted)
+  if mark and not text:sub(quoted, quoted + 1):find "^%-%-" then
+    return file_names(word, list), word, mark
   end
   return {}, ""
 end
@@ -342,6 +415,9 @@ function complete.complete(text, list, width)
   end
   local rest = common_prefix(found):sub(#word + 1)
   if #found == 1 then
+    if found[1]:find "/$" then
+      return rest
+    end
     return rest .. (mark or names[found[1]] == "function" and "(" or "")
   end
   return rest, rest == "" and columns(found, width) or nil

@@ -26,7 +26,9 @@ conrun is a Lua that runs concurrently.  At this prompt:
   ?name, help(x)    what conrun says about a name, a function, a module or an object
   Tab               completes names, fields, methods, and modules after require "
   _                 is the last result
-  Ctrl-R            searches what you typed before; Up and Down walk through it
+  Up, Down          walk through what you typed before, as far as it begins like
+                    what is before the cursor; Ctrl-R searches in it.  The last
+                    1000 are kept (CONRUN_HISTORY=N in the environment; 0: none)
   Ctrl-C            stops what runs, or forgets the line; Ctrl-D ends
 
 Modules, each as conrun.NAME:

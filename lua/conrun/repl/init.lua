@@ -47,12 +47,41 @@ end
 
 --------------------------------------------------------------------------- loading
 
+-- How many blocks were run; each is a chunk of its own name, [3] is the third.
+local blocks = 0
+
+local function chunk_name()
+  return ("=[%d]"):format(blocks)
+end
+
 local function load_code(text)
-  local expression = load("return " .. text, "=stdin", "t")
+  local expression = load("return " .. text, chunk_name(), "t")
   if expression then
     return expression
   end
-  return load(text, "=stdin", "t")
+  return load(text, chunk_name(), "t")
+end
+
+-- Words that other prompts end with.
+local function load_farewell(text)
+  local word = text:match "^%s*(%a+)%s*%(?%s*%)?%s*$"
+  if (word == "exit" or word == "quit") and rawget(_G, word) == nil then
+    return function() stdout:write("Ctrl-D ends, and so does os.exit()\n") end
+  end
+end
+
+-- A local lives as long as its block, which here is one line or some; said once.
+local told_of_locals = false
+
+local function load_with_hint(text, f)
+  if told_of_locals or not f or not text:find "^%s*local%s" or text:find "^[^\n]*[;\n]%s*%S" then
+    return f
+  end
+  told_of_locals = true
+  return function()
+    f()
+    stdout:write "(a local ends with the block that it was typed in; without `local` it stays)\n"
+  end
 end
 
 -- `?x`: about the name as it stands, or else about the value of the expression.
@@ -63,7 +92,7 @@ local function load_question(words)
     return function() show_help(words) end
   end
   local owner, method = words:match "^([%w_.]+):([%w_]+)$"
-  local value = load("return " .. (owner or words), "=stdin", "t")
+  local value = load("return " .. (owner or words), chunk_name(), "t")
   return function()
     local ok, result = pcall(value or error)
     local entry = ok and owner and help.method(result, method)
@@ -76,20 +105,28 @@ local function load_question(words)
   end
 end
 
---- What is to run for a block; nil and a message if it is not Lua.
----@param text string
----@return function?
----@return string?
-function repl.load(text)
+local function load_block(text)
   local question = text:match "^%s*%?%s*(.-)%s*$"
   if question then
     return load_question(question)
   end
   local expression = text:match "^=(.*)$"
   if expression then
-    return load("return " .. expression, "=stdin", "t")
+    return load("return " .. expression, chunk_name(), "t")
   end
   return load_code(text)
+end
+
+--- What is to run for a block; nil and a message if it is not Lua.
+---@param text string
+---@return function?
+---@return string?
+function repl.load(text)
+  if text:find "%S" then
+    blocks = blocks + 1
+  end
+  local f, message = load_block(text)
+  return load_farewell(text) or load_with_hint(text, f), message
 end
 
 --- Does the code go on in the next line?
@@ -99,7 +136,7 @@ function repl.unfinished(text)
   if text:find "^%s*%?" then
     return false
   end
-  local f, message = repl.load(text)
+  local f, message = load_block(text)
   return not f and message:find "<eof>$" ~= nil
 end
 
