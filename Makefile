@@ -143,6 +143,19 @@ $(OUT)/spec/%.so: spec/%.c $(OUT)/flags
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
+# Stand-ins for other people's C code and for other systems.  They are of no variant: a
+# sanitized library could not be loaded into a shell.
+NATIVE = build/native
+NATIVES = $(patsubst spec/native/%.c,$(NATIVE)/%.so,$(filter-out %/deny.c,$(wildcard spec/native/*.c))) $(NATIVE)/deny
+$(NATIVE)/%.so: spec/native/%.c
+	@mkdir -p $(@D)
+	$(call say,LINK    $@)
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -D_GNU_SOURCE= $(LUA_CFLAGS) -fPIC -shared -o $@ $<
+$(NATIVE)/deny: spec/native/deny.c
+	@mkdir -p $(@D)
+	$(call say,LINK    $@)
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -D_GNU_SOURCE= -o $@ $<
+
 # What the machine allows: one side of the benchmark.
 FLOOR = $(OUT)/scripts/bench/floor
 $(FLOOR): $(OUT)/scripts/bench/floor.o
@@ -163,7 +176,7 @@ test: deps
 SPEC_ENV_tsan = CONRUN_SPEC_AUDIT=
 
 # Every test program and spec file, or those named: make spec SPEC=spec/lib/lock_spec.lua
-spec: $(BIN) $(C_TESTS) $(C_STRESS) $(C_MODULES)
+spec: $(BIN) $(C_TESTS) $(C_STRESS) $(C_MODULES) $(NATIVES)
 	@CONRUN=$(abspath $(BIN)) CONRUN_SPEC_MODULES=$(abspath $(OUT)/spec/modules) $(SPEC_ENV_$(VARIANT)) $(LUA) spec/run.lua $(or $(SPEC),$(C_TESTS) $(C_STRESS) spec)
 
 # The specs again under the sanitizers.

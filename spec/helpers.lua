@@ -15,11 +15,23 @@ function helpers.quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
+---@param path string below the repository's root
+---@return string the whole path
+function helpers.absolute(path)
+  local pipe <close> = assert(io.popen "pwd")
+  return pipe:read "l" .. "/" .. path
+end
+
 --- The conrun under test.
 helpers.conrun = os.getenv "CONRUN" or "build/conrun"
 
 --- Where the modules in C are that spec/modules/ has the sources of.
 helpers.modules = os.getenv "CONRUN_SPEC_MODULES" or "build/release/spec/modules"
+
+--- Where the stand-ins for other people's C code are (spec/native), and the environment
+--- in which a script of the conrun under test finds those that are Lua modules.
+helpers.native = helpers.absolute "build/native/"
+helpers.with_native = "LUA_CPATH_5_4=" .. helpers.quote(helpers.native .. "?.so;;")
 
 ---@param path string
 ---@return string
