@@ -53,9 +53,10 @@ typedef struct cr_arena_options {
 /* Creates and maps the arena, clears the strand table, and enters the calling
 ** thread as strand 0, the main strand.  Once per program. */
 int cr_arena_create(const cr_arena_options *options);
+const char *cr_arena_failed(void); /* the system call that returned the error */
 
 /* Maps an existing arena (file `fd`) at `base` in a freshly executed process.
-** ENOMEM if that address range is taken. */
+** EEXIST if that address range is taken. */
 int cr_arena_attach(int fd, void *base, size_t size);
 
 int cr_arena_fd(void);
@@ -108,6 +109,7 @@ typedef struct cr_root {
   _Atomic int32_t main_pid;
   _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed; below 0: worker/inside.h */
   cr_gate keeper_gate;        /* changes with it */
+  char trouble[96];           /* why the last zygote could not begin; its last byte stays 0 */
   cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number, pool_number; /* for default names */
 } cr_root;

@@ -4,9 +4,11 @@
 **
 ** The file is sparse: address space is taken for all of it, memory only for
 ** pages that are touched.  It has no name, so nothing of it can remain when the
-** last process that maps it is gone.  Where it is mapped: at a fixed address
-** that no other mapping uses on its own, so that a process executed afresh finds
-** it free too; if it is taken, wherever the system likes.
+** last process that maps it is gone.  Where it is mapped: at one of a few fixed
+** addresses that no other mapping uses on its own, so that a process executed
+** afresh finds it free too; if all are taken, wherever the system likes, which a
+** process executed afresh may find taken.  It always begins at a multiple of the
+** arena's page size, since a page is found from an address in it by masking.
 */
 #include <string.h>
 #include <sys/mman.h>
@@ -16,7 +18,7 @@
 
 #define MAGIC 0x636f6e72756e0001u
 #define DEFAULT_SIZE ((size_t)64 << 30)
-#define SMALLEST_SIZE ((size_t)64 << 20)
+#define SMALLEST_SIZE ((size_t)16 << 20)
 
 #ifndef CR_ARENA_ADDRESS
 #define CR_ARENA_ADDRESS 0x200000000000u /* far from program, heap, libraries and stacks */
@@ -30,17 +32,56 @@ void *cr_arena_base(void) { return arena; }
 size_t cr_arena_size(void) { return arena->size; }
 cr_root *cr_arena_root(void) { return &arena->root; }
 
-static void *map(int fd, void *where, size_t size) {
-  void *p = mmap(where, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+static const char *failed = ""; /* the call that cr_arena_create met its error in */
+
+const char *cr_arena_failed(void) { return failed; }
+
+static void *map(int fd, void *where, size_t size, int flags) {
+  void *p = mmap(where, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | flags, fd, 0);
   return p == MAP_FAILED ? NULL : p;
+}
+
+/* At `where`, or nowhere.  Kernels before 4.17 take the address for a wish. */
+static void *map_at(int fd, void *where, size_t size) {
+  void *p = map(fd, where, size, MAP_FIXED_NOREPLACE);
+  if (!p || p == where) return p;
+  munmap(p, size);
+  errno = EEXIST;
+  return NULL;
+}
+
+/* Wherever the system likes: a place with a page to spare is reserved, and the mapping
+** put over its first page boundary.  What of the reserve is left around it stays, for a
+** process executed afresh must find the addresses free, not its neighbours'. */
+static void *map_anywhere(size_t size) {
+  char *p = mmap(NULL, size + CR_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                 -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  void *at = map(file, p + (-(uintptr_t)p & (CR_PAGE_SIZE - 1)), size, MAP_FIXED);
+  if (!at) munmap(p, size + CR_PAGE_SIZE);
+  return at;
+}
+
+/* The second place is for systems whose addresses have 38 or 39 bits. */
+static void *map_somewhere(size_t size) {
+  static const uintptr_t places[] = {CR_ARENA_ADDRESS, (uintptr_t)1 << 36, (uintptr_t)3 << 44,
+                                     (uintptr_t)1 << 44};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    void *p = map_at(file, (void *)places[i], size); // NOLINT(performance-no-int-to-ptr)
+    if (p) return p;
+  }
+  return map_anywhere(size);
 }
 
 /* The largest size that the system grants, halving from what was asked for. */
 static void *map_some(size_t *size) {
   for (; *size >= SMALLEST_SIZE; *size /= 2) {
-    if (ftruncate(file, (off_t)*size) != 0) continue;
-    void *p = map(file, (void *)CR_ARENA_ADDRESS, *size); // NOLINT(performance-no-int-to-ptr)
+    failed = "ftruncate (see ulimit -f)";
+    int error = cr_fd_resize(file, *size);
+    void *p = error ? NULL : map_somewhere(*size);
     if (p) return p;
+    if (!error) failed = "mmap";
+    errno = error ? error : errno;
   }
   return NULL;
 }
@@ -71,14 +112,16 @@ static void lay_out(void *base, size_t size, size_t limit) {
 
 int cr_arena_create(const cr_arena_options *options) {
   size_t size = options->address_space ? options->address_space : DEFAULT_SIZE;
+  failed = "memfd_create";
   file = cr_fd_above(memfd_create("conrun", MFD_CLOEXEC));
   if (file < 0) return errno;
   if (size < SMALLEST_SIZE) size = SMALLEST_SIZE;
   void *base = map_some(&size);
   if (!base) {
+    int error = errno;
     close(file);
     file = -1;
-    return ENOMEM;
+    return error;
   }
   madvise(base, size, MADV_DONTDUMP); /* a core file need not be 64 GiB long */
   lay_out(base, size, options->limit);
@@ -88,12 +131,7 @@ int cr_arena_create(const cr_arena_options *options) {
 }
 
 int cr_arena_attach(int fd, void *base, size_t size) {
-  void *p = map(fd, base, size);
-  if (!p) return errno;
-  if (p != base) {
-    munmap(p, size);
-    return ENOMEM;
-  }
+  if (!map_at(fd, base, size)) return errno;
   file = fd;
   arena = base;
   if (arena->magic != MAGIC || arena->size != size) return EINVAL;

@@ -29,7 +29,11 @@
 #ifndef CR_BASE_H
 #define CR_BASE_H
 
+_Static_assert(sizeof(void *) == 8,
+               "conrun needs a 64-bit system: words of shared memory are pointers");
+
 #include <errno.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -78,6 +82,35 @@ int cr_cpu_count(void);
 ** be 0, 1 or 2, and what is printed would go into it.  Moves it out of their way;
 ** passes -1 through.  Close-on-exec is set.  -1 and errno if it cannot. */
 int cr_fd_above(int fd);
+
+/* Sets the length of a file.  EFBIG, and not the signal that the kernel would send, if
+** the limit on file sizes (ulimit -f) is below it. */
+int cr_fd_resize(int fd, uint64_t size);
+
+/* Closes every descriptor above the standard streams but the `n` given ones. */
+void cr_fd_close_others(const int fd[], int n);
+
+/* ---------------------------------------------------- signals and programs */
+
+/* The first act of a program: notes what its starter has left ignored, and puts right
+** what would keep it from working (signals.c). */
+void cr_signals_begin(void);
+
+/* No signal is blocked in the calling thread from now on. */
+void cr_signals_open(void);
+
+/* The action that the signal had when the program began: the default, or none. */
+void cr_signal_restore(int number);
+
+/* The main strand waits for a program that a person has in front: SIGINT and SIGQUIT are
+** the program's, until the strand is back. */
+void cr_signals_aside(void);
+void cr_signals_back(void);
+
+/* As posix_spawn.  The program gets no signal blocked, and those ignored that a shell in
+** our place would leave so; or, `afresh`, those that were when this process began. */
+int cr_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+             char *const argv[], bool afresh);
 
 /* --------------------------------------------------------------- strands */
 
@@ -197,6 +230,7 @@ typedef struct cr_strand {
   _Atomic uint32_t waits_what;   /* enum cr_what */
   _Atomic uint32_t waits_ticket; /* condition: enum in sync/ */
   _Atomic(cr_gate *) waking;     /* own; a gate it has cleared but not yet woken */
+  _Atomic uint32_t sliced;       /* own; 1: its sleeps at a gate do not hear the bell (wait.c) */
   _Atomic uint32_t asleep;       /* own; 1 while in the kernel, with the two words: */
   _Atomic uint32_t seen, seen_bell;
   uint32_t looks; /* own; how often cr_lent.check_wait has looked at this wait */

@@ -3,8 +3,8 @@
 ** futex: three system calls.
 **
 ** A waiting strand listens to two words, the object's and its own bell.  The
-** kernel can do that since 5.16 (futex_waitv); where it cannot, the wait on the
-** object is cut into slices, and the bell is looked at in between.
+** kernel can do that since 5.16 (futex_waitv); where it cannot, wait.c sleeps on
+** the object alone, in slices.
 */
 #include "base/futex.h"
 
@@ -13,8 +13,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#define SLICE 5000000 /* ns, where the kernel cannot wait for two words */
 
 static struct timespec *moment(cr_time t, struct timespec *ts) {
   if (t == CR_FOREVER) return NULL;
@@ -36,17 +34,10 @@ int cr_futex_wait(_Atomic uint32_t *word, uint32_t seen, cr_time deadline) {
                          FUTEX_BITSET_MATCH_ANY));
 }
 
-static int wait_in_slices(_Atomic uint32_t *a, uint32_t seen_a, cr_time deadline) {
-  cr_time slice = cr_clock() + SLICE;
-  int r = cr_futex_wait(a, seen_a, slice < deadline ? slice : deadline);
-  return r == ETIMEDOUT && slice < deadline ? 0 : r;
-}
-
 int cr_futex_wait2(_Atomic uint32_t *a, uint32_t seen_a, _Atomic uint32_t *b, uint32_t seen_b,
                    cr_time deadline) {
   static _Atomic bool missing; /* a fact about the kernel, learnt once */
-  if (atomic_load_explicit(&missing, memory_order_relaxed))
-    return wait_in_slices(a, seen_a, deadline);
+  if (atomic_load_explicit(&missing, memory_order_relaxed)) return ENOSYS;
   struct futex_waitv both[2] = {
       {.val = seen_a, .uaddr = (uintptr_t)a, .flags = FUTEX_32},
       {.val = seen_b, .uaddr = (uintptr_t)b, .flags = FUTEX_32},
@@ -55,7 +46,7 @@ int cr_futex_wait2(_Atomic uint32_t *a, uint32_t seen_a, _Atomic uint32_t *b, ui
   long r = syscall(SYS_futex_waitv, both, 2, 0, moment(deadline, &ts), CLOCK_MONOTONIC);
   if (r < 0 && (errno == ENOSYS || errno == EPERM)) {
     atomic_store(&missing, true);
-    return wait_in_slices(a, seen_a, deadline);
+    return ENOSYS;
   }
   return outcome(r);
 }

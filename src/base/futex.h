@@ -14,7 +14,8 @@
 ** ETIMEDOUT. */
 int cr_futex_wait(_Atomic uint32_t *word, uint32_t seen, cr_time deadline);
 
-/* Sleeps while *a == seen_a and *b == seen_b. */
+/* Sleeps while *a == seen_a and *b == seen_b.  ENOSYS: the kernel cannot wait for two
+** words (or a container forbids it), and did not sleep. */
 int cr_futex_wait2(_Atomic uint32_t *a, uint32_t seen_a, _Atomic uint32_t *b, uint32_t seen_b,
                    cr_time deadline);
 

@@ -24,6 +24,7 @@
 #define ARMED 1u
 #define FIRST_LOOK 100000000 /* ns; every further look comes after twice the time */
 #define MOST_LOOKS 8         /* then they come at the same pace */
+#define SLICE 50000000       /* ns, where the kernel cannot wait for two words */
 
 void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   cr_strand *me = cr_me;
@@ -33,6 +34,25 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   me->looks = 0;
   atomic_store(&me->waits_for, object);
   (void)cr_fault("wait");
+}
+
+/* Where the kernel cannot wait for two words, the sleep is on the gate alone, and who
+** rings the bell wakes the gate's sleepers too.  One who rings after the look at the bell
+** and before the sleep is heard at the end of a slice. */
+static int sleep_in_slices(cr_gate *g, uint32_t seen, uint32_t bell, cr_time until) {
+  cr_strand *me = cr_me;
+  atomic_store(&me->sliced, 1);
+  while (atomic_load(&me->bell) == bell) {
+    cr_time slice = cr_clock() + SLICE;
+    int r = cr_futex_wait(&g->word, seen, slice < until ? slice : until);
+    if (r == 0 || slice >= until) return r;
+  }
+  return 0;
+}
+
+static int sleep_on_both(cr_gate *g, uint32_t seen, uint32_t bell, cr_time until) {
+  int r = cr_futex_wait2(&g->word, seen, &cr_me->bell, bell, until);
+  return r == ENOSYS ? sleep_in_slices(g, seen, bell, until) : r;
 }
 
 /* Sleeps on one word and the bell, or on the bell alone.  What the strand sleeps
@@ -47,7 +67,7 @@ static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) 
   atomic_store_explicit(&me->seen_bell, bell, memory_order_relaxed);
   atomic_store_explicit(&me->asleep, 1, memory_order_release);
   int r = cr_fault("futex") ? 0 /* as if woken for nothing */
-          : g               ? cr_futex_wait2(&g->word, seen, &me->bell, bell, until)
+          : g               ? sleep_on_both(g, seen, bell, until)
                             : cr_futex_wait(&me->bell, bell, until);
   if (r == ETIMEDOUT && looked_at) {
     if (me->looks < MOST_LOOKS) me->looks++;
@@ -124,6 +144,8 @@ int cr_bell_wait(uint32_t seen, cr_time deadline) {
 void cr_ring(cr_strand *s) {
   atomic_fetch_add(&s->bell, 1);
   cr_futex_wake(&s->bell, CR_ALL);
+  cr_gate *gate = atomic_load(&s->sliced) ? atomic_load(&s->waits_at) : NULL;
+  if (gate) cr_futex_wake(&gate->word, CR_ALL); /* to wake for nothing does no harm */
 }
 
 void cr_post(cr_strand *s, uint32_t notices) {

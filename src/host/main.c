@@ -158,7 +158,8 @@ static void set_root(const cr_options *o) {
 static bool open_state(program *p) {
   int error = cr_arena_create(&(cr_arena_options){.limit = p->options.memory_limit});
   if (error != 0) {
-    fprintf(stderr, "%s: cannot map shared memory: %s\n", cr_report_prefix(), strerror(error));
+    fprintf(stderr, "%s: cannot map shared memory: %s: %s\n", cr_report_prefix(), cr_arena_failed(),
+            strerror(error));
     return false;
   }
   set_root(&p->options);
@@ -275,6 +276,7 @@ static void take_places(void) {
 }
 
 int main(int argc, char **argv) {
+  cr_signals_begin();
   take_places();
   become_zygote(argc, argv);
   self.argc = argc;

@@ -303,7 +303,8 @@ static const char *check_name(lua_State *L) {
 /* Opens or makes the file, and a mapping for it that is left on the stack. */
 static mapping *open_named(lua_State *L, const char *name, uint64_t size, struct stat *st) {
   int error = cr_zygote_need();
-  if (error) cr_fail(L, error);
+  if (error == ENOMEM) cr_fail(L, error);
+  if (error) luaL_error(L, "cannot open the shared buffer '%s': %s", name, cr_start_trouble(error));
   sweep();
   mapping *m = push_mapping(L);
   error = open_file(name, size, &m->fd, st);

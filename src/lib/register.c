@@ -28,6 +28,7 @@ static void open_globals(lua_State *L) {
   cr_screen_open(L);
   cr_print_open(L);
   cr_os_open(L);
+  cr_program_open(L);
 }
 
 static void complain(lua_State *L, const char *text, size_t n) {

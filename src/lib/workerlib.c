@@ -56,7 +56,10 @@ static int put_call(cr_worker *w, const cr_call *call) {
 }
 
 static int fail_start(lua_State *L, const cr_worker *w, int error) {
-  if (error != EAGAIN) return cr_fail(L, error);
+  if (error == ENOMEM) return cr_fail(L, error);
+  if (error != EAGAIN)
+    return luaL_error(L, "cannot start %s '%s': %s", kind_name(w), w->name,
+                      cr_start_trouble(error));
   return luaL_error(L, "cannot start %s '%s': no more %s can run", kind_name(w), w->name,
                     w->kind == CR_PROCESS ? "processes" : "threads");
 }

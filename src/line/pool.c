@@ -169,7 +169,8 @@ static void fail_line(cr_pool *p, int error) {
   char text[160];
   cr_value v;
   if (atomic_load(&p->workers) > 0) return;
-  snprintf(text, sizeof text, "cannot start a worker of pool '%s': %s", p->name, strerror(error));
+  snprintf(text, sizeof text, "cannot start a worker of pool '%s': %s", p->name,
+           cr_start_trouble(error));
   if (cr_encode_error("broken", text, NULL, &v) != 0) {
     clear_line(p, NULL);
     return;

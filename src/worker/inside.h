@@ -34,6 +34,9 @@ void zygote_open_latches(void);
 ** whoever its parent is. */
 void process_await(int pid);
 
+/* process.c: says why there is no zygote, for whoever wanted one (cr_start_trouble). */
+void zygote_complain(const char *what, int error);
+
 /* process.c: has this process the zygote as its child?  And lets go of a dead one. */
 bool zygote_is_mine(void);
 void zygote_forget(void);

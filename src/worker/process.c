@@ -16,6 +16,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,11 +25,24 @@
 
 #define LOOK 100000000 /* ns between looks whether the zygote is still there */
 #define TRIES 3        /* zygotes that may die under one request */
+#define SELF "/proc/self/exe"
 
 _Atomic int zygote_socket = -1;
 static _Atomic int lifeline = -1; /* the end that only main has; any of its threads looks */
 
-extern char **environ;
+/* ------------------------------------------------------------------ trouble */
+
+/* Written by the one strand that makes the zygote (keeper_pid), or by the zygote before
+** it gives up. */
+void zygote_complain(const char *what, int error) {
+  char *text = cr_arena_root()->trouble;
+  snprintf(text, sizeof cr_arena_root()->trouble, "%s: %s", what, strerror(error));
+}
+
+const char *cr_start_trouble(int error) {
+  const char *text = cr_arena_root()->trouble;
+  return text[0] && error != ENOMEM ? text : strerror(error);
+}
 
 /* ------------------------------------------------------------------- zygote */
 
@@ -77,17 +91,11 @@ static int spawn(const channels *c, const cr_strand *keeper, pid_t *pid) {
            cr_arena_size(), c->request[0], c->request[1], c->life[0], keeper->index);
   char *argv[] = {"conrun", how, NULL};
   posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attr;
-  sigset_t none;
-  sigemptyset(&none);
   posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attr);
-  posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-  posix_spawnattr_setsigmask(&attr, &none);
   int error = inherit(&actions, c);
   if (error == 0 && cr_fault("spawn")) error = EAGAIN;
-  if (error == 0) error = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
-  posix_spawnattr_destroy(&attr);
+  if (error == 0 && (error = cr_spawn(pid, SELF, &actions, argv, true)) != 0)
+    zygote_complain("cannot execute " SELF, error);
   posix_spawn_file_actions_destroy(&actions);
   return error;
 }
@@ -114,6 +122,7 @@ static int make_zygote(pid_t *pid) {
 /* What the program has written so far comes before anything its workers write. */
 static int start_zygote(void) {
   pid_t pid = 0;
+  cr_arena_root()->trouble[0] = '\0';
   fflush(NULL);
   int error = make_zygote(&pid);
   atomic_store(&cr_arena_root()->keeper_pid, error ? 0 : (int32_t)pid);

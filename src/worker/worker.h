@@ -80,6 +80,10 @@ cr_worker *cr_worker_new(const cr_worker_options *o);
 ** starting the zygote failed with. */
 int cr_worker_start(cr_worker *w);
 
+/* What an error of a start means, in words: the call that the system refused, if it was
+** one on the way to the first process. */
+const char *cr_start_trouble(int error);
+
 /* The two halves of cr_worker_start, for a pool that counts its workers: prepare
 ** reserves the strand (NULL: none left) and takes nothing but the worker's latch,
 ** launch lets it run.  A strand that was prepared and not launched, or whose

@@ -11,9 +11,14 @@
 **   the lifeline is closed: main is gone.  Kill all children, bury them, end.
 **
 ** It waits with poll and not at a gate because it is no strand that Lua code
-** could stop, and must hear of descriptors.  Signals that a terminal sends to the
-** whole group are for main alone: the zygote ignores them, workers have their
-** own answer (see child).
+** could stop, and must hear of descriptors.  Signals by which a terminal ends a
+** program are for main alone: the zygote ignores them, workers have their own answer
+** (see child).  Those by which it stops a program stop everybody, and so does the one
+** that lets it go on.
+**
+** Of what main has open the zygote keeps nothing but its own descriptors and the three
+** standard streams: who reads from a pipe of main's must see its end when main closes
+** it, whatever workers there are.
 */
 #include <fcntl.h>
 #include <poll.h>
@@ -52,13 +57,10 @@ static void signals_child(void) {
   sigemptyset(&nothing.sa_mask);
   sigaction(SIGINT, &nothing, NULL);
   sigaction(SIGQUIT, &nothing, NULL);
-  signal(SIGTERM, SIG_DFL);
-  signal(SIGHUP, SIG_DFL);
-  signal(SIGPIPE, SIG_DFL);
+  signal(SIGTERM, SIG_DFL); /* what `terminate` sends */
+  cr_signal_restore(SIGPIPE);
   signals_thread();
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  cr_signals_open();
 }
 
 static void set_pid(cr_worker *w, int32_t pid) {
@@ -220,8 +222,8 @@ static _Noreturn void end(void) {
 
 /* ----------------------------------------------------------------------- main */
 
-static void signals_zygote(void) {
-  int ignored[] = {SIGINT, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTOU, SIGTTIN};
+static int signals_zygote(void) {
+  int ignored[] = {SIGINT, SIGQUIT, SIGPIPE};
   for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) signal(ignored[i], SIG_IGN);
   sigset_t chld, blocked;
   sigemptyset(&chld);
@@ -233,7 +235,7 @@ static void signals_zygote(void) {
   sigaddset(&blocked, SIGHUP);
   sigprocmask(SIG_SETMASK, &blocked, NULL);
   zygote.deaths = cr_fd_above(signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
-  cr_check(zygote.deaths >= 0);
+  return zygote.deaths >= 0 ? 0 : errno;
 }
 
 static void close_on_exec(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
@@ -249,6 +251,7 @@ static cr_strand *attach(const char *how) {
   zygote_socket = socket;
   int fds[] = {arena, zygote.requests, socket, zygote.lifeline};
   for (int i = 0; i < 4; i++) close_on_exec(fds[i]);
+  cr_fd_close_others(fds, 4);
   return cr_arena_attach(arena, base, size) == 0 ? &cr_strands[keeper % CR_STRANDS] : NULL;
 }
 
@@ -256,7 +259,11 @@ _Noreturn void cr_zygote_main(const char *how) {
   cr_strand *keeper = attach(how);
   if (!keeper) _exit(1);
   cr_strand_enter(keeper);
-  signals_zygote();
+  int error = signals_zygote();
+  if (error) {
+    zygote_complain("signalfd", error);
+    _exit(1);
+  }
   prctl(PR_SET_NAME, "conrun-zygote");
   cr_lent.open_latches = reap;
   role = SERVES;
