@@ -341,7 +341,8 @@ end
 local function matching(names, word)
   local found = {}
   for name in pairs(names) do
-    local hidden = name:find "^_" and not word:find "^_" or name:find "%f[^/%z]%.[^/]*/?$" and not word:find "%f[^/%z]%.[^/]*$"
+    local hidden = name:find "^_" and not word:find "^_"
+      or name:find "%f[^/%z]%.[^/]*/?$" and not word:find "%f[^/%z]%.[^/]*$"
     if name:sub(1, #word) == word and not hidden then
       found[#found + 1] = name
     end
