@@ -54,8 +54,9 @@ ABOVE = codec task state screen lib host
 floor = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(1)/*.c))
 LOW = $(OUT)/below.a
 ALL_LOW = -Wl,--whole-archive $(LOW) -Wl,--no-whole-archive
-HIGH = $(foreach f,$(ABOVE),$(call floor,$(f))) $(OUT)/compiled.o $(EXTRA_$(VARIANT))
+HIGH = $(foreach f,$(ABOVE),$(call floor,$(f))) $(OUT)/compiled.o $(OUT)/scripts.o $(EXTRA_$(VARIANT))
 EXTRA_tsan = $(OUT)/.ci/tsan.o
+SCRIPTS = $(sort $(wildcard scripts/*.lua) $(filter-out scripts/bench/%,$(wildcard scripts/*/*.lua)))
 LUA_PARTS = $(sort $(wildcard lua/conrun/*.lua lua/conrun/*/*.lua))
 
 # Tests in C, and modules in C that specs load.
@@ -88,7 +89,12 @@ $(OUT)/embedded.c: $(LUA_PARTS) .ci/embed.awk Makefile
 	$(call say,MAKE    $@)
 	$(Q)awk -f .ci/embed.awk $(LUA_PARTS) > $@
 
-$(OUT)/embedded.o $(OUT)/compiled.o: $(OUT)/%.o: $(OUT)/%.c $(OUT)/flags
+$(OUT)/scripts.c: $(SCRIPTS) .ci/embed_scripts.awk Makefile
+	@mkdir -p $(@D)
+	$(call say,MAKE    $@)
+	$(Q)awk -f .ci/embed_scripts.awk $(SCRIPTS) > $@
+
+$(OUT)/embedded.o $(OUT)/compiled.o $(OUT)/scripts.o: $(OUT)/%.o: $(OUT)/%.c $(OUT)/flags
 	$(call say,CC      $@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -28,8 +28,11 @@ local options = args.read(arg, usage, {
   kind = { "process", "thread" },
 }, math.huge)
 
+-- The scripts that lie beside this one; those of the working directory if this one comes
+-- from within the binary, where nothing lies beside it.
 local function own_scripts()
-  local folder = (arg[0]:match "^(.*/)" or "./"):gsub("'", "'\\''")
+  local beside = arg[0]:match "^(.*/)"
+  local folder = (beside and beside:sub(1, 1) ~= ":" and beside or "./"):gsub("'", "'\\''")
   local list <close> = io.popen(("ls '%s'*.lua"):format(folder))
   local files = {}
   for path in list:lines() do

@@ -2,9 +2,10 @@
 /*
 ** examples: the scripts that come with the program.
 **
-** They are files, not compiled in: people are meant to read and change them.
-** Where they are follows from where the program is, so that an installed copy
-** finds those of its own prefix and one that was just built those of its tree.
+** They are files, which people are meant to read and change.  Where they are follows
+** from where the program is, so that an installed copy finds those of its own prefix and
+** one that was just built those of its tree.  A copy elsewhere has none beside itself;
+** for that one they are in the binary too (state/scripts.c).
 ** What a script is about is the first sentence of its opening comment; it is read
 ** from there, so that the list cannot say something else than the script.
 */
@@ -48,13 +49,6 @@ static bool find_folder(char *room) {
   return false;
 }
 
-static bool demand_folder(char *room) {
-  if (find_folder(room)) return true;
-  cr_report_line("cannot find the examples: they are in share/conrun/scripts beside the bin/ of an "
-                 "installed conrun, or in scripts/ of its sources");
-  return false;
-}
-
 /* ------------------------------------------------------------------- listing */
 
 static int is_script(const struct dirent *e) {
@@ -71,9 +65,8 @@ static const char *said(char *line) {
 }
 
 /* The first line of the opening comment in `room`; empty if there is none. */
-static void describe(const char *path, char *room, int size) {
+static void describe(FILE *file, char *room, int size) {
   char line[256];
-  FILE *file = fopen(path, "r");
   room[0] = '\0';
   while (file != NULL && room[0] == '\0' && fgets(line, sizeof line, file) != NULL) {
     const char *text = said(line);
@@ -83,12 +76,10 @@ static void describe(const char *path, char *room, int size) {
   if (file != NULL) fclose(file);
 }
 
-static void list_one(FILE *out, const char *folder, const char *file, int width) {
-  char path[PATH_ROOM], about[120];
-  int name = (int)strlen(file) - 4;
-  if (!path_of(path, folder, file)) return;
-  describe(path, about, (int)sizeof about);
-  fprintf(out, "  %-*.*s  %s\n", width, name, file, about);
+static void list_one(FILE *out, const char *name, FILE *text, int width) {
+  char about[120];
+  describe(text, about, (int)sizeof about);
+  fprintf(out, "  %-*.*s  %s\n", width, (int)strlen(name) - 4, name, about);
 }
 
 static int widest(struct dirent **all, int n) {
@@ -98,31 +89,64 @@ static int widest(struct dirent **all, int n) {
   return width;
 }
 
+static void list_folder(FILE *out, const char *folder, struct dirent **all, int n) {
+  char path[PATH_ROOM];
+  int width = widest(all, n);
+  for (int i = 0; i < n; i++)
+    if (path_of(path, folder, all[i]->d_name))
+      list_one(out, all[i]->d_name, fopen(path, "r"), width);
+}
+
+/* Those that are modules of others are in folders. */
+static bool is_example(const cr_embedded *m) { return strchr(m->name, '/') == NULL; }
+
+static void list_own(FILE *out) {
+  int width = 0;
+  const cr_embedded *m;
+  for (m = cr_embedded_scripts; m->name; m++)
+    if (is_example(m) && (int)strlen(m->name) - 4 > width) width = (int)strlen(m->name) - 4;
+  for (m = cr_embedded_scripts; m->name; m++)
+    if (is_example(m)) list_one(out, m->name, fmemopen((void *)m->source, m->size, "r"), width);
+}
+
 int cr_examples_list(FILE *out) {
   char folder[PATH_ROOM];
   struct dirent **all;
-  if (!demand_folder(folder)) return EXIT_FAILURE;
-  int n = scandir(folder, &all, is_script, alphasort);
-  if (n < 0) return EXIT_FAILURE;
-  int width = widest(all, n);
-  for (int i = 0; i < n; i++) {
-    list_one(out, folder, all[i]->d_name, width);
-    free(all[i]);
+  int n = find_folder(folder) ? scandir(folder, &all, is_script, alphasort) : -1;
+  if (n < 0) {
+    list_own(out);
+  } else {
+    list_folder(out, folder, all, n);
+    for (int i = 0; i < n; i++) free(all[i]);
+    free(all);
   }
-  free(all);
   fprintf(out, "Run one by its name, --example=NAME; each of them takes --help.\n");
   return EXIT_SUCCESS;
 }
 
 /* ------------------------------------------------------------------- finding */
 
-char *cr_example_find(const char *name) {
-  char folder[PATH_ROOM], file[PATH_ROOM], path[PATH_ROOM];
+static char *own_path(const char *file) {
+  char path[PATH_ROOM + sizeof CR_SCRIPTS];
+  const cr_embedded *m = cr_script_embedded(file);
+  if (m == NULL || !is_example(m)) return NULL;
+  snprintf(path, sizeof path, CR_SCRIPTS "%s", file);
+  return strdup(path);
+}
+
+static char *path_in(const char *folder, const char *file) {
+  char path[PATH_ROOM];
   struct stat status;
-  if (!demand_folder(folder)) return NULL;
+  bool there = path_of(path, folder, file) && stat(path, &status) == 0 && S_ISREG(status.st_mode);
+  return there ? realpath(path, NULL) : NULL;
+}
+
+char *cr_example_find(const char *name) {
+  char folder[PATH_ROOM], file[PATH_ROOM], *path = NULL;
   int n = snprintf(file, sizeof file, "%s.lua", name);
-  bool fits = n < PATH_ROOM && strchr(name, '/') == NULL && path_of(path, folder, file);
-  if (fits && stat(path, &status) == 0 && S_ISREG(status.st_mode)) return realpath(path, NULL);
-  fprintf(stderr, "%s: no example '%s'; --examples lists them\n", cr_report_prefix(), name);
-  return NULL;
+  if (n < PATH_ROOM && strchr(name, '/') == NULL)
+    path = find_folder(folder) ? path_in(folder, file) : own_path(file);
+  if (path == NULL)
+    fprintf(stderr, "%s: no example '%s'; --examples lists them\n", cr_report_prefix(), name);
+  return path;
 }

@@ -107,7 +107,13 @@ int cr_script_pieces(lua_State *L, const cr_options *o, char **argv) {
 }
 
 int cr_script_run(lua_State *L, const char *name, bool with_arguments) {
-  int status = luaL_loadfile(L, name);
+  const cr_embedded *own = name && strncmp(name, CR_SCRIPTS, sizeof CR_SCRIPTS - 1) == 0
+                               ? cr_script_embedded(name)
+                               : NULL;
+  int status =
+      own ? luaL_loadbufferx(L, own->source, own->size, lua_pushfstring(L, "@%s", name), "t")
+          : luaL_loadfile(L, name);
+  if (own) lua_remove(L, -2);
   if (status == LUA_OK)
     status = cr_script_call(L, with_arguments ? push_arguments(L) : 0, LUA_MULTRET);
   return cr_report_status(L, status);

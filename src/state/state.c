@@ -96,7 +96,7 @@ static bool push_lua(lua_State *L, const char *name) {
 
 static int search(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  if (strncmp(name, "conrun", 6) != 0) return 0;
+  if (strncmp(name, "conrun", 6) != 0) return cr_script_search(L, name);
   if (!push_c(L, name) && !push_lua(L, name)) {
     if (name[6] != '.') return 0;
     lua_pushfstring(L, "no module '%s' in this conrun", name);

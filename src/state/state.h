@@ -73,6 +73,19 @@ typedef struct cr_embedded {
 } cr_embedded;
 extern const cr_embedded cr_embedded_modules[];
 
+/* The example scripts, by their path below scripts/; in package.path, and as `arg[0]`, that
+** path stands behind CR_SCRIPTS (scripts.c). */
+extern const cr_embedded cr_embedded_scripts[];
+#define CR_SCRIPTS ":conrun:/"
+
+/* The script of that name, with or without CR_SCRIPTS in front; NULL: there is none. */
+const cr_embedded *cr_script_embedded(const char *name);
+
+/* For a searcher of modules: looks for `name` by those templates of package.path that begin
+** with CR_SCRIPTS.  Pushes its loader and where it was found, and returns 2, or returns 0.
+** [-0, +(0|2), e] */
+int cr_script_search(lua_State *L, const char *name);
+
 /* ----------------------------------------------------------------- check.c */
 
 /* The last argument as a deadline: absent or nil is CR_FOREVER, 0 tries.
