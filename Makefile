@@ -42,7 +42,7 @@ BIND = -Wl,-z,now
 # static liblua goes in and is exported.  Nothing else is: a module may have functions of
 # its own with the names of ours.  A hard build lends some to the module of its faults.
 EXPORTS = -Wl,--dynamic-list=.ci/exports $(EXPORTS_$(VARIANT))
-EXPORTS_hard = $(foreach n,cr_fault* cr_me cr_strand* cr_arena* cr_census*,-Wl,--export-dynamic-symbol='$(n)')
+EXPORTS_hard = $(foreach n,cr_plan* cr_me cr_strand* cr_arena* cr_census*,-Wl,--export-dynamic-symbol='$(n)')
 LUA_LIBS = -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive -lm -ldl
 
 OUT = build/$(VARIANT)

@@ -223,6 +223,21 @@ TEST(redo_committed_is_finished) {
 
 static bool is_set(const void *word) { return atomic_load((const _Atomic uint32_t *)word) != 0; }
 
+TEST(point_acts_as_planned) {
+  int object;
+  CHECK(cr_plan("use:delay:1,park:fail:*", NULL) == 0);
+  for (int i = 0; i < 3; i++) cr_point(CR_AT_USE, &object);
+  CHECK(cr_plan_hits() == 1);
+  cr_point(CR_AT_SETTLE, &object);
+  CHECK(cr_plan_hits() == 1);
+  cr_point(CR_AT_PARK, NULL);
+  CHECK(cr_plan_hits() == 2);
+  CHECK(cr_plan("use:never", NULL) == EINVAL);
+  CHECK(cr_plan("", NULL) == 0);
+  cr_point(CR_AT_USE, &object);
+  CHECK(cr_plan_hits() == 0);
+}
+
 TEST(look_ends_by_itself) {
   cr_patience p = {0};
   _Atomic uint32_t nothing = 0, something = 1, where[3] = {0, cr_cpu_here(), cr_cpu_here() + 1};

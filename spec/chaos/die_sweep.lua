@@ -3,7 +3,7 @@
 -- die_sweep: a worker process dies at the first point of what it does, another one
 -- at the second, and so on to its very end; after each death the others go on.
 --
--- The points are those of src/base/fault.c: between any two writes that matter.
+-- The points are those of src/base/point.c: between any two writes that matter.
 -- What the worker had in its hands may be gone or there, but whole; everything else
 -- is as it was, and once all is closed nothing may be left that was not there
 -- before.  Needs a hard build ("make faults").
@@ -506,8 +506,8 @@ local function pass_over(number)
   local busy, go, helped, finish = conrun.event.new(), conrun.event.new(), conrun.event.new(), conrun.event.new()
   local runs = conrun.shared.value("i64")
   local victim = pool:submit(function(rule, b, g)
-    require("fault").plan(rule)
     b:set()
+    require("fault").plan(rule)
     g:wait()
   end, ("*:die:%d"):format(number), busy, go)
   assert(busy:wait(LONG))

@@ -2,7 +2,7 @@
 /*
 ** fault: the hard build's faults as a Lua module, for the sweeps.
 **
-**   fault.plan(rules [, "everybody"])   see src/base/fault.c; for the calling strand
+**   fault.plan(rules [, "everybody"])   see src/base/point.c; for the calling strand
 **   fault.hits()                        how often the plan has acted
 **   fault.memory(n, f, ...)             calls f while this Lua state can grow n times
 **                                       only: enough?, no error?, the error
@@ -20,13 +20,12 @@
 static int plan(lua_State *L) {
   const char *rules = luaL_checkstring(L, 1);
   bool all = lua_toboolean(L, 2);
-  luaL_argcheck(L, cr_fault_plan(rules, all ? NULL : cr_me) == 0, 1,
-                "point:action:number expected");
+  luaL_argcheck(L, cr_plan(rules, all ? NULL : cr_me) == 0, 1, "point:action:number expected");
   return 0;
 }
 
 static int hits(lua_State *L) {
-  lua_pushinteger(L, cr_fault_hits());
+  lua_pushinteger(L, cr_plan_hits());
   return 1;
 }
 

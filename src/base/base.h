@@ -69,7 +69,10 @@ static inline uint64_t cr_word(const void *address) { return (uint64_t)(uintptr_
 typedef int64_t cr_time;
 #define CR_FOREVER INT64_MAX
 
-cr_time cr_clock(void);
+cr_time cr_clock(void); /* the only one: deadlines, timers and looks all ask it */
+
+/* Seconds since 1970, for what people read. */
+double cr_time_of_day(void);
 
 /* The moment `seconds` from now; infinity and huge values give CR_FOREVER.
 ** `seconds` must not be negative or NaN. */
@@ -507,24 +510,49 @@ static inline void cr_redo_pointer(void *word, const void *value) {
 }
 void cr_redo_commit(void);
 
-/* ---------------------------------------------------------------- hard mode */
+/* ------------------------------------------------------------------ points */
 
-/* Fault points.  In a hard build (CR_HARD) cr_fault(name) can fail, delay or
-** die here, as the environment or a plan asks (fault.c); otherwise it is constant
-** false. */
-#define CR_FAULT_RULES 4
-#define CR_FAULT_ROOM 256 /* bytes behind the table of strands, for the plan */
+/*
+** A strand passes a point before it does something that other strands can see.  What a
+** plan makes of it (point.c) is its own affair; without a plan a point is a load and a
+** branch that is never taken.  CR_AT_WAKE may be passed under a latch, so a plan must not
+** wait there for another strand; no other point is.
+*/
+enum cr_point {
+  CR_AT_USE,    /* an operation on a shared object begins; object: it */
+  CR_AT_PARK,   /* the strand begins to wait; object: for what, may be NULL */
+  CR_AT_RESUME, /* the wait is over; object: for what it waited */
+  CR_AT_WAKE,   /* those who wait at a gate are about to be woken; object: the gate */
+  CR_AT_BIRTH,  /* the strand begins to run; object: its record */
+  CR_AT_DEATH,  /* a strand is about to be buried; object: its record */
+  CR_AT_START,  /* a task is about to be computed; object: its future */
+  CR_AT_SETTLE  /* a future is about to get its result; object: it */
+};
+
+/* In a hard build cr_fault(name) is a finer point, between two steps of an operation: it
+** can fail (true), delay or die there.  Otherwise it is constant false. */
 #ifdef CR_HARD
+#define cr_planned true
 bool cr_fault(const char *point);
-void cr_fault_begin(void); /* reads the environment's plan; the table is there */
 #else
+extern bool cr_planned;
 #define cr_fault(point) false
-#define cr_fault_begin() ((void)0)
 #endif
 
-/* Hard builds only.  From now on these rules hold, "" for none: for one strand, or
-** for everybody (NULL).  EINVAL: not understood, and none holds. */
-int cr_fault_plan(const char *rules, const cr_strand *whom);
-uint32_t cr_fault_hits(void); /* how often the plan has acted */
+void cr_point_pass(enum cr_point at, const void *object);
+static inline void cr_point(enum cr_point at, const void *object) {
+  if (__builtin_expect(cr_planned, false)) cr_point_pass(at, object);
+}
+
+#define CR_PLAN_RULES 4
+#define CR_PLAN_ROOM 256 /* bytes behind the table of strands */
+
+/* The table of strands is there.  A fresh one gets the plan of the environment. */
+void cr_plan_begin(bool fresh);
+
+/* From now on these rules hold, "" for none: for one strand, or for everybody (NULL).
+** EINVAL: not understood, and none holds. */
+int cr_plan(const char *rules, const cr_strand *whom);
+uint32_t cr_plan_hits(void); /* how often the plan has acted */
 
 #endif

@@ -19,6 +19,12 @@ cr_time cr_clock(void) {
   return (cr_time)now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
+double cr_time_of_day(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 cr_time cr_after(double seconds) {
   /* Half the range of the type: adding the clock cannot overflow. */
   if (seconds >= (double)(CR_FOREVER / 2) / (double)NANOSECONDS) return CR_FOREVER;

@@ -17,7 +17,7 @@ typedef struct table {
   _Atomic uint32_t hint; /* no record below it is known to be free; only a hint */
   cr_gate freed;
   _Alignas(64) cr_strand strand[CR_STRANDS];
-  char hard[CR_FAULT_ROOM]; /* fault.c, in hard builds only */
+  char plan[CR_PLAN_ROOM]; /* point.c */
 } table;
 
 cr_strand *cr_strands;
@@ -37,7 +37,7 @@ void cr_strands_use(void *memory, bool fresh) {
     atomic_store(&t->hint, 0);
   }
   cr_strands = t->strand;
-  if (fresh) cr_fault_begin();
+  cr_plan_begin(fresh);
 }
 
 cr_gate *cr_strands_gate(void) { return &whole()->freed; }
@@ -108,10 +108,12 @@ void cr_strand_enter(cr_strand *s) {
   atomic_store_explicit(&s->cpu, cr_cpu_here(), memory_order_relaxed);
   atomic_store(&s->pid, (int32_t)getpid());
   atomic_store(&s->tid, (int32_t)syscall(SYS_gettid));
+  cr_point(CR_AT_BIRTH, s);
   atomic_store(&s->state, word(CR_RUNNING));
 }
 
 bool cr_strand_claim(cr_strand *s) {
+  cr_point(CR_AT_DEATH, s);
   uint32_t state = atomic_load(&s->state);
   while ((state & 0xff) == CR_BORN || (state & 0xff) == CR_RUNNING)
     if (atomic_compare_exchange_weak(&s->state, &state, word(CR_DYING))) return true;

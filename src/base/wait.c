@@ -33,7 +33,7 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   atomic_store_explicit(&me->waits_at, gate, memory_order_relaxed);
   me->looks = 0;
   atomic_store(&me->waits_for, object);
-  (void)cr_fault("wait");
+  cr_point(CR_AT_PARK, object);
 }
 
 /* Where the kernel cannot wait for two words, the sleep is on the gate alone, and who
@@ -81,7 +81,7 @@ static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) 
 void cr_wait_end(bool served) {
   cr_strand *me = cr_me;
   cr_gate *gate = atomic_load_explicit(&me->waits_at, memory_order_relaxed);
-  (void)cr_fault("wait");
+  cr_point(CR_AT_RESUME, atomic_load_explicit(&me->waits_for, memory_order_relaxed));
   if (gate) {
     atomic_fetch_or(&gate->word, ARMED);
     if (!served) cr_futex_wake(&gate->word, 1);
@@ -110,6 +110,7 @@ int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline) {
 void cr_gate_wake(cr_gate *g, int n) {
   uint32_t word = atomic_load(&g->word);
   if (!(word & ARMED)) return;
+  cr_point(CR_AT_WAKE, g);
   atomic_store(&cr_me->waking, g);
   while ((word & ARMED) && !atomic_compare_exchange_weak(&g->word, &word, (word + 2) & ~ARMED)) {}
   (void)cr_fault("wake");

@@ -205,7 +205,10 @@ cr_handle *cr_handle_test(lua_State *L, int index, int type) {
 
 cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type) {
   cr_handle *h = cr_handle_test(L, index, (int)type);
-  if (h && h->object) return h;
+  if (h && h->object) {
+    cr_point(CR_AT_USE, h->object);
+    return h;
+  }
   if (!h) luaL_typeerror(L, index, types[type].name);
   luaL_argerror(L, index, lua_pushfstring(L, "the %s is closed", types[type].name));
   return NULL;
@@ -222,6 +225,9 @@ static void *check_and_remember(lua_State *L, int index, enum cr_type_id type) {
 void *cr_handle_check(lua_State *L, int index, enum cr_type_id type) {
   const cr_handle *h = lua_touserdata(L, index);
   const known_handle *k = known(h);
-  if (h && k->handle == h && k->type == type && h->object == k->object) return k->object;
+  if (h && k->handle == h && k->type == type && h->object == k->object) {
+    cr_point(CR_AT_USE, k->object);
+    return k->object;
+  }
   return check_and_remember(L, index, type);
 }

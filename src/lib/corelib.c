@@ -3,7 +3,6 @@
 ** corelib: the small things that belong to no object; module "conrun.core",
 ** from which lua/conrun/init.lua makes "conrun".
 */
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/lib.h"
@@ -23,9 +22,7 @@ static int core_clock(lua_State *L) {
 
 /* The time of day, for log lines. */
 static int core_time(lua_State *L) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+  lua_pushnumber(L, cr_time_of_day());
   return 1;
 }
 

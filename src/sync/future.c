@@ -70,6 +70,7 @@ static void settle(cr_future *f, enum cr_future_state final, const cr_value *v) 
 int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
   static const cr_value none = {.head = CR_V_NONE};
   cr_check(final >= CR_DONE);
+  cr_point(CR_AT_SETTLE, f);
   cr_latch_take(&f->object.latch);
   int r = cr_future_done(f) ? EALREADY : 0;
   if (r == 0) settle(f, final, v ? v : &none);

@@ -310,13 +310,13 @@ void cr_task_run(lua_State *L, cr_future *f) {
             .result.head = CR_V_NONE,
             .error.head = CR_V_NONE,
             .timed = p && p->task_timeout != 0};
+  cr_point(CR_AT_START, f);
   task *outer = current;
   int top = lua_gettop(L);
   current = &t;
   compute(L, &t);
   current = outer;
   lua_settop(L, top);
-  (void)cr_fault("task");
   settle(&t);
   (void)cr_fault("task");
   cr_task_let_go(f);

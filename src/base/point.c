@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** fault: a hard build hurts itself where it is told to.
+** point: what happens to a strand where others could notice it.
 **
-** The code is full of named points, cr_fault("alloc"), cr_fault("redo") ..., at
-** the moments that chance seldom meets: between two writes of a log, between a
-** change and its wake-up, before a system call.  A plan says what is to happen at
-** one of the passages:
+** Two kinds of points.  In every build cr_point(CR_AT_USE, object) and its like stand
+** where a strand is about to do something that others can see (base.h lists them): these
+** are what a trace would record and where a schedule would decide who goes on.  In a hard
+** build there are finer ones besides, cr_fault("alloc"), cr_fault("redo") ..., at the
+** moments that chance seldom meets: between two writes of a log, between a change and its
+** wake-up, before a system call.  Only those can fail, and they would cost too much
+** elsewhere, since some are in the middle of a dozen instructions.
+**
+** A plan says what is to happen at which passage of a point:
 **
 **   CONRUN_FAULT="alloc:fail:17"             the 18th passage of `alloc` fails
-**   CONRUN_FAULT="latch:die:3,*:delay:*"     several rules; * is any point, any time
+**   CONRUN_FAULT="use:die:3,*:delay:*"       several rules; * is any point, any time
 **
 **   fail    the point answers true, and the call reports that it could not
 **   die     SIGKILL to oneself; for worker processes only, others pass
@@ -19,17 +24,19 @@
 ** gets a number of its own by one atomic addition, and a plan with a number acts
 ** exactly once, whoever comes by.  The same program with the same plan is thereby
 ** the replay, as far as its strands meet in the same order; a plan for one strand
-** alone (cr_fault_plan with `whom`) is exact.
+** alone (cr_plan with `whom`) is exact.
 **
 ** The plan is written while nobody counts: `on` is cleared first and set last.  A
 ** strand that is in the middle of a passage then may count once in the new plan;
 ** sweeps plan for the strand that calls, where that cannot be.
 **
-** A process that dies here leaves what any killed process leaves.  In every other
-** build the points are the constant false and this file is empty.
+** Whether there is a plan at all is one byte of each process (cr_planned), so that a
+** point costs a load and a branch when there is none.  A process learns it when it maps
+** the table; a plan that begins later is for the process that made it, and, in a hard
+** build, where every point looks at the plan itself, for all.
+**
+** A process that dies here leaves what any killed process leaves.
 */
-#ifdef CR_HARD
-
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -61,9 +68,9 @@ typedef struct rule {
 typedef struct plan {
   _Atomic uint32_t on; /* rules in force; the rest is r/o while it is not 0 */
   _Atomic uint32_t hits;
-  rule rule[CR_FAULT_RULES];
+  rule rule[CR_PLAN_RULES];
 } plan;
-_Static_assert(sizeof(plan) <= CR_FAULT_ROOM, "the plan fits behind the table of strands");
+_Static_assert(sizeof(plan) <= CR_PLAN_ROOM, "the plan fits behind the table of strands");
 
 static plan *whole(void) { return (plan *)(void *)&cr_strands[CR_STRANDS]; }
 
@@ -91,7 +98,7 @@ static bool act(const rule *r, uint64_t passage) {
   return r->action == FAIL;
 }
 
-bool cr_fault(const char *point) {
+static bool pass(const char *point) {
   if (!cr_strands) return false;
   plan *p = whole();
   bool fail = false;
@@ -107,7 +114,30 @@ bool cr_fault(const char *point) {
   return fail;
 }
 
-uint32_t cr_fault_hits(void) { return atomic_load(&whole()->hits); }
+void cr_point_pass(enum cr_point at, const void *object) {
+  static const char *const names[] = {
+      [CR_AT_USE] = "use",     [CR_AT_PARK] = "park",    [CR_AT_RESUME] = "resume",
+      [CR_AT_WAKE] = "waking", [CR_AT_BIRTH] = "birth",  [CR_AT_DEATH] = "death",
+      [CR_AT_START] = "start", [CR_AT_SETTLE] = "settle"};
+  (void)object;
+  (void)pass(names[at]);
+}
+
+#ifdef CR_HARD
+bool cr_fault(const char *point) { return pass(point); }
+#else
+bool cr_planned;
+#endif
+
+/* Stored where processes agree, and noted in this one. */
+static void put_in_force(uint32_t rules) {
+  atomic_store(&whole()->on, rules);
+#ifndef CR_HARD
+  cr_planned = rules != 0;
+#endif
+}
+
+uint32_t cr_plan_hits(void) { return atomic_load(&whole()->hits); }
 
 /* ------------------------------------------------------------------- planning */
 
@@ -137,27 +167,26 @@ static bool read_rule(char *text, rule *r) {
   return read_action(action, &r->action) && read_number(number, &r->number);
 }
 
-int cr_fault_plan(const char *rules, const cr_strand *whom) {
+int cr_plan(const char *rules, const cr_strand *whom) {
   plan *p = whole();
   char text[256], *rest = NULL;
   uint32_t n = 0;
   if (strlen(rules) >= sizeof text) return EINVAL;
   memcpy(text, rules, strlen(rules) + 1);
-  atomic_store(&p->on, 0);
+  put_in_force(0);
   for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
     rule r = {.whom = whom ? whom->index : EVERYBODY};
-    if (n == CR_FAULT_RULES || !read_rule(word, &r)) return EINVAL;
+    if (n == CR_PLAN_RULES || !read_rule(word, &r)) return EINVAL;
     memcpy(&p->rule[n++], &r, sizeof r);
   }
   atomic_store(&p->hits, 0);
-  atomic_store(&p->on, n);
+  put_in_force(n);
   return 0;
 }
 
 /* A plan that cannot be read must not pass for one that found nothing. */
-void cr_fault_begin(void) {
-  const char *rules = getenv("CONRUN_FAULT");
-  if (rules) cr_check(cr_fault_plan(rules, NULL) == 0);
+void cr_plan_begin(bool fresh) {
+  const char *rules = fresh ? getenv("CONRUN_FAULT") : NULL;
+  if (rules) cr_check(cr_plan(rules, NULL) == 0);
+  if (!fresh) put_in_force(atomic_load(&whole()->on));
 }
-
-#endif
