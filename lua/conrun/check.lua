@@ -57,28 +57,13 @@ function check.deadline(timeout, what, level)
   return require("conrun.core.future").deadline(timeout)
 end
 
--- What the user may have meant: the known name with the longest common start.
-local function nearest(name, known)
-  local best, length = nil, 2
-  for candidate in pairs(known) do
-    local same = 0
-    while same < #name and name:byte(same + 1) == candidate:byte(same + 1) do
-      same = same + 1
-    end
-    if same > length then
-      best, length = candidate, same
-    end
-  end
-  return best
-end
-
-local function list_of(known)
+local function names_of(known)
   local names = {}
   for name in pairs(known) do
-    names[#names + 1] = "'" .. name .. "'"
+    names[#names + 1] = name
   end
   table.sort(names)
-  return table.concat(names, ", ")
+  return names
 end
 
 --- Options of a call: a table whose fields are all known; nil is no options.
@@ -97,9 +82,10 @@ function check.options(options, known, position, name, level)
   end
   for key in pairs(options) do
     if not known[key] then
-      local near = type(key) == "string" and nearest(key, known)
+      local names = names_of(known)
+      local near = type(key) == "string" and require("conrun.core").nearest(key, names)
       raise(level, "bad argument #%d to '%s' (unknown option '%s'%s)", position, name, tostring(key), near
-        and (" (did you mean '%s'?)"):format(near) or " (known are " .. list_of(known) .. ")")
+        and (" (did you mean '%s'?)"):format(near) or " (known are '" .. table.concat(names, "', '") .. "')")
     end
   end
   return options

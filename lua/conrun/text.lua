@@ -118,40 +118,12 @@ function text.wrap(words, columns)
   return lines
 end
 
--- How many slips make `b` of `a`: a letter too many, missing or wrong, or two of them
--- in the wrong order.
-local function distance(a, b)
-  local last, row = {}, {}
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local before = last
-    last, row = row, { [0] = i }
-    for j = 1, #b do
-      local x, y = a:byte(i), b:byte(j)
-      row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (x == y and 0 or 1))
-      if i > 1 and j > 1 and x == b:byte(j - 1) and a:byte(i - 1) == y then
-        row[j] = math.min(row[j], before[j - 2] + 1)
-      end
-    end
-  end
-  return row[#b]
-end
-
 --- The word of a list that is most like `word`, if any is near enough for a slip.
 ---@param word string
 ---@param list string[]
 ---@return string?
 function text.nearest(word, list)
-  local best, least = nil, math.max(1, #word // 3) + 1
-  for _, candidate in ipairs(list) do
-    local far = distance(word, candidate)
-    if far < least then
-      best, least = candidate, far
-    end
-  end
-  return best
+  return require("conrun.core").nearest(word, list)
 end
 
 return text

@@ -138,46 +138,15 @@ static bool read_word(cr_options *o, const char *arg) {
 
 /* ------------------------------------------------------------------ refusals */
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Edit distance of two short words (insert, delete, replace); `a` has `la` bytes. */
-#define LONGEST 24
-static size_t distance(const char *a, size_t la, const char *b) {
-  size_t lb = strlen(b), row[LONGEST + 1];
-  if (la > LONGEST || lb > LONGEST) return SIZE_MAX;
-  for (size_t j = 0; j <= lb; j++) row[j] = j;
-  for (size_t i = 1; i <= la; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= lb; j++) {
-      size_t above = row[j];
-      row[j] = least(diagonal + (a[i - 1] != b[j - 1]), least(above, row[j - 1]) + 1);
-      diagonal = above;
-    }
-  }
-  return row[lb];
-}
-
-/* The word that was probably meant, NULL when none is near. */
-static const word *nearest(const char *bad) {
-  const word *best = NULL;
-  size_t limit = 3;
-  for (size_t i = 0; i < WORDS; i++) {
-    size_t d = distance(bad, name_length(bad), words[i].name);
-    if (d >= limit) continue;
-    limit = d;
-    best = &words[i];
-  }
-  return best;
-}
-
 /* One line about a word that is not understood; `where` comes before it. */
 static void refuse_word(const char *where, const char *bad) {
-  const word *w = find(bad), *meant = w == NULL ? nearest(bad) : NULL;
+  const word *w = find(bad);
+  cr_guess guess = {.word = bad, .length = name_length(bad)};
+  for (size_t i = 0; i < WORDS && !w; i++) cr_guess_try(&guess, words[i].name);
   const char *name = cr_report_prefix(), *equals = strchr(bad, '=');
   fprintf(stderr, "%s: %s", name, where);
-  if (meant != NULL)
-    fprintf(stderr, "unrecognized option '%s' (did you mean '%s'?)\n", bad, meant->name);
+  if (guess.best)
+    fprintf(stderr, "unrecognized option '%s' (did you mean '%s'?)\n", bad, guess.best);
   else if (w == NULL)
     fprintf(stderr, "unrecognized option '%s'\n", bad);
   else if (w->read == NULL)

@@ -53,6 +53,19 @@ static int core_current(lua_State *L) {
   return 1;
 }
 
+/* nearest(word, list of words) -> the one that was probably meant, or nil. */
+static int core_nearest(lua_State *L) {
+  cr_guess guess = {.best = NULL};
+  guess.word = luaL_checklstring(L, 1, &guess.length);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; i++) {
+    cr_guess_try(&guess, lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, guess.best);
+  return 1;
+}
+
 static int core_strand_name(lua_State *L) {
   lua_pushstring(L, cr_me->name);
   return 1;
@@ -77,6 +90,7 @@ static const luaL_Reg core_functions[] = {
     {"time", core_time},
     {"cpu_count", core_cpu_count},
     {"current", core_current},
+    {"nearest", core_nearest},
     {"strand_name", core_strand_name},
     {"error_metatable", core_error_metatable},
     {"answers", cr_answers_list},

@@ -11,40 +11,6 @@
 
 /* ------------------------------------------------------------------- their names */
 
-/* How many single-character edits make `a` into `b`; `b` is one of our own
-** short names, `a` is what the user wrote. */
-#define NAME_LONGEST 32
-static size_t distance(const char *a, const char *b) {
-  size_t row[NAME_LONGEST + 1], n = strlen(b);
-  if (n > NAME_LONGEST || strlen(a) > NAME_LONGEST) return NAME_LONGEST;
-  for (size_t j = 0; j <= n; j++) row[j] = j;
-  for (size_t i = 0; a[i]; i++) {
-    size_t corner = row[0];
-    row[0] = i + 1;
-    for (size_t j = 1; j <= n; j++) {
-      size_t best = corner + (a[i] != b[j - 1]);
-      if (row[j] + 1 < best) best = row[j] + 1;
-      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      corner = row[j];
-      row[j] = best;
-    }
-  }
-  return row[n];
-}
-
-static const char *nearest(const char *name, const char *const known[]) {
-  const char *found = NULL;
-  size_t least = strlen(name) < 5 ? 2 : 3; /* short names are near to everything */
-  for (; *known; known++) {
-    size_t d = distance(name, *known);
-    if (d < least) {
-      least = d;
-      found = *known;
-    }
-  }
-  return found;
-}
-
 static bool is_known(const char *name, const char *const known[]) {
   for (; *known; known++)
     if (strcmp(name, *known) == 0) return true;
@@ -52,9 +18,10 @@ static bool is_known(const char *name, const char *const known[]) {
 }
 
 static void refuse_option(lua_State *L, int index, const char *name, const char *const known[]) {
-  const char *near = nearest(name, known);
-  if (near)
-    lua_pushfstring(L, "unknown option '%s' (did you mean '%s'?)", name, near);
+  cr_guess guess = {.word = name, .length = strlen(name)};
+  for (const char *const *k = known; *k; k++) cr_guess_try(&guess, *k);
+  if (guess.best)
+    lua_pushfstring(L, "unknown option '%s' (did you mean '%s'?)", name, guess.best);
   else {
     lua_pushfstring(L, "unknown option '%s' (known are", name);
     for (const char *const *k = known; *k; k++) {

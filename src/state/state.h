@@ -13,6 +13,7 @@
 **   type.c     methods of handles
 **   check.c    deadlines and functions as arguments
 **   option.c   options of a function
+**   guess.c    the word that was probably meant
 **   outcome.c  what a call has come to: values, errors
 **   box.c      values in the hands of a binding
 **   guard.c    something acquired, as a value for <close>
@@ -106,6 +107,16 @@ void cr_check_callable(lua_State *L, int index);
 /* Raises if the options table at `index` has a key that is not in the
 ** NULL-terminated list: unknown option 'worker' (did you mean 'workers'?). */
 void cr_check_options(lua_State *L, int index, const char *const known[]);
+
+/* Looks for the word that was meant by `word`: set that and its length, try each known
+** word, and `best` is the nearest; NULL: none is near (guess.c). */
+typedef struct cr_guess {
+  const char *word;
+  size_t length;
+  const char *best;
+  size_t slips; /* that make the best of the word */
+} cr_guess;
+void cr_guess_try(cr_guess *g, const char *candidate);
 
 /* The option `name` of the table at `index`, or `absent`; index 0 means that
 ** there is no table.  Raises for a value of another kind, naming the option.
