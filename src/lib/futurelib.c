@@ -31,36 +31,6 @@ static void look(lua_State *L) {
   if (cr_notices() & CR_CALLBACKS) cr_look_up(L);
 }
 
-/* A wait with a deadline is cut into pieces if it may come to helping: whether
-** other workers are busy or wait as well can change without anybody being told. */
-#define PIECE 10000000 /* ns */
-
-cr_time cr_piece(bool cut, cr_time deadline) {
-  cr_time end = cr_clock() + PIECE;
-  return cut && deadline != CR_FOREVER && end < deadline ? end : deadline;
-}
-
-static int await_or_help(lua_State *L, cr_future *f, cr_time deadline) {
-  for (;;) {
-    bool timed = deadline != CR_FOREVER, mine = cr_pool_can_help(f, false);
-    if (mine && cr_pool_can_help(f, timed)) cr_pool_help(L, f);
-    cr_time end = cr_piece(mine, deadline);
-    int r = cr_future_wait(f, end);
-    if (r == EINTR)
-      cr_look_up(L);
-    else if (r == 0 || end == deadline)
-      return r;
-  }
-}
-
-int cr_future_await(lua_State *L, cr_future *f, cr_time deadline) {
-  if (cr_future_done(f)) return 0;
-  look(L);
-  if (deadline == 0) return cr_future_done(f) ? 0 : ETIMEDOUT;
-  cr_here(L);
-  return await_or_help(L, f, deadline);
-}
-
 int cr_future_values(lua_State *L, const cr_future *f) { return cr_decode_borrowed(L, &f->result); }
 
 void cr_future_error(lua_State *L, const cr_future *f) {
@@ -283,65 +253,46 @@ enum {
   UNTIL
 };
 
-/* Moves the final futures of PENDING to READY and closes the gaps; returns how
-** many it found.  *n is the number of those that are left. */
-static lua_Integer sweep(lua_State *L, lua_Integer *n, bool watch) {
-  lua_Integer kept = 0, found = 0;
-  for (lua_Integer i = 1; i <= *n; i++) {
-    lua_rawgeti(L, PENDING, i);
-    cr_handle *h = cr_handle_check_open(L, -1, CR_FUTURE);
-    if (watch) cr_object_watch(h->object);
-    bool final = cr_future_done((cr_future *)h->object);
+typedef struct gathering {
+  cr_several several; /* count: futures that are pending */
+  lua_Integer found;  /* that have become final */
+} gathering;
+
+static cr_future *pending_future(lua_State *L, const cr_several *s, size_t i) {
+  (void)s;
+  lua_rawgeti(L, PENDING, (lua_Integer)i + 1);
+  return (cr_future *)cr_handle_check_open(L, -1, CR_FUTURE)->object;
+}
+
+/* Moves the final futures of PENDING to READY and closes the gaps. */
+static bool sweep(lua_State *L, cr_several *s, bool watch) {
+  lua_Integer kept = 0, n = (lua_Integer)s->count, *found = &((gathering *)s)->found;
+  for (lua_Integer i = 1; i <= n; i++) {
+    cr_future *f = pending_future(L, s, (size_t)i - 1);
+    if (watch) cr_object_watch(&f->object);
+    bool final = cr_future_done(f);
     if (final || ++kept < i)
-      lua_rawseti(L, final ? READY : PENDING, final ? ++found : kept);
+      lua_rawseti(L, final ? READY : PENDING, final ? ++*found : kept);
     else
       lua_pop(L, 1);
   }
-  *n = kept;
-  return found;
-}
-
-bool cr_bell_sleep(lua_State *L, uint32_t seen, cr_time deadline) {
-  cr_wait_begin(CR_ON_SELECT, NULL, NULL);
-  int r = cr_bell_wait(seen, deadline);
-  cr_wait_end(true);
-  if (r == EINTR) cr_look_up(L);
-  return r != ETIMEDOUT;
-}
-
-/* Computes the first of the pending futures that is this worker's to compute.  Is
-** there any that may become so? */
-static bool help_one(lua_State *L, lua_Integer n, cr_time until) {
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, PENDING, i);
-    cr_future *f = (cr_future *)cr_handle_check_open(L, -1, CR_FUTURE)->object;
-    bool mine = cr_pool_can_help(f, false);
-    if (mine && cr_pool_can_help(f, until != CR_FOREVER)) cr_pool_help(L, f);
-    lua_pop(L, 1);
-    if (mine) return true;
-  }
-  return false;
+  s->count = (size_t)kept;
+  return *found > 0 || kept == 0;
 }
 
 /* gather(pending, count, ready, until) -> count left, count ready
 ** Waits until at least one of the pending futures is final; the second count is
 ** 0 if none is by then. */
 static int gather(lua_State *L) {
+  gathering g = {{.look = sweep, .future = pending_future}, 0};
   lua_Integer n = luaL_checkinteger(L, COUNT);
   cr_time until = luaL_checkinteger(L, UNTIL);
+  g.several.count = n > 0 ? (size_t)n : 0;
   lua_settop(L, UNTIL);
   look(L);
-  lua_Integer found = sweep(L, &n, false);
-  if (found == 0 && n > 0) cr_here(L);
-  for (bool more = until != 0; found == 0 && n > 0 && more;) {
-    bool mine = help_one(L, n, until);
-    uint32_t seen = cr_bell();
-    found = sweep(L, &n, true);
-    cr_time end = cr_piece(mine, until);
-    if (found == 0) more = cr_bell_sleep(L, seen, end) || end != until;
-  }
-  lua_pushinteger(L, n);
-  lua_pushinteger(L, found);
+  cr_await_first(L, &g.several, until);
+  lua_pushinteger(L, (lua_Integer)g.several.count);
+  lua_pushinteger(L, g.found);
   return 2;
 }
 

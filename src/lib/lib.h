@@ -76,24 +76,31 @@ int luaopen_conrun_core_worker(lua_State *L);
 int luaopen_conrun_core_future(lua_State *L);
 int luaopen_conrun_core_pool(lua_State *L);
 
-/* ------------------------------------------------------------- futurelib.c */
+/* ----------------------------------------------------------------- await.c */
 
 /* Waits until the future is final: 0 or ETIMEDOUT.  Runs callbacks meanwhile,
-** raises what cr_look_up raises. */
-int cr_future_await(lua_State *L, cr_future *f, cr_time deadline);
+** raises what cr_look_up raises.  [-0, +0, e] */
+int cr_future_await(lua_State *L, cr_future *f, cr_time until);
 
-/* The end of the next piece of a wait that a worker may have to leave in order to
-** help its pool. */
-cr_time cr_piece(bool cut, cr_time deadline);
+/* Several things, of which the first that is there is waited for.  Put it first in a
+** struct that says which. */
+typedef struct cr_several {
+  /* Is one there?  With `watch` the others will ring this strand's bell.  [-0, +?, e] */
+  bool (*look)(lua_State *L, struct cr_several *s, bool watch);
+  /* The future that thing `i` is, from 0; NULL: it is none.  [-0, +?, e] */
+  cr_future *(*future)(lua_State *L, const struct cr_several *s, size_t i);
+  size_t count; /* of the things; `look` may change it */
+} cr_several;
+
+/* False: none is there in time.  What `look` has pushed stays.  [-0, +?, e] */
+bool cr_await_first(lua_State *L, cr_several *s, cr_time until);
+
+/* ------------------------------------------------------------- futurelib.c */
 
 /* Pushes the values of a future that is DONE, or what a FAILED or CANCELLED one
 ** raises.  Returns how many values; the second pushes one.  [-0, +n, e] */
 int cr_future_values(lua_State *L, const cr_future *f);
 void cr_future_error(lua_State *L, const cr_future *f);
-
-/* Sleeps until this strand's bell rings, which was `seen` before the caller
-** looked; false when the deadline has passed.  For waits for one of many. */
-bool cr_bell_sleep(lua_State *L, uint32_t seen, cr_time deadline);
 
 /* Runs the callbacks of this strand whose futures are final.  [-0, +0, e] */
 void cr_future_callbacks(lua_State *L);

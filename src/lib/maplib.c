@@ -335,25 +335,23 @@ static int collect(lua_State *L) {
   return hand_out(L, m);
 }
 
-/* The first chunk of the ring that is final, or m->count. */
-static size_t find_final(mapping *m, bool watch) {
-  size_t i = 0;
-  for (; i < m->count; i++) {
-    cr_future *f = chunk_at(m, i)->future;
-    if (watch) cr_object_watch(&f->object);
-    if (cr_future_done(f)) break;
-  }
-  return i;
+typedef struct unordered {
+  cr_several several; /* the chunks of the ring */
+  mapping *mapping;
+  size_t final; /* the first of them that is */
+} unordered;
+
+static cr_future *chunk_future(lua_State *L, const cr_several *s, size_t i) {
+  (void)L;
+  return chunk_at(((const unordered *)s)->mapping, i)->future;
 }
 
-/* Computes the first chunk that is this worker's to compute.  Is there any that may
-** become so? */
-static bool help_one(lua_State *L, mapping *m, cr_time until) {
-  for (size_t i = 0; i < m->count; i++) {
-    cr_future *f = chunk_at(m, i)->future;
-    if (!cr_pool_can_help(f, false)) continue;
-    if (cr_pool_can_help(f, until != CR_FOREVER)) cr_pool_help(L, f);
-    return true;
+static bool find_final(lua_State *L, cr_several *s, bool watch) {
+  unordered *u = (unordered *)s;
+  for (u->final = 0; u->final < s->count; u->final++) {
+    cr_future *f = chunk_future(L, s, u->final);
+    if (watch) cr_object_watch(&f->object);
+    if (cr_future_done(f)) return true;
   }
   return false;
 }
@@ -361,19 +359,10 @@ static bool help_one(lua_State *L, mapping *m, cr_time until) {
 /* Waits until one is final and brings it to the front; the others stay in no
 ** particular order, which nobody asks for. */
 static bool front_final(lua_State *L, mapping *m, cr_time until) {
-  size_t i = find_final(m, false);
-  if (i == m->count) cr_here(L);
-  for (bool more = true; i == m->count && more;) {
-    bool mine = help_one(L, m, until);
-    uint32_t seen = cr_bell();
-    i = find_final(m, true);
-    if (i < m->count) break;
-    cr_time end = cr_piece(mine, until);
-    more = cr_bell_sleep(L, seen, end) || end != until;
-  }
-  if (i == m->count) return false;
-  chunk final = *chunk_at(m, i);
-  *chunk_at(m, i) = *chunk_at(m, 0);
+  unordered u = {{find_final, chunk_future, m->count}, m, 0};
+  if (!cr_await_first(L, &u.several, until)) return false;
+  chunk final = *chunk_at(m, u.final);
+  *chunk_at(m, u.final) = *chunk_at(m, 0);
   *chunk_at(m, 0) = final;
   return true;
 }

@@ -48,8 +48,9 @@ static cr_object *push_object(lua_State *L, lua_Integer i) {
 }
 
 /* Pushes the first ready object and its index; otherwise all are watched. */
-static bool push_ready(lua_State *L, lua_Integer n, bool watch) {
-  for (lua_Integer i = 1; i <= n; i++) {
+static bool push_ready(lua_State *L, cr_several *s, bool watch) {
+  s->count = (size_t)luaL_len(L, 1);
+  for (lua_Integer i = 1; i <= (lua_Integer)s->count; i++) {
     cr_object *o = push_object(L, i);
     if (watch) cr_object_watch(to_watch(o));
     if (is_ready(o)) {
@@ -61,32 +62,19 @@ static bool push_ready(lua_State *L, lua_Integer n, bool watch) {
   return false;
 }
 
-/* The record of the wait is taken back before anything may raise: cr_look_up
-** runs outside of it. */
-static int sleep_on_bell(uint32_t seen, cr_time deadline) {
-  cr_wait_begin(CR_ON_SELECT, NULL, NULL);
-  int r = cr_bell_wait(seen, deadline);
-  cr_wait_end(true);
-  return r;
+static cr_future *future_at(lua_State *L, const cr_several *s, size_t i) {
+  (void)s;
+  cr_object *o = push_object(L, (lua_Integer)i + 1);
+  return o->type == CR_FUTURE ? (cr_future *)o : NULL;
 }
 
 /* select(list [,t]) -> object, index | nil, "timeout" */
 static int wait_first(lua_State *L) {
+  cr_several s = {.look = push_ready, .future = future_at};
   luaL_checktype(L, 1, LUA_TTABLE);
   cr_time deadline = cr_check_timeout(L, 2);
   luaL_argcheck(L, luaL_len(L, 1) > 0, 1, "the list is empty: there is nothing to wait for");
-  if (push_ready(L, luaL_len(L, 1), deadline != 0)) return 2;
-  if (deadline == 0) return cr_outcome(L, true, ETIMEDOUT);
-  cr_here(L);
-  for (;;) {
-    uint32_t seen = cr_bell();
-    if (push_ready(L, luaL_len(L, 1), true)) return 2;
-    int r = sleep_on_bell(seen, deadline);
-    if (r == EINTR)
-      cr_look_up(L);
-    else if (r)
-      return cr_outcome(L, true, r);
-  }
+  return cr_await_first(L, &s, deadline) ? 2 : cr_outcome(L, true, ETIMEDOUT);
 }
 
 /* conrun.select(list) itself: the module is callable. */
