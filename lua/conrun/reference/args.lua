@@ -24,6 +24,10 @@ local args = {}
 function args.read(list, usage, spec, positional) end
 
 --- A whole number of at least `least` from a text, or the end of the program.
+---
+--- ```lua
+--- print(conrun.args.integer("--count", "12", 1)) --> 12
+--- ```
 ---@param what string names the argument in the message
 ---@param text string?
 ---@param least? integer 1 unless given
@@ -31,6 +35,10 @@ function args.read(list, usage, spec, positional) end
 function args.integer(what, text, least) end
 
 --- A list of whole numbers from a text such as "1,2,4", or the end of the program.
+---
+--- ```lua
+--- print(table.concat(conrun.args.integers("--sizes", "2,4,8"), " ")) --> 2 4 8
+--- ```
 ---@param what string names the argument in the message
 ---@param text string
 ---@param least? integer 1 unless given
@@ -38,6 +46,11 @@ function args.integer(what, text, least) end
 function args.integers(what, text, least) end
 
 --- Ends the program with one line on stderr and exit code 1.
+---
+--- ```lua
+--- -- conrun.args.fail("no file '%s'", name) ends the script with that line on stderr and exit code 1
+--- print(type(conrun.args.fail)) --> function
+--- ```
 ---@param format string as for string.format
 ---@param ... any
 function args.fail(format, ...) end

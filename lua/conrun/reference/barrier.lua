@@ -33,15 +33,35 @@ function barrier.new(parties, options) end
 local Barrier = {}
 
 --- Waits until all parties have come. A timeout of 0 breaks the barrier at once, unless this is the last to come.
+---
+--- ```lua
+--- local barrier = conrun.barrier.new(2)
+--- local other = conrun.thread.start(function() return barrier:wait() end)
+--- local mine = barrier:wait()
+--- print(mine + other:result()) --> 1
+--- ```
 ---@param timeout? number
 ---@return integer? index 0 to parties - 1, each once a round; nil if the barrier broke
 ---@return string? why "timeout" for who broke it so, "broken" for the others
 function Barrier:wait(timeout) end
 
 --- Breaks the barrier for all who wait and all who come later.
+---
+--- ```lua
+--- local barrier = conrun.barrier.new(2)
+--- barrier:abort()
+--- print(barrier:wait()) --> nil broken
+--- ```
 function Barrier:abort() end
 
 --- Makes the barrier usable again. Those who wait now are told that it broke.
+---
+--- ```lua
+--- local barrier = conrun.barrier.new(1)
+--- barrier:abort()
+--- barrier:reset()
+--- print(barrier:wait()) --> 0
+--- ```
 function Barrier:reset() end
 
 return barrier

@@ -20,6 +20,10 @@ local bench = {}
 function bench.time(fn, ...) end
 
 --- The middle of a list of numbers, which stays as it is; of an even count the mean of the middle two.
+---
+--- ```lua
+--- print(conrun.bench.median { 3, 1, 10 }) --> 3
+--- ```
 ---@param numbers number[] at least one
 ---@return number median
 function bench.median(numbers) end
@@ -37,18 +41,32 @@ function bench.median(numbers) end
 ---@field warmup? integer runs before them, 1 unless given
 
 --- Measures several functions in alternating runs.
+---
+--- ```lua
+--- local times = conrun.bench.compare({ short = function() end, long = function() for _ = 1, 1e5 do end end }, { runs = 3 })
+--- print(times.short.median < times.long.median) --> true
+--- ```
 ---@param sides table<string, fun()> by name
 ---@param options? bench.Options
 ---@return table<string, bench.Measurement> measurements by name
 function bench.compare(sides, options) end
 
 --- The median of several runs of one function.
+---
+--- ```lua
+--- print(conrun.bench.measure(function() end, { runs = 3 }) < 1) --> true
+--- ```
 ---@param fn fun()
 ---@param options? bench.Options
 ---@return number seconds
 function bench.measure(fn, options) end
 
 --- A size at which `fn(size)` takes about so many seconds, found by doubling.
+---
+--- ```lua
+--- local size = conrun.bench.calibrate(function(n) for _ = 1, n do end end, 0.001)
+--- print(size >= 1) --> true
+--- ```
 ---@param fn fun(size: integer)
 ---@param seconds number
 ---@return integer size
@@ -103,22 +121,47 @@ function bench.run(experiment) end
 local report = {}
 
 --- The report for a terminal.
+---
+--- ```lua
+--- local report = conrun.bench.run { runs = 3, { "nothing", function() end } }
+--- print(report:text():find "nothing" ~= nil) --> true
+--- ```
 ---@return string text without a newline at its end
 function report:text() end
 
 --- Everything that was measured, as JSON; times are in seconds.
+---
+--- ```lua
+--- local report = conrun.bench.run { runs = 3, { "nothing", function() end } }
+--- print((report:json():match "^{")) --> {
+--- ```
 ---@return string json
 function report:json() end
 
 --- A line for each side, with a header; times are in seconds.
+---
+--- ```lua
+--- local report = conrun.bench.run { runs = 3, { "nothing", function() end } }
+--- print(report:csv():find "nothing" ~= nil) --> true
+--- ```
 ---@return string csv
 function report:csv() end
 
 --- A table in Markdown, and what is to be noted.
+---
+--- ```lua
+--- local report = conrun.bench.run { runs = 3, { "nothing", function() end } }
+--- print(report:markdown():find "| nothing" ~= nil) --> true
+--- ```
 ---@return string markdown
 function report:markdown() end
 
 --- A page that needs nothing beside it, with the table and a picture.
+---
+--- ```lua
+--- local report = conrun.bench.run { runs = 3, { "nothing", function() end } }
+--- print(report:html():find "<table" ~= nil) --> true
+--- ```
 ---@return string html
 function report:html() end
 

@@ -65,6 +65,12 @@ local conrun = {}
 
 --- Lets the calling strand rest. Callbacks of `future:on_done` run meanwhile, and an interruption ends it with the
 --- error "interrupted!".
+---
+--- ```lua
+--- local start = conrun.clock()
+--- conrun.sleep(0.01)
+--- print(conrun.clock() - start >= 0.01) --> true
+--- ```
 ---@param seconds number 0 or more
 function conrun.sleep(seconds) end
 
@@ -80,6 +86,11 @@ function conrun.clock() end
 
 --- How many processors this process may use. It is the default size of a pool, unless
 --- `--workers=N` says another.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(conrun.cpu_count())
+--- print(conrun.cpu_count() >= 1) --> true
+--- ```
 ---@return integer count
 function conrun.cpu_count() end
 

@@ -31,6 +31,12 @@ local errors = {}
 ---@field strand string? the name of that strand
 
 --- Is it an error object, of this kind if one is given?
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- local e = pool:submit(error, "no"):error()
+--- print(conrun.errors.is(e), conrun.errors.is(e, "timeout"), conrun.errors.is "no") --> true false false
+--- ```
 ---@param e any
 ---@param kind? string
 ---@return boolean is

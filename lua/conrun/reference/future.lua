@@ -42,6 +42,14 @@ function future.wait(list, options) end
 
 --- Iterates over futures in the order in which they become final. Raises an error of kind "timeout" if not all are
 --- in time.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local futures = { pool:submit(math.sqrt, 4), pool:submit(math.sqrt, 9) }
+--- local sum = 0
+--- for f in conrun.future.as_completed(futures) do sum = sum + f:result() end
+--- print(sum) --> 5.0
+--- ```
 ---@param list conrun.Future[]
 ---@param timeout? number for the whole iteration, from the call on
 ---@return fun(): conrun.Future? iterator
@@ -67,6 +75,13 @@ local Future = {}
 
 --- Waits for the values and returns them, or raises: the error object of a task that failed, or one of kind "cancelled"
 --- or "timeout".
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- print(pool:submit(math.type, 1):result()) --> integer
+--- local ok, e = pcall(function() return pool:submit(error, "no"):result() end)
+--- print(ok, e.kind)                         --> false task
+--- ```
 ---@param timeout? number
 ---@return any ... all the values that the function returned
 function Future:result(timeout) end
@@ -83,14 +98,31 @@ function Future:result(timeout) end
 function Future:error(timeout) end
 
 --- Is it final: done, failed or cancelled?
+---
+--- ```lua
+--- local f = conrun.future.new()
+--- print(f:done()) --> false
+--- f:set_result(1)
+--- print(f:done()) --> true
+--- ```
 ---@return boolean done
 function Future:done() end
 
 --- Is a worker computing it now?
+---
+--- ```lua
+--- print(conrun.future.new():running()) --> false
+--- ```
 ---@return boolean running
 function Future:running() end
 
 --- Was it cancelled?
+---
+--- ```lua
+--- local f = conrun.future.new()
+--- f:cancel()
+--- print(f:cancelled()) --> true
+--- ```
 ---@return boolean cancelled
 function Future:cancelled() end
 
@@ -98,6 +130,11 @@ function Future:cancelled() end
 ---@field running? boolean a task that runs is interrupted, as by `worker:interrupt`, and ends cancelled
 
 --- Cancels what has not been started.
+---
+--- ```lua
+--- local f = conrun.future.new()
+--- print(f:cancel(), f:error().kind) --> true cancelled
+--- ```
 ---@param options? conrun.CancelOptions
 ---@return boolean cancelled true if it is cancelled, now or before, or its running task was asked to stop
 function Future:cancel(options) end
@@ -116,6 +153,12 @@ function Future:cancel(options) end
 function Future:on_done(fn) end
 
 --- Settles the future with values. An error if it is final already; the first values stay.
+---
+--- ```lua
+--- local f = conrun.future.new()
+--- conrun.thread.start(function() f:set_result("a", "b") end)
+--- print(f:result()) --> a b
+--- ```
 ---@param ... any
 function Future:set_result(...) end
 

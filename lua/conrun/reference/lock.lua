@@ -25,6 +25,15 @@ local lock = {}
 function lock.new() end
 
 --- A lock that its holder may take again; it is free when it was released as often as it was taken.
+---
+--- ```lua
+--- local lock = conrun.lock.recursive()
+--- lock:acquire()
+--- print(lock:acquire()) --> true
+--- lock:release()
+--- print(lock:locked())  --> true
+--- lock:release()
+--- ```
 ---@return conrun.Lock lock
 function lock.recursive() end
 
@@ -33,15 +42,35 @@ function lock.recursive() end
 local Lock = {}
 
 --- Takes the lock, waiting while another strand has it.
+---
+--- ```lua
+--- local lock = conrun.lock.new()
+--- print(lock:acquire())  --> true
+--- local other = conrun.thread.start(function() return lock:acquire(0) end)
+--- print(other:result())  --> false timeout
+--- lock:release()
+--- ```
 ---@param timeout? number
 ---@return boolean taken
 ---@return string? why "abandoned" if its last holder died, "timeout" if it was not taken
 function Lock:acquire(timeout) end
 
 --- Gives the lock back. An error if this strand does not hold it.
+---
+--- ```lua
+--- local lock = conrun.lock.new()
+--- lock:acquire()
+--- lock:release()
+--- print(pcall(lock.release, lock) == false) --> true
+--- ```
 function Lock:release() end
 
 --- Does any strand hold it?
+---
+--- ```lua
+--- local lock = conrun.lock.new()
+--- print(lock:locked()) --> false
+--- ```
 ---@return boolean held
 function Lock:locked() end
 
@@ -62,6 +91,11 @@ function Lock:locked() end
 function Lock:hold(timeout) end
 
 --- Calls `fn(...)` while this strand has the lock, which is released also when it raises; the error goes on unchanged.
+---
+--- ```lua
+--- local lock = conrun.lock.new()
+--- print(lock:with(math.max, 3, 5), lock:locked()) --> 5 false
+--- ```
 ---@param fn function
 ---@param ... any
 ---@return any ... what it returned
@@ -72,6 +106,15 @@ function Lock:with(fn, ...) end
 local Guard = {}
 
 --- Releases now what the end of the scope would release. The second time it does nothing.
+---
+--- ```lua
+--- local lock = conrun.lock.new()
+--- do
+---   local guard <close> = lock:hold()
+---   guard:release()
+---   print(lock:locked()) --> false
+--- end
+--- ```
 function Guard:release() end
 
 return lock

@@ -33,23 +33,51 @@ function pipe.new(options) end
 local Pipe = {}
 
 --- Sends a value. An error if this end only receives or was closed by this strand.
+---
+--- ```lua
+--- local a, b = conrun.pipe.new()
+--- print(a:send { x = 1 }, b:recv().x) --> true 1
+--- b:close()
+--- print(a:send "anyone?")             --> false closed
+--- ```
 ---@param value any
 ---@return boolean sent
 ---@return string? why "closed" if nobody holds the other end
 function Pipe:send(value) end
 
 --- Receives the next value, waiting for it. An error if this end only sends or was closed by this strand.
+---
+--- ```lua
+--- local a, b = conrun.pipe.new()
+--- b:send "hello"
+--- b:close()
+--- print(a:recv()) --> hello
+--- print(a:recv()) --> nil closed
+--- ```
 ---@param timeout? number
 ---@return any value nil also if there was none
 ---@return string? why "timeout"; "closed" when nothing more can come
 function Pipe:recv(timeout) end
 
 --- Would `recv` return at once? Takes nothing away. Unlike elsewhere, no timeout means 0.
+---
+--- ```lua
+--- local a, b = conrun.pipe.new()
+--- print(a:poll()) --> false
+--- b:send(1)
+--- print(a:poll()) --> true
+--- ```
 ---@param timeout? number waits so long for something to come
 ---@return boolean ready also when the other end is closed
 function Pipe:poll(timeout) end
 
 --- Lets go of this strand's handle. Closing twice is no error; any other use of it then is.
+---
+--- ```lua
+--- local a, b = conrun.pipe.new()
+--- a:close()
+--- print(b:recv()) --> nil closed
+--- ```
 function Pipe:close() end
 
 return pipe

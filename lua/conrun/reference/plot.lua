@@ -9,6 +9,10 @@
 local plot = {}
 
 --- Does the locale of the environment (LC_ALL, LC_CTYPE, LANG) say UTF-8?
+---
+--- ```lua
+--- print(type(conrun.plot.unicode())) --> boolean
+--- ```
 ---@return boolean unicode
 function plot.unicode() end
 
@@ -31,6 +35,10 @@ function plot.unicode() end
 function plot.table(header, rows, options) end
 
 --- The rule under a table's header.
+---
+--- ```lua
+--- print(#conrun.plot.rule { 3, 3 } >= 8) --> true
+--- ```
 ---@param widths integer[] of the columns, in characters
 ---@return string text
 function plot.rule(widths) end
@@ -40,12 +48,20 @@ function plot.rule(widths) end
 
 --- Horizontal bars, one for each item, all to the same scale from zero. Negative ones go to the left; NaN and infinite
 --- ones are written and not drawn.
+---
+--- ```lua
+--- print((conrun.plot.bars({ { "one", 1 }, { "two", 2 } }):match "two"))  --> two
+--- ```
 ---@param items { [1]: string, [2]: number, [3]: string? }[] label, value, and the text after the bar
 ---@param options? plot.BarOptions
 ---@return string text
 function plot.bars(items, options) end
 
 --- A bar that fills a part of its room with blanks behind it.
+---
+--- ```lua
+--- print(utf8.len(conrun.plot.meter(0.5, 10))) --> 10
+--- ```
 ---@param share number from 0 to 1
 ---@param columns integer of the whole
 ---@return string text
@@ -57,6 +73,11 @@ function plot.meter(share, columns) end
 ---@field format? fun(x: number): string how the limits are written
 
 --- How often numbers of each size occur, in bins of equal width.
+---
+--- ```lua
+--- local text = conrun.plot.histogram({ 1, 1, 2, 9 }, { bins = 2 })
+--- print(select(2, text:gsub("\n", "\n")) + 1) --> 2
+--- ```
 ---@param numbers number[]
 ---@param options? plot.HistogramOptions
 ---@return string text
@@ -86,6 +107,11 @@ function plot.lines(series, options) end
 ---@field format? fun(x: number): string how times are written
 
 --- Who did what when: a line for each lane (a worker), with its spans of time, how busy it was, and how many it had.
+---
+--- ```lua
+--- local text = conrun.plot.lanes { { lane = "A", from = 0, to = 1 }, { lane = "B", from = 1, to = 2 } }
+--- print(text:find "A" ~= nil, text:find "B" ~= nil) --> true true
+--- ```
 ---@param spans { lane: string, from: number, to: number }[]
 ---@param options? plot.LaneOptions
 ---@return string text
@@ -111,6 +137,10 @@ function plot.list(list) end
 function plot.seconds(seconds) end
 
 --- The words that every tested claim of the scripts ends with.
+---
+--- ```lua
+--- print(conrun.plot.verdict(true)) --> holds
+--- ```
 ---@param holds boolean
 ---@return string text "holds" or "does not hold here"
 function plot.verdict(holds) end

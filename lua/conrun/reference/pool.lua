@@ -61,12 +61,22 @@ local pool = {}
 function pool.new(options) end
 
 --- A pool of threads.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- print(pool:apply(function() return conrun.current().kind end)) --> thread
+--- ```
 ---@param n? integer how many; default: as many as processors
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool pool
 function pool.threads(n, options) end
 
 --- A pool of processes.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.processes(2, { name = "crunchers" })
+--- print(pool:apply(function() return conrun.current().kind end)) --> process
+--- ```
 ---@param n? integer how many; default: as many as processors
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool pool
@@ -101,12 +111,22 @@ local Pool = {}
 function Pool:submit(fn, ...) end
 
 --- Another name of `submit`.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- print(pool:apply_async(math.max, 1, 2):result()) --> 2
+--- ```
 ---@param fn function
 ---@param ... any arguments
 ---@return conrun.Future future
 function Pool:apply_async(fn, ...) end
 
 --- Makes a call in a worker and waits for it.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- print(pool:apply(string.format, "%d + %d", 1, 2)) --> 1 + 2
+--- ```
 ---@param fn function
 ---@param ... any arguments
 ---@return any ... what it returned
@@ -129,6 +149,12 @@ function Pool:map(fn, xs, options) end
 
 --- As `map`, but returns at once. The future is settled by this strand, whenever it waits in conrun or asks a
 --- future.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local roots = pool:map_async(math.sqrt, { 1, 4 })
+--- print(table.concat(roots:result(), " ")) --> 1.0 2.0
+--- ```
 ---@param fn fun(x: any): any
 ---@param xs any[]|conrun.Range|fun(): any
 ---@param options? conrun.AsyncOptions
@@ -148,6 +174,11 @@ function Pool:map_async(fn, xs, options) end
 function Pool:starmap(fn, xs, options) end
 
 --- As `map_async`, but each item is a list of arguments.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- print(table.concat(pool:starmap_async(math.max, { { 1, 2 }, { 4, 3 } }):result(), " ")) --> 2 4
+--- ```
 ---@param fn fun(...: any): any
 ---@param xs any[][]|fun(): any[]
 ---@param options? conrun.AsyncOptions
@@ -178,6 +209,13 @@ function Pool:starmap_async(fn, xs, options) end
 function Pool:imap(fn, xs, options) end
 
 --- As `imap`, but in the order in which results are ready. `i` is the number of the item.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local sum = 0
+--- for _, root in pool:imap_unordered(math.sqrt, { 1, 4, 9 }) do sum = sum + root end
+--- print(sum) --> 6.0
+--- ```
 ---@param fn fun(x: any): any
 ---@param xs any[]|conrun.Range|fun(): any
 ---@param options? conrun.MapOptions
@@ -185,10 +223,24 @@ function Pool:imap(fn, xs, options) end
 function Pool:imap_unordered(fn, xs, options) end
 
 --- Takes no more tasks; those that are there are finished. Closing twice is no error.
+---
+--- ```lua
+--- local pool = conrun.pool.threads(1)
+--- pool:close()
+--- local ok, e = pcall(pool.submit, pool, print)
+--- print(ok, e.kind) --> false closed
+--- ```
 function Pool:close() end
 
 --- Waits until the workers are gone, which they are when a closed pool has finished its tasks. An error if the pool is
 --- open.
+---
+--- ```lua
+--- local pool = conrun.pool.threads(1)
+--- local future = pool:submit(math.sqrt, 16)
+--- pool:close()
+--- print(pool:join(), future:done()) --> true true
+--- ```
 ---@param timeout? number
 ---@return boolean over
 ---@return string? why "timeout"
@@ -197,12 +249,28 @@ function Pool:join(timeout) end
 --- Ends the pool now: waiting tasks are cancelled, and running ones too. Processes are killed; threads are told to end
 --- and do so at their next instruction or in their wait. Futures fail with kind "cancelled"; none is left
 --- waiting.
+---
+--- ```lua
+--- local pool = conrun.pool.processes(1)
+--- local future = pool:submit(conrun.sleep, 3600)
+--- pool:terminate()
+--- print(future:error().kind) --> cancelled
+--- ```
 function Pool:terminate() end
 
 ---@class conrun.ShutdownOptions
 ---@field cancel? boolean cancel what has not been started
 
 --- Closes the pool and waits until its tasks are finished.
+---
+--- ```lua
+--- local pool = conrun.pool.threads(1)
+--- local go = conrun.event.new()
+--- local future = pool:submit(function() go:wait() return "finished" end)
+--- go:set()
+--- pool:shutdown()
+--- print(future:result()) --> finished
+--- ```
 ---@param options? conrun.ShutdownOptions
 function Pool:shutdown(options) end
 

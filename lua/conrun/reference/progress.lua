@@ -28,6 +28,11 @@ local progress = {}
 ---       read(file)
 ---       bar:update()
 ---     end
+---
+--- ```lua
+--- local bar <close> = conrun.progress.new { total = 2, leave = false }
+--- for _ = 1, 2 do bar:update() end
+--- ```
 ---@param options? conrun.ProgressOptions|number the total alone
 ---@return conrun.Progress bar
 function progress.new(options) end
@@ -36,6 +41,12 @@ function progress.new(options) end
 --- gives. The bar is closed when the loop is left, also by `break` or an error.
 ---
 ---     for i, name in conrun.progress.each(names, "files") do read(name) end
+---
+--- ```lua
+--- for i, x in conrun.progress.each({ "a", "b" }, { leave = false }) do print(i, x) end
+--- --> 1 a
+--- --> 2 b
+--- ```
 ---@param xs any[]|fun(): any ...
 ---@param options? conrun.ProgressOptions|string the label alone
 ---@return fun(): any ... the iterator
@@ -46,18 +57,39 @@ function progress.each(xs, options) end
 local bar = {}
 
 --- Counts further items.
+---
+--- ```lua
+--- local bar <close> = conrun.progress.new { total = 10, leave = false }
+--- bar:update()
+--- bar:update(9)
+--- ```
 ---@param n? number 1 unless given
 function bar:update(n) end
 
 --- Says how many items are done in all. More than the total is as if there were no total.
+---
+--- ```lua
+--- local bar <close> = conrun.progress.new { total = 10, leave = false }
+--- bar:set(5)
+--- ```
 ---@param done number
 function bar:set(done) end
 
 --- Changes the text in front of the bar.
+---
+--- ```lua
+--- local bar <close> = conrun.progress.new { total = 10, label = "reading", leave = false }
+--- bar:label "writing"
+--- ```
 ---@param label string
 function bar:label(label) end
 
 --- Takes the bar away, or leaves its last state as a line. A second time it does nothing.
+---
+--- ```lua
+--- local bar = conrun.progress.new { total = 10, leave = false }
+--- bar:close()
+--- ```
 function bar:close() end
 
 return progress

@@ -26,6 +26,12 @@ local queue = {}
 function queue.new(maxsize) end
 
 --- A queue that is last in, first out.
+---
+--- ```lua
+--- local stack = conrun.queue.lifo()
+--- stack:put_many { "first", "last" }
+--- print(stack:get(), stack:get()) --> last first
+--- ```
 ---@param maxsize? integer
 ---@return conrun.Queue queue
 function queue.lifo(maxsize) end
@@ -49,6 +55,14 @@ local Queue = {}
 
 --- Puts a value, waiting while the queue is full. A priority queue takes the priority before the timeout:
 --- `q:put(value, priority, timeout)`.
+---
+--- ```lua
+--- local q = conrun.queue.new(1)
+--- print(q:put "a")      --> true
+--- print(q:put("b", 0))  --> false timeout
+--- q:close()
+--- print(q:put "c")      --> false closed
+--- ```
 ---@overload fun(self: conrun.Queue, value: any, priority: number, timeout?: number): boolean, string?
 ---@param value any also nil
 ---@param timeout? number
@@ -57,12 +71,25 @@ local Queue = {}
 function Queue:put(value, timeout) end
 
 --- Takes the next item, waiting for one if there is none.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:put { 1, 2 }
+--- print(#q:get(), q:get(0)) --> 2 nil timeout
+--- q:close()
+--- print(q:get())            --> nil closed
+--- ```
 ---@param timeout? number
 ---@return any item nil also if there was none
 ---@return string? why "timeout"; "closed" if it is closed and empty
 function Queue:get(timeout) end
 
 --- Puts the items of a list, in order; many at once are cheaper than one by one. Not for priority queues.
+---
+--- ```lua
+--- local q = conrun.queue.new(2)
+--- print(q:put_many({ "a", "b", "c" }, 0)) --> false timeout 2
+--- ```
 ---@param list any[]
 ---@param timeout? number for all of them
 ---@return boolean put all of them
@@ -86,33 +113,86 @@ function Queue:get_many(max, timeout) end
 
 --- Iterates over the items, waiting for each, until the queue is closed and empty. Raises when an item is nil.
 --- `for item in queue do` is the same.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:put_many { "a", "b" }
+--- q:close()
+--- for item in q:items() do print(item) end
+--- --> a
+--- --> b
+--- ```
 ---@return fun(): any iterator
 function Queue:items() end
 
 --- How many items wait; `#q` is the same. Others may change it at any moment.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:put "item"
+--- print(q:size(), #q) --> 1 1
+--- ```
 ---@return integer count
 function Queue:size() end
 
 --- Has it no item now?
+---
+--- ```lua
+--- print(conrun.queue.new():empty()) --> true
+--- ```
 ---@return boolean empty
 function Queue:empty() end
 
 --- Has it as many items as it may have?
+---
+--- ```lua
+--- local q = conrun.queue.new(1)
+--- q:put "item"
+--- print(q:full()) --> true
+--- ```
 ---@return boolean full never true of a queue without a bound
 function Queue:full() end
 
 --- Its bound.
+---
+--- ```lua
+--- print(conrun.queue.new(10):maxsize(), conrun.queue.new():maxsize()) --> 10 0
+--- ```
 ---@return integer maxsize 0: none
 function Queue:maxsize() end
 
 --- Was it closed?
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:close()
+--- print(q:closed()) --> true
+--- ```
 ---@return boolean closed
 function Queue:closed() end
 
 --- Says that an item that was taken is dealt with, for `join`. An error when said more often than items were put.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:put "job"
+--- q:get()
+--- q:task_done()
+--- print(q:join()) --> true
+--- ```
 function Queue:task_done() end
 
 --- Waits until `task_done` was called for every item that was put.
+---
+--- ```lua
+--- local jobs = conrun.queue.new()
+--- jobs:put_many { 1, 2, 3 }
+--- local worker = conrun.thread.start(function()
+---   for _ in jobs do jobs:task_done() end
+--- end)
+--- print(jobs:join()) --> true
+--- jobs:close()
+--- ```
 ---@param timeout? number
 ---@return boolean done
 ---@return string? why "timeout"
@@ -123,6 +203,13 @@ function Queue:join(timeout) end
 
 --- Ends the queue: puts are refused from now on, also those that wait, and gets go on until it is empty. Closing
 --- twice is no error.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:put "last"
+--- q:close()
+--- print(q:get(), q:get()) --> last nil closed
+--- ```
 ---@param options? conrun.CloseOptions
 function Queue:close(options) end
 

@@ -29,10 +29,21 @@ function range.new(first, last, step) end
 local Range = {}
 
 --- Iterates over the integers: `for n in r:items()`.
+---
+--- ```lua
+--- for i in conrun.range(1, 3):items() do print(i) end
+--- --> 1
+--- --> 2
+--- --> 3
+--- ```
 ---@return fun(): integer? iterator
 function Range:items() end
 
 --- A list of the integers.
+---
+--- ```lua
+--- print(table.concat(conrun.range(2, 6, 2):totable(), " ")) --> 2 4 6
+--- ```
 ---@return integer[] integers
 function Range:totable() end
 

@@ -18,6 +18,13 @@ local select = {}
 --- future is final, a worker is over. If several are, the first of the list is returned. It takes nothing away: another
 --- strand may be quicker, so take with timeout 0 if there are others. Anything else in the list is an error, so is an
 --- empty list.
+---
+--- ```lua
+--- local orders, stop = conrun.queue.new(), conrun.event.new()
+--- stop:set()
+--- print(conrun.select({ orders, stop }) == stop) --> true
+--- print(conrun.select({ orders }, 0))            --> nil timeout
+--- ```
 ---@param list (conrun.Worker|conrun.Future|conrun.Queue|conrun.Pipe|conrun.Event)[]
 ---@param timeout? number
 ---@return any? ready nil when the time is over

@@ -44,11 +44,23 @@ function shared.value(type, x) end
 function shared.array(type, n) end
 
 --- A list. Its items can be anything that can be sent, but nil.
+---
+--- ```lua
+--- local l = conrun.shared.list { "a" }
+--- conrun.process.start(function() l:append "b" end):join()
+--- print(#l, l[2]) --> 2 b
+--- ```
 ---@param t? any[] what is in it at first
 ---@return conrun.SharedList list
 function shared.list(t) end
 
 --- A table by key. Keys are strings, numbers or booleans; values anything that can be sent.
+---
+--- ```lua
+--- local d = conrun.shared.dict { x = 1 }
+--- conrun.process.start(function() d.y = 2 end):join()
+--- print(d.x, d.y, #d) --> 1 2 2
+--- ```
 ---@param t? table what is in it at first
 ---@return conrun.SharedDict dict
 function shared.dict(t) end
@@ -79,14 +91,29 @@ function shared.buffer(size, options) end
 local SharedValue = {}
 
 --- The value; a table is a copy.
+---
+--- ```lua
+--- print(conrun.shared.value("any", { 1, 2 }):get()[2]) --> 2
+--- ```
 ---@return any x
 function SharedValue:get() end
 
 --- Writes the value. An error if it is not of the type or does not fit it: integers are never wrapped.
+---
+--- ```lua
+--- local v = conrun.shared.value("u8")
+--- v:set(255)
+--- print(v:get(), pcall(v.set, v, 256) == false) --> 255 true
+--- ```
 ---@param x any
 function SharedValue:set(x) end
 
 --- Adds to a number in one step. An error if the sum does not fit, or the type is no number.
+---
+--- ```lua
+--- local v = conrun.shared.value("i64", 40)
+--- print(v:add(2), v:get()) --> 42 42
+--- ```
 ---@param n number
 ---@return number sum
 function SharedValue:add(n) end
@@ -110,6 +137,12 @@ function SharedValue:cas(old, new) end
 local SharedArray = {}
 
 --- Writes the same number to all elements, or to those from i to j.
+---
+--- ```lua
+--- local a = conrun.shared.array("i8", 4)
+--- a:fill(7, 2, 3)
+--- print(a[1], a[2], a[3], a[4]) --> 0 7 7 0
+--- ```
 ---@param x number
 ---@param i? integer
 ---@param j? integer
@@ -129,18 +162,32 @@ function SharedArray:fill(x, i, j) end
 function SharedArray:slice(i, j) end
 
 --- A table of the elements, or of those from i to j.
+---
+--- ```lua
+--- print(table.concat(conrun.shared.array("i8", { 1, 2, 3 }):totable(2), " ")) --> 2 3
+--- ```
 ---@param i? integer
 ---@param j? integer
 ---@return number[] numbers
 function SharedArray:totable(i, j) end
 
 --- Adds to an element in one step.
+---
+--- ```lua
+--- local a = conrun.shared.array("i64", 2)
+--- print(a:add(1, 5), a[1]) --> 5 5
+--- ```
 ---@param i integer
 ---@param x number
 ---@return number sum
 function SharedArray:add(i, x) end
 
 --- Writes `new` if element i equals `old`, in one step.
+---
+--- ```lua
+--- local a = conrun.shared.array("i64", 2)
+--- print(a:cas(1, 0, 9), a:cas(1, 0, 8), a[1]) --> true false 9
+--- ```
 ---@param i integer
 ---@param old number
 ---@param new number
@@ -148,6 +195,10 @@ function SharedArray:add(i, x) end
 function SharedArray:cas(i, old, new) end
 
 --- The name of the elements' type.
+---
+--- ```lua
+--- print(conrun.shared.array("f32", 1):type()) --> f32
+--- ```
 ---@return string type "i8" to "f64"
 function SharedArray:type() end
 
@@ -159,26 +210,51 @@ function SharedArray:type() end
 local View = {}
 
 --- Writes the same number to all elements.
+---
+--- ```lua
+--- local a = conrun.shared.array("i8", 3)
+--- a:slice(2):fill(1)
+--- print(a[1], a[2], a[3]) --> 0 1 1
+--- ```
 ---@param x number
 function View:fill(x) end
 
 --- A view of a part of this one.
+---
+--- ```lua
+--- local a = conrun.shared.array("i8", { 1, 2, 3, 4 })
+--- print(a:slice(2):slice(2)[1]) --> 3
+--- ```
 ---@param i integer
 ---@param j? integer
 ---@return conrun.View view
 function View:slice(i, j) end
 
 --- A table of the elements.
+---
+--- ```lua
+--- print(#conrun.shared.array("i8", 10):slice(3, 5):totable()) --> 3
+--- ```
 ---@return number[] numbers
 function View:totable() end
 
 --- Adds to an element in one step.
+---
+--- ```lua
+--- local a = conrun.shared.array("i64", 3)
+--- print(a:slice(3):add(1, 5), a[3]) --> 5 5
+--- ```
 ---@param i integer
 ---@param x number
 ---@return number sum
 function View:add(i, x) end
 
 --- Writes `new` if element i equals `old`, in one step.
+---
+--- ```lua
+--- local a = conrun.shared.array("i64", 3)
+--- print(a:slice(3):cas(1, 0, 9), a[3]) --> true 9
+--- ```
 ---@param i integer
 ---@param old number
 ---@param new number
@@ -193,10 +269,22 @@ function View:cas(i, old, new) end
 local SharedList = {}
 
 --- Puts an item behind the last one.
+---
+--- ```lua
+--- local l = conrun.shared.list()
+--- l:append { "copied" }
+--- print(#l, l[1][1]) --> 1 copied
+--- ```
 ---@param x any
 function SharedList:append(x) end
 
 --- Puts an item at position i; those from there on move up.
+---
+--- ```lua
+--- local l = conrun.shared.list { "a", "c" }
+--- l:insert(2, "b")
+--- print(l[1], l[2], l[3]) --> a b c
+--- ```
 ---@param i integer 1 to #l + 1
 ---@param x any
 function SharedList:insert(i, x) end
@@ -215,6 +303,11 @@ function SharedList:insert(i, x) end
 function SharedList:pop(i) end
 
 --- Takes out the first item that equals `x`. Tables are never equal.
+---
+--- ```lua
+--- local l = conrun.shared.list { "a", "b" }
+--- print(l:remove "a", l:remove "z", #l) --> true false 1
+--- ```
 ---@param x any
 ---@return boolean removed
 function SharedList:remove(x) end
@@ -222,13 +315,29 @@ function SharedList:remove(x) end
 --- Iterates over `i, item`; `pairs(l)` is the same. It takes no lock: each step reads the item that is at the next
 --- position then, so an item is missed or seen twice if others insert or remove before it meanwhile. `totable` is a
 --- snapshot.
+---
+--- ```lua
+--- for i, item in conrun.shared.list({ "a", "b" }):items() do print(i, item) end
+--- --> 1 a
+--- --> 2 b
+--- ```
 ---@return fun(): integer?, any iterator with what a `for` loop needs
 function SharedList:items() end
 
 --- Takes all items out.
+---
+--- ```lua
+--- local l = conrun.shared.list { 1, 2 }
+--- l:clear()
+--- print(#l) --> 0
+--- ```
 function SharedList:clear() end
 
 --- A table with copies of all items, as they are at one moment.
+---
+--- ```lua
+--- print(table.concat(conrun.shared.list({ 1, 2 }):totable(), "+")) --> 1+2
+--- ```
 ---@return any[] items
 function SharedList:totable() end
 
@@ -239,28 +348,55 @@ function SharedList:totable() end
 local SharedDict = {}
 
 --- Reads an entry.
+---
+--- ```lua
+--- local d = conrun.shared.dict { keys = 3 }
+--- print(d:get "keys", d:get("none", 0)) --> 3 0
+--- ```
 ---@param k string|number|boolean
 ---@param default? any what to return if there is none
 ---@return any x
 function SharedDict:get(k, default) end
 
 --- Writes an entry, as `d[k] = x` does; nil removes it.
+---
+--- ```lua
+--- local d = conrun.shared.dict()
+--- d:set("items", 2)
+--- print(d:get "items") --> 2
+--- ```
 ---@param k string|number|boolean
 ---@param x any
 function SharedDict:set(k, x) end
 
 --- Takes an entry out.
+---
+--- ```lua
+--- local d = conrun.shared.dict { a = 1 }
+--- print(d:pop "a", d:pop("a", "gone")) --> 1 gone
+--- ```
 ---@param k string|number|boolean
 ---@param default? any what to return if there is none
 ---@return any x
 function SharedDict:pop(k, default) end
 
 --- A table of the keys, in no order.
+---
+--- ```lua
+--- local keys = conrun.shared.dict({ b = 1, a = 2 }):keys()
+--- table.sort(keys)
+--- print(table.concat(keys, " ")) --> a b
+--- ```
 ---@return any[] keys
 function SharedDict:keys() end
 
 --- Iterates over `k, x`, in no order; `pairs(d)` is the same. It takes no lock: an entry that is there all the time is
 --- seen, one that others write or remove meanwhile may be or not.
+---
+--- ```lua
+--- for key, x in conrun.shared.dict({ a = 1 }):items() do print(key, x) end
+--- --> a 1
+--- ```
 ---@return fun(): any, any iterator
 function SharedDict:items() end
 
@@ -282,9 +418,19 @@ function SharedDict:items() end
 function SharedDict:update(k, fn) end
 
 --- Takes all entries out.
+---
+--- ```lua
+--- local d = conrun.shared.dict { a = 1 }
+--- d:clear()
+--- print(#d) --> 0
+--- ```
 function SharedDict:clear() end
 
 --- A table with copies of all entries. It takes no lock, see `items`.
+---
+--- ```lua
+--- print(conrun.shared.dict({ a = 1 }):totable().a) --> 1
+--- ```
 ---@return table entries
 function SharedDict:totable() end
 
@@ -295,21 +441,42 @@ function SharedDict:totable() end
 local SharedBuffer = {}
 
 --- Copies bytes out. Reaching beyond the end is an error.
+---
+--- ```lua
+--- local b = conrun.shared.buffer(4)
+--- b:write(0, "abcd")
+--- print(b:read(1, 2), b:read()) --> bc abcd
+--- ```
 ---@param offset? integer 0 unless given
 ---@param n? integer how many; to the end unless given
 ---@return string bytes
 function SharedBuffer:read(offset, n) end
 
 --- Copies bytes in. Reaching beyond the end is an error, and nothing is written then.
+---
+--- ```lua
+--- local b = conrun.shared.buffer(4)
+--- b:write(2, "xy")
+--- print(b:read(2)) --> xy
+--- print(pcall(b.write, b, 3, "xy") == false) --> true
+--- ```
 ---@param offset integer
 ---@param bytes string
 function SharedBuffer:write(offset, bytes) end
 
 --- Its size; `#b` is the same.
+---
+--- ```lua
+--- print(conrun.shared.buffer(100):size()) --> 100
+--- ```
 ---@return integer size in bytes
 function SharedBuffer:size() end
 
 --- Its name.
+---
+--- ```lua
+--- print(conrun.shared.buffer(1):name() == nil) --> true
+--- ```
 ---@return string? name nil if it has none
 function SharedBuffer:name() end
 

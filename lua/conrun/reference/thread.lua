@@ -59,6 +59,13 @@ local Worker = {}
 
 --- Waits until the worker is over, however it ended. Several strands may join a worker, and again later. A worker that
 --- joins itself gets an error of kind "deadlock".
+---
+--- ```lua
+--- local w = conrun.thread.start(function() return 1 end)
+--- print(w:join())        --> true
+--- local never = conrun.thread.start({ daemon = true }, function() conrun.event.new():wait(3600) end)
+--- print(never:join(0.01)) --> false timeout
+--- ```
 ---@param timeout? number
 ---@return boolean over false when the time is over first
 ---@return string? why "timeout"
@@ -79,11 +86,34 @@ function Worker:join(timeout) end
 function Worker:result(timeout) end
 
 --- Is it still running?
+---
+--- ```lua
+--- local go = conrun.event.new()
+--- local w = conrun.thread.start(function() go:wait() end)
+--- print(w:alive()) --> true
+--- go:set()
+--- w:join()
+--- print(w:alive()) --> false
+--- ```
 ---@return boolean alive
 function Worker:alive() end
 
 --- Raises the error "interrupted!" in the worker, at its next instruction or in the wait it is in. C code that
 --- runs cannot be interrupted. The worker may catch the error and go on.
+---
+--- ```lua
+--- local ready = conrun.event.new()
+--- local w = conrun.thread.start(function()
+---   local _, e = pcall(function()
+---     ready:set()
+---     conrun.sleep(3600)
+---   end)
+---   return e.kind
+--- end)
+--- ready:wait()
+--- w:interrupt()
+--- print(w:result()) --> interrupted
+--- ```
 ---@return boolean asked false if it was over already
 function Worker:interrupt() end
 
@@ -100,11 +130,24 @@ function Worker:terminate() end
 
 --- Kills a process by the signal SIGKILL; its exit code is then -9. What it held is given back, see `conrun.lock`. A
 --- thread refuses: that is an error.
+---
+--- ```lua
+--- local w = conrun.process.start(function() while true do end end)
+--- w:kill()
+--- w:join()
+--- print(w.exitcode) --> -9
+--- ```
 ---@return boolean sent false if it was over already
 function Worker:kill() end
 
 --- Keeps a timer from calling its function. One that has called it stays as it is; cancelling twice is no error. Only
 --- the strand that made the timer can cancel it, and a worker that is no timer refuses: both are errors.
+---
+--- ```lua
+--- local timer = conrun.thread.timer(3600, print, "never")
+--- timer:cancel()
+--- print(timer:join()) --> true
+--- ```
 function Worker:cancel() end
 
 return thread
