@@ -186,14 +186,23 @@ local function command_of(name)
   return ("%s %s spec/busted.lua --output=plainTerminal %s"):format(quote(CONRUN), AUDIT, quote(name))
 end
 
----Runs one file and tells about it; returns the counts.
+---Seconds since some moment, by a clock that goes on while this program waits.
+---@return number
+local function now()
+  return tonumber((slurp "/proc/uptime" or ""):match "^[%d.]+") or os.time()
+end
+
+---Runs one file and tells about it, where it stands among all, and how long it took;
+---returns the counts.
 ---@param name string
+---@param place string "12/97"
 ---@return integer passed, integer failed
-local function check(name)
+local function check(name, place)
+  local started = now()
   local text, code, left = run(command_of(name))
   local passed, failed, reason = judge(text, code, left)
   local verdict = failed == 0 and "ok" or "FAILED"
-  print(("%-6s %4d passed %3d failed  %s"):format(verdict, passed, failed, name))
+  print(("%-6s %4d passed %3d failed %6.1f s  %7s  %s"):format(verdict, passed, failed, now() - started, place, name))
   if failed > 0 then
     print((text:gsub("\n*$", "")))
     if reason then print(name .. ": " .. reason) end
@@ -219,9 +228,11 @@ local function expand(names)
 end
 
 local passed, failed = 0, 0
-for _, name in ipairs(expand(#arg > 0 and arg or { "spec" })) do
-  local p, f = check(name)
+local files, begun = expand(#arg > 0 and arg or { "spec" }), now()
+for i, name in ipairs(files) do
+  local p, f = check(name, ("%d/%d"):format(i, #files))
   passed, failed = passed + p, failed + f
 end
+print(("%d files in %.0f s"):format(#files, now() - begun))
 print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0 and passed > 0)
