@@ -228,6 +228,7 @@ typedef struct cr_object {
 
 void cr_type_register(enum cr_type_id id, const cr_type *type);
 const cr_type *cr_type_of(const cr_object *o);
+const char *cr_type_name(enum cr_type_id id);
 
 /* A new cleared object of `size` bytes.  It is a block in the hands of the
 ** calling strand until cr_object_born makes it a counted object (refs 1, held

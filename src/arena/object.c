@@ -21,6 +21,7 @@ static const cr_type *types[CR_TYPES];
 
 void cr_type_register(enum cr_type_id id, const cr_type *type) { types[id] = type; }
 const cr_type *cr_type_of(const cr_object *o) { return types[o->type]; }
+const char *cr_type_name(enum cr_type_id id) { return types[id] ? types[id]->name : "object"; }
 
 void *cr_object_new(enum cr_type_id type, size_t size) {
   cr_object *o = cr_alloc(size, CR_TAG_RAW);

@@ -141,6 +141,7 @@ enum cr_strand_kind {
   CR_PROCESS,
   CR_KEEPER
 };
+extern const char *const cr_kind_names[]; /* "thread" at CR_THREAD; only words for people */
 
 /* What a parked strand waits for: the verb of reports. */
 enum cr_what {

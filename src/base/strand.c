@@ -20,6 +20,9 @@ typedef struct table {
   char plan[CR_PLAN_ROOM]; /* point.c */
 } table;
 
+const char *const cr_kind_names[] = {
+    [CR_MAIN] = "main", [CR_THREAD] = "thread", [CR_PROCESS] = "process", [CR_KEEPER] = "keeper"};
+
 cr_strand *cr_strands;
 _Thread_local cr_strand *cr_me;
 cr_loans cr_lent;

@@ -138,9 +138,6 @@ typedef struct cr_handle {
 ** this type; adds __gc, __name and the codec's mark.  [-1, +0, m] */
 void cr_handle_type(lua_State *L, enum cr_type_id type);
 
-/* What messages call a handle of that type: "lock". */
-const char *cr_handle_name(enum cr_type_id type);
-
 /* Makes a handle, closed, then fills it: [-0, +1, m].  Use:
 **   cr_handle *h = cr_handle_new(L, CR_LOCK);
 **   cr_handle_fill(L, h, cr_lock_new(false));     raises if NULL (no memory)

@@ -22,26 +22,16 @@
 */
 #include "codec/inside.h"
 
-/* Type name in messages; module that registers the handle's metatable. */
-static const struct {
-  const char *name, *module;
-} types[CR_TYPES] = {
-    [CR_LOCK] = {"lock", "conrun.lock"},
-    [CR_CONDITION] = {"condition", "conrun.condition"},
-    [CR_SEMAPHORE] = {"semaphore", "conrun.semaphore"},
-    [CR_EVENT] = {"event", "conrun.event"},
-    [CR_BARRIER] = {"barrier", "conrun.barrier"},
-    [CR_QUEUE] = {"queue", "conrun.queue"},
-    [CR_PIPE] = {"pipe", "conrun.pipe"},
-    [CR_FUTURE] = {"future", "conrun.future"},
-    [CR_VALUE] = {"value", "conrun.shared"},
-    [CR_ARRAY] = {"array", "conrun.shared"},
-    [CR_LIST] = {"list", "conrun.shared"},
-    [CR_DICT] = {"dict", "conrun.shared"},
-    [CR_WORKER] = {"worker", "conrun.worker"},
-    [CR_POOL] = {"pool", "conrun.pool"},
-    [CR_CODE] = {"code", NULL},
-    [CR_BUFFER] = {"buffer", "conrun.shared"},
+/* The module that registers the metatable of a type's handles; NULL: none does. */
+static const char *const modules[CR_TYPES] = {
+    [CR_LOCK] = "conrun.lock",           [CR_CONDITION] = "conrun.condition",
+    [CR_SEMAPHORE] = "conrun.semaphore", [CR_EVENT] = "conrun.event",
+    [CR_BARRIER] = "conrun.barrier",     [CR_QUEUE] = "conrun.queue",
+    [CR_PIPE] = "conrun.pipe",           [CR_FUTURE] = "conrun.future",
+    [CR_VALUE] = "conrun.shared",        [CR_ARRAY] = "conrun.shared",
+    [CR_LIST] = "conrun.shared",         [CR_DICT] = "conrun.shared",
+    [CR_WORKER] = "conrun.worker",       [CR_POOL] = "conrun.pool",
+    [CR_BUFFER] = "conrun.shared",
 };
 
 /* --------------------------------------------------------------------- types */
@@ -69,7 +59,7 @@ static int collect(lua_State *L) {
 
 void cr_handle_type(lua_State *L, enum cr_type_id type) {
   if (luaL_getmetafield(L, -1, "__name") == LUA_TNIL) {
-    lua_pushstring(L, types[type].name);
+    lua_pushstring(L, cr_type_name(type));
     lua_setfield(L, -2, "__name");
   } else {
     lua_pop(L, 1);
@@ -83,17 +73,17 @@ void cr_handle_type(lua_State *L, enum cr_type_id type) {
 
 /* The module registers the type; code objects have no methods and no module. */
 static void load_type(lua_State *L, enum cr_type_id type) {
-  if (!types[type].module) {
+  if (!modules[type]) {
     lua_newtable(L);
     cr_handle_type(L, type);
     return;
   }
-  lua_pushstring(L, types[type].module);
+  lua_pushstring(L, modules[type]);
   state_require(L);
   lua_pop(L, 1);
   if (!cr_lua->meta[type])
-    luaL_error(L, "module '%s' does not know handles of type '%s'", types[type].module,
-               types[type].name);
+    luaL_error(L, "module '%s' does not know handles of type '%s'", modules[type],
+               cr_type_name(type));
 }
 
 /* -------------------------------------------------------------------- making */
@@ -182,8 +172,6 @@ void cr_handle_push_held(lua_State *L, cr_hold *hold) {
   if (status != LUA_OK) lua_error(L);
 }
 
-const char *cr_handle_name(enum cr_type_id type) { return types[type].name; }
-
 /* ------------------------------------------------------------------ checking */
 
 /* The metatable's address of a full userdata at `index`, or NULL. */
@@ -209,8 +197,8 @@ cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type) {
     cr_point(CR_AT_USE, h->object);
     return h;
   }
-  if (!h) luaL_typeerror(L, index, types[type].name);
-  luaL_argerror(L, index, lua_pushfstring(L, "the %s is closed", types[type].name));
+  if (!h) luaL_typeerror(L, index, cr_type_name(type));
+  luaL_argerror(L, index, lua_pushfstring(L, "the %s is closed", cr_type_name(type)));
   return NULL;
 }
 

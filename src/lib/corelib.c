@@ -31,18 +31,13 @@ static int core_cpu_count(lua_State *L) {
   return 1;
 }
 
-static const char *kind_name(uint32_t kind) {
-  static const char *const names[] = {"main", "thread", "process", "keeper"};
-  return names[kind];
-}
-
 /* The id of a worker is its object's number; the main strand's is 0. */
 static int core_current(lua_State *L) {
   cr_worker *w = cr_self();
   lua_createtable(L, 0, 5);
   lua_pushstring(L, cr_me->name);
   lua_setfield(L, -2, "name");
-  lua_pushstring(L, kind_name(cr_me->kind));
+  lua_pushstring(L, cr_kind_names[cr_me->kind]);
   lua_setfield(L, -2, "kind");
   lua_pushinteger(L, w ? (lua_Integer)w->object.serial : 0);
   lua_setfield(L, -2, "id");

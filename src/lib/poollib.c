@@ -18,16 +18,17 @@
 static cr_pool *check(lua_State *L) { return cr_handle_check(L, 1, CR_POOL); }
 
 static const char *kind_name(const cr_pool *p, bool many) {
-  if (p->kind == CR_PROCESS) return many ? "processes" : "process";
-  return many ? "threads" : "thread";
+  if (!many) return cr_kind_names[p->kind];
+  return p->kind == CR_PROCESS ? "processes" : "threads";
 }
 
 /* ---------------------------------------------------------------------- new */
 
 static enum cr_strand_kind read_kind(lua_State *L, int index) {
   const char *kind = cr_option_string(L, index, "kind");
-  if (!kind || strcmp(kind, "thread") == 0) return CR_THREAD;
-  if (strcmp(kind, "process") == 0) return CR_PROCESS;
+  if (!kind) return CR_THREAD;
+  for (int i = CR_THREAD; i <= CR_PROCESS; i++)
+    if (strcmp(kind, cr_kind_names[i]) == 0) return (enum cr_strand_kind)i;
   return luaL_error(L, "bad option 'kind' ('thread' or 'process' expected, got '%s')", kind);
 }
 

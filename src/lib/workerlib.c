@@ -17,10 +17,6 @@
 
 #include "lib/lib.h"
 
-static const char *kind_name(const cr_worker *w) {
-  return w->kind == CR_PROCESS ? "process" : "thread";
-}
-
 static cr_worker *check(lua_State *L) { return cr_handle_check(L, 1, CR_WORKER); }
 
 /* -------------------------------------------------------------------- start */
@@ -58,9 +54,9 @@ static int put_call(cr_worker *w, const cr_call *call) {
 static int fail_start(lua_State *L, const cr_worker *w, int error) {
   if (error == ENOMEM) return cr_fail(L, error);
   if (error != EAGAIN)
-    return luaL_error(L, "cannot start %s '%s': %s", kind_name(w), w->name,
+    return luaL_error(L, "cannot start %s '%s': %s", cr_kind_names[w->kind], w->name,
                       cr_start_trouble(error));
-  return luaL_error(L, "cannot start %s '%s': no more %s can run", kind_name(w), w->name,
+  return luaL_error(L, "cannot start %s '%s': no more %s can run", cr_kind_names[w->kind], w->name,
                     w->kind == CR_PROCESS ? "processes" : "threads");
 }
 
@@ -154,7 +150,7 @@ static int get_id(lua_State *L, const cr_worker *w) {
 }
 
 static int get_kind(lua_State *L, const cr_worker *w) {
-  lua_pushstring(L, kind_name(w));
+  lua_pushstring(L, cr_kind_names[w->kind]);
   return 1;
 }
 
@@ -209,7 +205,7 @@ static const char *state_text(lua_State *L, const cr_worker *w) {
 
 static int text(lua_State *L) {
   const cr_worker *w = check(L);
-  lua_pushfstring(L, "%s '%s' (%s)", kind_name(w), w->name, state_text(L, w));
+  lua_pushfstring(L, "%s '%s' (%s)", cr_kind_names[w->kind], w->name, state_text(L, w));
   return 1;
 }
 

@@ -25,7 +25,7 @@ typedef struct death {
 } death;
 
 static void describe(death *d, int status) {
-  const char *what = d->dead->kind == CR_PROCESS ? "process" : "thread";
+  const char *what = cr_kind_names[d->dead->kind];
   int pid = atomic_load(&d->dead->pid);
   if (strcmp(d->kind, "timeout") == 0)
     snprintf(

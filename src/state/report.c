@@ -22,9 +22,8 @@ static void write_report(lua_State *L, const char *what, const cr_worker *w) {
   const char *traceback = NULL, *words = luaL_tolstring(L, -1, NULL);
   if (lua_istable(L, -2) && lua_getfield(L, -2, "traceback") == LUA_TSTRING)
     traceback = lua_tostring(L, -1);
-  lua_pushfstring(L, "conrun: %s in %s '%s': %s%s%s\n", what,
-                  w->kind == CR_PROCESS ? "process" : "thread", w->name, words,
-                  traceback ? "\n" : "", traceback ? traceback : "");
+  lua_pushfstring(L, "conrun: %s in %s '%s': %s%s%s\n", what, cr_kind_names[w->kind], w->name,
+                  words, traceback ? "\n" : "", traceback ? traceback : "");
   cr_lua_lent.complain(L, lua_tostring(L, -1), lua_rawlen(L, -1));
 }
 

@@ -27,7 +27,7 @@ void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods,
   }
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
-  cr_answers_methods(L, cr_handle_name(type));
+  cr_answers_methods(L, cr_type_name(type));
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "methods");
   lua_newtable(L);

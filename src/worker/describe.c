@@ -120,8 +120,9 @@ static void put_locks(text *t, const cr_strand *s) {
 /* --------------------------------------------------------------------- strands */
 
 void text_name(text *t, cr_strand *s) {
-  static const char *const kinds[] = {"strand", "thread", "process", "keeper"};
-  text_put(t, "  %s '%.*s'", kinds[atomic_load(&s->kind)], CR_NAME_MAX, s->name);
+  uint32_t kind = atomic_load(&s->kind);
+  text_put(t, "  %s '%.*s'", kind == CR_MAIN ? "strand" : cr_kind_names[kind], CR_NAME_MAX,
+           s->name);
 }
 
 void text_waiter(text *t, cr_strand *s) {
