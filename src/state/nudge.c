@@ -21,6 +21,12 @@
 /* How often this strand's code was told to end. */
 static _Thread_local int told;
 
+/* The hook that the program had set itself when the nudge came; it is put back. */
+static _Thread_local struct {
+  lua_Hook hook;
+  int mask, count;
+} before;
+
 static void look_up(lua_State *L, lua_Debug *event) {
   (void)event;
   uint32_t notices = cr_notices();
@@ -28,7 +34,7 @@ static void look_up(lua_State *L, lua_Debug *event) {
   if ((notices & CR_END) || late) {
     lua_sethook(L, look_up, LUA_MASKCOUNT, ++told < ENOUGH ? END_AGAIN : 1);
   } else {
-    lua_sethook(L, NULL, 0, 0);
+    lua_sethook(L, before.hook, before.mask, before.count);
     told = 0;
   }
   if (notices & CR_DUMP) cr_dump_if_asked(L);
@@ -41,11 +47,18 @@ static void look_up(lua_State *L, lua_Debug *event) {
 static _Thread_local volatile sig_atomic_t preparing;
 
 /* In a signal handler: makes running Lua code look up at its next instruction.
-** lua_sethook is the one function of Lua that may be called here.  A running
-** coroutine is another lua_State: it is stopped when it yields, ends or waits. */
+** lua_sethook is the one function of Lua that may be called here; the getters only read
+** a word each.  A running coroutine is another lua_State: it is stopped when it yields,
+** ends or waits. */
 static void nudge(void) {
-  if (!preparing && cr_lua && cr_lua->L)
-    lua_sethook(cr_lua->L, look_up, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  lua_State *L = preparing || !cr_lua ? NULL : cr_lua->L;
+  if (!L) return;
+  if (lua_gethook(L) != look_up) {
+    before.count = lua_gethookcount(L);
+    before.mask = lua_gethookmask(L);
+    before.hook = lua_gethook(L);
+  }
+  lua_sethook(L, look_up, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 static int run_callbacks(lua_State *L) {
