@@ -124,6 +124,19 @@ void cr_lib_open(lua_State *L) {
   cr_lua_lent.open(L);
 }
 
+/* Lua unloads the C libraries that a state has loaded when it closes the state, unless
+** another has them too.  But a library may have left something behind that points into it:
+** a signal handler, a thread, a destructor.  So none is unloaded while the process lives:
+** the table by which Lua does that loses its finalizer. */
+static void keep_libraries(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, "_CLIBS") == LUA_TTABLE && lua_getmetatable(L, -1)) {
+    lua_pushnil(L);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 /* -------------------------------------------------------------------- birth */
 
 /* Nothing made so far is garbage, so the collector rests meanwhile; afterwards
@@ -131,6 +144,7 @@ void cr_lib_open(lua_State *L) {
 static int prepare(lua_State *L) {
   lua_gc(L, LUA_GCSTOP);
   luaL_openlibs(L);
+  keep_libraries(L);
   cr_lib_open(L);
   lua_gc(L, LUA_GCRESTART);
   lua_gc(L, LUA_GCGEN, 0, 0);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "worker/inside.h"
 
@@ -53,8 +54,25 @@ static void block_signals(sigset_t *before) {
   pthread_sigmask(SIG_SETMASK, &most, before);
 }
 
-/* The stack holds C frames only: Lua's own stacks are in its heap. */
-#define STACK_SIZE ((size_t)1 << 20)
+/* Lua's own stacks are in its heap, but C code that Lua calls is made for a main thread's
+** stack, so a thread's is as large.  It costs addresses, and memory only where it is used;
+** where the addresses are limited (ulimit -v), it is a small part of them. */
+#define USUAL_STACK ((size_t)8 << 20)
+#define SMALL_STACK ((size_t)1 << 20)
+#define PARTS 256
+
+static size_t limit_of(int resource, size_t if_none) {
+  struct rlimit limit;
+  bool is_set = getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return is_set ? limit.rlim_cur : if_none;
+}
+
+static size_t stack_size(void) {
+  size_t size = limit_of(RLIMIT_STACK, USUAL_STACK), part = limit_of(RLIMIT_AS, SIZE_MAX) / PARTS;
+  if (size < USUAL_STACK) size = USUAL_STACK;
+  if (part < SMALL_STACK) part = SMALL_STACK;
+  return size < part ? size : part;
+}
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic bool ever; /* has this process started one? */
@@ -77,7 +95,7 @@ int thread_start(cr_strand *s) {
   int error = pthread_attr_init(&attr);
   if (error) return error;
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attr, STACK_SIZE);
+  pthread_attr_setstacksize(&attr, stack_size());
   sigset_t before;
   block_signals(&before);
   pthread_t thread;
