@@ -26,6 +26,11 @@ local kinds = { "thread", "process", LONG = 30, BRIEF = 0.05 }
 ---@type boolean
 kinds.tsan = helpers.slurp("/proc/self/maps"):find("libtsan", 1, true) ~= nil
 
+--- True in a program that was built with any sanitizer; such a one needs terabytes of
+--- addresses.
+---@type boolean
+kinds.sanitized = kinds.tsan or helpers.slurp("/proc/self/maps"):find("libasan", 1, true) ~= nil
+
 --- Starts a worker of the given kind.
 ---@param kind "thread"|"process"
 ---@return table worker

@@ -106,11 +106,7 @@ for _, kind in ipairs(kinds) do
       local kinds_of = p:submit(function(q)
         return q:submit(function() os.exit(3) end):error().kind
       end, p)
-      if kind == "thread" then
-        assert.are.equal("worker_died", kinds_of:result(LONG))
-      else
-        kinds.raised_kind("worker_died", kinds_of.result, kinds_of, LONG) -- one process, one death
-      end
+      kinds.raised_kind("worker_died", kinds_of.result, kinds_of, LONG) -- one worker, one death
       assert.are.equal(4, p:submit(square, 2):result(LONG))
     end)
 

@@ -32,6 +32,21 @@ void workspace_free(workspace *w) {
   *w = (workspace){0};
 }
 
+static workspace *workspace_new(struct cr_codec *c) {
+  workspace *w = calloc(1, sizeof *w);
+  if (!w) return NULL;
+  w->outer = c->inner;
+  c->inner = w;
+  return w;
+}
+
+void workspace_drop(struct cr_codec *c) {
+  workspace *w = c->inner;
+  c->inner = w->outer;
+  workspace_free(w);
+  free(w);
+}
+
 /* One big message must not make the state big for ever. */
 static void trim(workspace *w) {
   if (w->room > KEEP_ROOM || w->seen.bits > KEEP_BITS || w->frames_room > KEEP_ROOM / 64)
@@ -251,13 +266,16 @@ static bool encode_floats(lua_State *L, int index, size_t n, uint32_t whole, cr_
 
 static void encode_by_itself(lua_State *L, int first, int n, const char *noun, cr_value *v,
                              bool *took) {
-  workspace w = {0};
-  encoder e = {.L = L, .work = &w, .length = HEADER, .noun = noun, .position = 1};
-  if (!encoder_grow(&(encoder){.L = L, .work = &w, .plain = true}, HEADER)) raise_memory(L);
+  workspace *w = workspace_new(cr_lua->codec);
+  if (!w) raise_memory(L);
+  encoder e = {.L = L, .work = w, .length = HEADER, .noun = noun, .position = 1};
+  bool room = encoder_grow(&(encoder){.L = L, .work = w, .plain = true}, HEADER);
+  if (!room) workspace_drop(cr_lua->codec);
+  if (!room) raise_memory(L);
   int status = encode_protected(&e, first, n);
   bool done = status == LUA_OK && encode_finish(&e, (uint32_t)n, 0, v);
   if (e.message) cr_message_free(e.message);
-  workspace_free(&w);
+  workspace_drop(cr_lua->codec);
   if (status != LUA_OK) lua_error(L);
   if (!done) raise_memory(L);
   if (took) *took = e.took;

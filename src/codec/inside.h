@@ -93,6 +93,7 @@ typedef struct workspace {
   seen seen;
   frame *frames;
   size_t depth, frames_room;
+  struct workspace *outer; /* of the protected encode around this one (codec->inner) */
 } workspace;
 
 typedef struct encoder {
@@ -137,6 +138,7 @@ _Noreturn void raise_memory(lua_State *L);
 bool encode_plain(encoder *e, int first, int n);    /* false: gave up */
 int encode_protected(encoder *e, int first, int n); /* as lua_pcall */
 void workspace_free(workspace *w);
+void workspace_drop(struct cr_codec *c); /* the innermost one of a protected encode */
 
 static inline bool encoder_room(encoder *e, size_t more) {
   return e->work->room - e->length >= more || encoder_grow(e, more);
@@ -284,7 +286,9 @@ typedef struct known_handle {
 /* The state's part that upper floors need not see. */
 struct cr_codec {
   known_handle known[KNOWN_HANDLES];
-  workspace work;  /* of plain encodes */
+  workspace work;   /* of plain encodes */
+  workspace *inner; /* of the innermost protected one; it is found here by who ends the state
+                     ** in the middle of it (os.exit in a thread) */
   seen names;      /* address -> index in the registry's table of names */
   uint64_t loaded; /* fingerprint of package.loaded when the names were collected */
   bool named;

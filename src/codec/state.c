@@ -38,6 +38,7 @@ void cr_state_close(void) {
   cr_lua = NULL; /* first: a signal handler looks there */
   atomic_signal_fence(memory_order_seq_cst);
   workspace_free(&s->codec->work);
+  while (s->codec->inner) workspace_drop(s->codec);
   seen_free(&s->codec->names);
   free(s->codec->words);
   free(s); /* the codec's part is in the same block, behind it */

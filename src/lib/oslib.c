@@ -7,11 +7,11 @@
 **
 **   a process   leaves at once with the code, as os.exit of plain Lua does; the
 **               keeper buries it and fails the task or call it was in
-**   a thread    cannot leave from the middle of its C stack, so it unwinds by
-**               the error that ends strands; that error cannot be caught for
-**               good, because the notice stays until the worker's loop takes it
+**   a thread    leaves at once too, for the end of its own life (entry.c): its state is
+**               closed, and it buries itself as the keeper buries a process
 **
-** The code is kept in worker->leaving, where burial and the task loop find it.
+** No error is raised for it, so nothing that catches errors can keep the strand.  The
+** code is kept in worker->leaving, where the end of the worker finds it.
 */
 #include <lualib.h>
 #include <stdio.h>
@@ -40,12 +40,6 @@ _Noreturn static void leave_process(lua_State *L, int status, bool close) {
   _exit(status);
 }
 
-static int leave_thread(lua_State *L) {
-  cr_post(cr_me, CR_END);
-  cr_look_up(L);
-  return luaL_error(L, "the thread did not end");
-}
-
 static int os_exit(lua_State *L) {
   int status = exit_status(L);
   bool close = lua_toboolean(L, 2);
@@ -56,7 +50,7 @@ static int os_exit(lua_State *L) {
   }
   atomic_store(&w->leaving, (status & 0xff) + 1);
   if (w->kind == CR_PROCESS) leave_process(L, status, close);
-  return leave_thread(L);
+  cr_thread_leave();
 }
 
 void cr_os_open(lua_State *L) {

@@ -36,8 +36,11 @@ static void describe(death *d, int status) {
     snprintf(d->text, sizeof d->text, "worker %s '%s' (pid %d) was killed by signal %d (SIG%s)",
              what, d->dead->name, pid, -status,
              sigabbrev_np(-status) ? sigabbrev_np(-status) : "?");
+  else if (d->dead->kind == CR_THREAD)
+    snprintf(d->text, sizeof d->text, "worker thread '%s' ended with exit code %d", d->dead->name,
+             status);
   else
-    snprintf(d->text, sizeof d->text, "worker %s '%s' (pid %d) ended with exit code %d", what,
+    snprintf(d->text, sizeof d->text, "worker process '%s' (pid %d) ended with exit code %d",
              d->dead->name, pid, status);
 }
 

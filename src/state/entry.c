@@ -14,8 +14,14 @@
 **
 ** If the process dies in any step, burial fails the call or task it was in, so
 ** nothing here has to be undone.
+**
+** For the same reason a thread can leave by os.exit from the middle of any step and go on
+** with step 7: the C frames in between are given up as an error gives them up, and what
+** the strand had and owed is in its record, where its burial finds it.  Lua can close a
+** state in the middle of a call; that is what its own os.exit does.
 */
 #include <lualib.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -126,23 +132,49 @@ static lua_State *make_state(cr_worker *w) {
   return NULL;
 }
 
-static int work(cr_worker *w) {
-  nudge_begin();
-  lua_State *L = make_state(w);
-  if (!L) return give_up(w);
+/* 2 to 6. */
+static int live(lua_State *L, cr_worker *w) {
   protect(L, seed, w);
   protect(L, prepare, w);
   int code = serve_or_call(L, w);
   nudge_end(L);
   protect(L, report_failure, w);
-  if (w->kind == CR_PROCESS) end_threads();
+  return code;
+}
+
+/* Where os.exit in this thread goes on. */
+static _Thread_local jmp_buf *way_out;
+
+_Noreturn void cr_thread_leave(void) { longjmp(*way_out, 1); }
+
+/* 2 to 7.  A finalizer that calls os.exit is the last of its own, and the others still
+** run. */
+static int live_as_thread(lua_State *L, cr_worker *w) {
+  jmp_buf out;
+  volatile int code = EXIT_SUCCESS;
+  way_out = &out;
+  if (setjmp(out) == 0) code = live(L, w);
+  nudge_end(L);
+  cr_pool_left();
+  if (setjmp(out) == 0) {}
+  cr_lib_close_state(L);
+  return code;
+}
+
+static int live_as_process(lua_State *L, cr_worker *w) {
+  int code = live(L, w);
+  end_threads();
+  cr_lib_leave_state(L);
+  fflush(NULL);
+  return code;
+}
+
+static int work(cr_worker *w) {
+  nudge_begin();
+  lua_State *L = make_state(w);
+  if (!L) return give_up(w);
+  int code = w->kind == CR_THREAD ? live_as_thread(L, w) : live_as_process(L, w);
   int leaving = atomic_load(&w->leaving);
-  if (w->kind == CR_THREAD) {
-    cr_lib_close_state(L);
-  } else {
-    cr_lib_leave_state(L);
-    fflush(NULL);
-  }
   return leaving ? leaving - 1 : code;
 }
 

@@ -259,6 +259,10 @@ int cr_setup_push(lua_State *L);
 
 /* ---------------------------------------------------- entry.c and report.c */
 
+/* os.exit in a worker that is a thread: it goes to the end of its life from wherever it
+** is (entry.c). */
+_Noreturn void cr_thread_leave(void);
+
 /* Registers what a worker does (entry.c).  Once per process. */
 void cr_entry_register(void);
 

@@ -70,12 +70,6 @@ static void initialize(lua_State *L, cr_pool *p) {
   doing(DOING_NOTHING);
 }
 
-/* A thread that called os.exit has only given up its task. */
-static void stay(void) {
-  cr_worker *w = cr_self();
-  if (w && atomic_exchange(&w->leaving, 0)) cr_notices_take();
-}
-
 /* An interruption that was meant for the task before is stale, one that is meant
 ** for this task can be told by its flag. */
 static void forget_interrupt(const cr_future *f) {
@@ -83,13 +77,15 @@ static void forget_interrupt(const cr_future *f) {
   if (f && (atomic_load(&((cr_future *)f)->flags) & CR_FUTURE_STOP)) cr_post(cr_me, CR_INTERRUPT);
 }
 
-static void run(lua_State *L, cr_pool *p, const limit *l) {
+/* Its timer, which the thread that leaves from the middle of a task must not keep. */
+static _Thread_local limit own_limit;
+
+static void run(lua_State *L, cr_pool *p) {
   cr_future *f = future_of(cr_me);
   if (cr_notices() & CR_INTERRUPT) forget_interrupt(f);
-  limit_start(l, p);
+  limit_start(&own_limit, p);
   cr_task_run(L, f);
-  limit_stop(l);
-  stay();
+  limit_stop(&own_limit);
 }
 
 /* Between two tasks. */
@@ -99,13 +95,13 @@ static void look_up(lua_State *L) {
 }
 
 /* 2: until nothing more is to be done. */
-static void serve(lua_State *L, cr_pool *p, const limit *l) {
+static void serve(lua_State *L, cr_pool *p) {
   uint64_t done = 0;
   cr_hold *task = NULL;
   while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
     int r = cr_pool_take(p, &task);
     if (r == 0) {
-      run(L, p, l);
+      run(L, p);
       done++;
     } else if (r == EINTR && !(cr_notices() & CR_END)) {
       look_up(L);
@@ -117,14 +113,13 @@ static void serve(lua_State *L, cr_pool *p, const limit *l) {
 }
 
 int cr_pool_serve(lua_State *L, cr_pool *p) {
-  limit l;
   initialize(L, p);
-  if (limit_open(&l, p) != 0)
+  if (limit_open(&own_limit, p) != 0)
     cr_pool_break(p, "the system gives no timer for the task_timeout", NULL);
   else
-    serve(L, p, &l);
+    serve(L, p);
   cr_pool_leave(p);
-  limit_close(&l);
+  limit_close(&own_limit);
   return EXIT_SUCCESS;
 }
 
@@ -171,6 +166,10 @@ bool cr_pool_help(lua_State *L, cr_future *f) {
   depth--;
   doing(outer);
   cr_pool_count_helped(cr_at(cr_pool, &cr_me->serves));
-  stay();
   return true;
+}
+
+void cr_pool_left(void) {
+  limit_close(&own_limit);
+  depth = 0;
 }

@@ -61,17 +61,10 @@ static bool stopped(const task *t) {
   return (cr_notices() & CR_END) || (atomic_load(&t->future->flags) & CR_FUTURE_STOP);
 }
 
-/* The exit code + 1 that os.exit has asked for in this strand, a thread; 0: none. */
-static int leaving(void) {
-  cr_worker *w = cr_self();
-  return w ? atomic_load(&w->leaving) : 0;
-}
-
 /* Has it been stopped because its time was over (limit.c)? */
 static bool late(const task *t) { return t->timed && cr_pool_late(); }
 
 static const char *kind_of(const task *t) {
-  if (leaving()) return "worker_died";
   if (stopped(t)) return "cancelled";
   if (late(t)) return "timeout";
   return t->stage == CALLING ? "task" : "transfer";
@@ -99,9 +92,7 @@ static void keep_kind(lua_State *L) {
 /* Pushes the message for the error value at index 1. */
 static void push_message(lua_State *L, const task *t) {
   const cr_pool *p = cr_at(const cr_pool, &t->future->pool);
-  if (leaving())
-    lua_pushfstring(L, "the task ended its worker with exit code %d", leaving() - 1);
-  else if (!stopped(t) && late(t))
+  if (!stopped(t) && late(t))
     lua_pushfstring(L, "the task took longer than its task_timeout of %f s",
                     (lua_Number)p->task_timeout / 1e9);
   else

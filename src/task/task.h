@@ -32,4 +32,7 @@ bool cr_pool_help(lua_State *L, cr_future *f);
 ** the exit code. */
 int cr_pool_serve(lua_State *L, cr_pool *p);
 
+/* The calling thread serves no pool any more, however it has left the loop. */
+void cr_pool_left(void);
+
 #endif

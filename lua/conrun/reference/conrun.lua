@@ -23,10 +23,12 @@
 --- A type can say how it is sent: a function `__transfer` in its metatable is called with the value and returns a
 --- function and arguments; the receiver calls that function with these arguments, and its result is the value there.
 ---
---- Three of Lua's own functions behave better in company: `print` writes whole lines that are never mixed with
+--- Some of Lua's own functions behave better in company: `print` writes whole lines that are never mixed with
 --- those of other strands; `os.exit` in a worker ends that worker only, with the code modulo 256, or 1 after
---- printing a text; `math.random` is seeded anew in every worker, and by `--seed=N` so
---- that each run draws the same numbers.
+--- printing a text, and nothing that catches errors can keep it (a thread's files are closed, its finalizers run);
+--- `os.execute` and `io.popen` start programs as a shell would, whichever strand calls them, and Ctrl-C still
+--- reaches the main strand; `math.random` is seeded anew in every worker, and by `--seed=N` so that each run draws
+--- the same numbers.
 ---
 --- **Deadlocks are found.** When strands wait for each other and nobody is left who could wake them, a report with
 --- the stack of each goes to stderr, and one of them, the main strand if it is among them, gets an error of kind
