@@ -289,8 +289,8 @@ struct cr_codec {
   workspace work;   /* of plain encodes */
   workspace *inner; /* of the innermost protected one; it is found here by who ends the state
                      ** in the middle of it (os.exit in a thread) */
-  seen names;      /* address -> index in the registry's table of names */
-  uint64_t loaded; /* fingerprint of package.loaded when the names were collected */
+  seen names;       /* address -> index in the registry's table of names */
+  uint64_t loaded;  /* fingerprint of package.loaded when the names were collected */
   bool named;
   struct word *words; /* strings that come again; made at the first */
 };
