@@ -13,6 +13,8 @@ local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
 local usage = [[
+A crawler: is it faster to wait for many pages at once?
+
 conrun scripts/crawler.lua [--pages=40] [--delay=10] [--workers=1,4,16]
                            [--kind=thread|process]
 
@@ -130,7 +132,7 @@ local gain = times[1] / times[#times]
 print(("%d workers are faster than %d: %s (%.1f times, on %d cores)"):format(
   crews[#crews],
   crews[1],
-  plot.verdict(gain > 1.1),
+  plot.verdict(bench.decide({ times[1] }, { times[#times] })),
   gain,
   conrun.cpu_count()
 ))

@@ -13,9 +13,8 @@ local args = require "conrun.args"
 local lesson = require "lesson"
 local outside = require "outside"
 
-local options = args.read(arg, "conrun scripts/exceptions.lua [--kind=both|thread|process]", {
-  kind = { "both", "thread", "process" },
-})
+local options = args.read(arg, "What becomes of an error, or a crash, in a worker?\n\n"
+  .. "conrun scripts/exceptions.lua [--kind=both|thread|process]", { kind = { "both", "thread", "process" } })
 
 local techniques = {}
 local function technique(name, show)

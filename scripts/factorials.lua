@@ -12,6 +12,8 @@ local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
 local usage = [[
+How do results come back in order, and errors with them?
+
 conrun scripts/factorials.lua [LAST | FIRST LAST] [--workers=4]
 
 Prints the factorials of 1 to 10, of 1 to LAST, or of FIRST to LAST.
@@ -99,10 +101,10 @@ print(plot.table({ "how", "time per task" }, {
   { "pool:map, in chunks", per_task "map" },
 }, { align = { "left", "right" } }))
 print(("Chunks make light tasks cheaper than one by one: %s (%.1f times)"):format(
-  plot.verdict(sides.map.median < sides.submit.median),
+  plot.verdict(bench.decide(sides.submit.times, sides.map.times)),
   sides.submit.median / sides.map.median
 ))
 print(("A plain loop beats the pool for tasks this light: %s (%.1f times the map's speed)"):format(
-  plot.verdict(sides.loop.median < sides.map.median),
+  plot.verdict(bench.decide(sides.map.times, sides.loop.times)),
   sides.map.median / sides.loop.median
 ))

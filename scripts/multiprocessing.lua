@@ -10,7 +10,12 @@ local conrun = require "conrun"
 local args = require "conrun.args"
 local plot = require "conrun.plot"
 
-args.read(arg, "conrun scripts/multiprocessing.lua\n\nTakes no options.", {})
+args.read(arg, [[
+How do I start processes, and how do they talk?
+
+conrun scripts/multiprocessing.lua
+
+Takes no options.]], {})
 
 -- Two processes print in any order.  Where a reader expects one, somebody has to
 -- say so: the cube is computed at once, and printed when the square is out.

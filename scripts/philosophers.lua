@@ -13,6 +13,8 @@ local args = require "conrun.args"
 local plot = require "conrun.plot"
 
 local usage = [[
+Dining philosophers: what does lock order prevent?
+
 conrun scripts/philosophers.lua [--count=5] [--meals=100]
                                 [--kind=thread|process]
                                 [--order=both|left|number]

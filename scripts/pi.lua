@@ -14,6 +14,8 @@ local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
 local usage = [[
+What is pi, as far as random points can tell?
+
 conrun scripts/pi.lua [--points=2000000] [--seed=1] [--workers=N]
                       [--kind=thread|process]
 

@@ -16,6 +16,8 @@ local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
 local usage = [[
+A pipeline: how do stages of workers pass work on?
+
 conrun scripts/pipeline.lua [--limit=10000] [--workers=1,2,4]
                             [--kind=thread|process]
 

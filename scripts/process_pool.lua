@@ -11,7 +11,7 @@ local args = require "conrun.args"
 local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
-args.read(arg, "conrun scripts/process_pool.lua\n\nTakes no options.", {})
+args.read(arg, "What is a pool, and what is it good for?\n\nconrun scripts/process_pool.lua\n\nTakes no options.", {})
 
 local workers = 4
 local pool <close> = conrun.pool.new { workers = workers, kind = "process", name = "squares" }
@@ -134,7 +134,7 @@ end
 local sides = bench.compare { pool = through_pool, process = process_each }
 show(
   "A pool beats a process per task",
-  sides.pool.median < sides.process.median,
+  bench.decide(sides.process.times, sides.pool.times),
   "%d tasks: %s, one each %s",
   tasks,
   plot.seconds(sides.pool.median),

@@ -13,6 +13,8 @@ local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
 local usage = [[
+In how many ways can n queens share a chessboard?
+
 conrun scripts/queens.lua [--size=11] [--workers=2,4] [--kind=thread|process]
 
   --size=11      queens, and rows of the board

@@ -11,6 +11,8 @@ local args = require "conrun.args"
 local plot = require "conrun.plot"
 
 local usage = [[
+What does a lock protect?
+
 conrun scripts/shared_list.lua [--fast] [--no-lock] [--items=20000]
 
   --fast         sleeps a hundredth of the time

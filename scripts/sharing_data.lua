@@ -15,6 +15,8 @@ local args = require "conrun.args"
 local lesson = require "lesson"
 
 local usage = [[
+Which tools share data, with threads and processes?
+
 conrun scripts/sharing_data.lua [--kind=both|thread|process] [--only=WORD]
 
   --kind=both   with threads, and again with processes

@@ -15,6 +15,8 @@ local plot = require "conrun.plot"
 local tools = require "claims.tools"
 
 local usage = [[
+Threads or processes?  Nineteen claims, tested here.
+
 conrun scripts/threads_or_processes.lua [--only=WORD] [--no-python]
                                         [--width=80]
 
@@ -44,10 +46,10 @@ end
 local rows, held, count = {}, {}, 0
 for i, claim in ipairs(claims) do
   local measured, thread, process, holds = claim.measure(options)
-  local verdict = holds == nil and "not measured" or plot.verdict(holds)
-  rows[i] = { claim.name, measured, thread, process, verdict }
-  held[claim.subject] = holds
-  count = count + (holds and 1 or 0)
+  local unmeasured = holds == tools.unmeasured
+  rows[i] = { claim.name, measured, thread, process, unmeasured and holds or plot.verdict(holds) }
+  if not unmeasured then held[claim.subject] = holds end
+  count = count + (held[claim.subject] and 1 or 0)
 end
 
 local header = { "claim", "measured", "threads", "processes", "verdict" }
@@ -61,6 +63,7 @@ if tools.warning then
 end
 
 -- What follows from the verdicts: what to use where the claim holds, and where not.
+-- From what was too close to call, nothing follows.
 local advice = {
   { "light tasks", "many short-lived workers", "threads, they start sooner", "either, they start alike" },
   { "low memory", "very many workers at once", "threads, they are smaller", "either" },
@@ -75,8 +78,10 @@ local advice = {
   { "large data", "rare jobs that need much memory", "processes, all of it goes back", "either" },
 }
 local recommendations = {}
-for i, row in ipairs(advice) do
-  recommendations[i] = { row[2], held[row[1]] and row[3] or row[4] }
+for _, row in ipairs(advice) do
+  if held[row[1]] ~= nil then
+    recommendations[#recommendations + 1] = { row[2], held[row[1]] and row[3] or row[4] }
+  end
 end
 print()
 print(plot.table({ "your work looks like ...", "use ..." }, recommendations, { width = options.width }))

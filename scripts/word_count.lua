@@ -13,6 +13,8 @@ local bench = require "conrun.bench"
 local plot = require "conrun.plot"
 
 local usage = [[
+Which words are the most frequent in these files?
+
 conrun scripts/word_count.lua [FILE ...] [--top=10] [--workers=N]
                               [--kind=process|thread]
 

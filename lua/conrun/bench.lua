@@ -179,9 +179,41 @@ local function is_noise(a, b)
   return (math.abs(won - n * m / 2) - 0.5) / sigma < 1.96
 end
 
+-- How far apart two sides must be for a verdict, and how many of the runs must agree.
+local clear, clear_of_one, clear_on_busy = 1.1, 2, 1.25
+
+local load_of_machine -- below
+
+--- Is one side at least `factor` times as slow as another?  Both were measured in
+--- alternating runs, so each pair of runs met the same machine.  Yes or no if nearly all
+--- pairs say so and the median of them is clear; on a busy machine all must say so, and
+--- more clearly.  Else it is too close to call: nil.
+---@param slow number[] seconds of each run
+---@param fast number[] of the other side
+---@param factor? number 1 unless given
+---@return boolean?
+function bench.decide(slow, fast, factor)
+  local runs, above, ratios = math.min(#slow, #fast), 0, {}
+  for i = 1, runs do
+    ratios[i] = slow[i] / (fast[i] * (factor or 1))
+    above = above + (ratios[i] > 1 and 1 or 0)
+  end
+  if runs == 0 then
+    error("bad argument #1 to 'decide' (list of at least one time expected)", 2)
+  end
+  local _, others = load_of_machine()
+  local busy = others and others >= core.cpu_count()
+  local margin = runs < 3 and clear_of_one or busy and clear_on_busy or clear
+  local odd = busy and 0 or runs // 5
+  local middle = bench.median(ratios)
+  if above >= runs - odd and middle >= margin then return true end
+  if above <= odd and middle <= 1 / margin then return false end
+  return nil
+end
+
 -- How many programs want a processor besides this one, and how many did in the last
 -- minute; nil where the system does not tell.
-local function load_of_machine()
+function load_of_machine()
   local file <close> = io.open "/proc/loadavg"
   local minute, running = (file and file:read "l" or ""):match "^(%S+) %S+ %S+ (%d+)/"
   return minute and tonumber(minute), running and tonumber(running) - 1

@@ -442,10 +442,11 @@ function plot.seconds(seconds)
   return ("%.2f s"):format(seconds)
 end
 
---- The two words that every tested claim ends with.
----@param holds boolean
+--- The words that every tested claim ends with.
+---@param holds boolean? nil: it cannot be told
 ---@return string
 function plot.verdict(holds)
+  if holds == nil then return "too close to call here" end
   return holds and "holds" or "does not hold here"
 end
 

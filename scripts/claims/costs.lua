@@ -19,9 +19,9 @@ local function light_tasks()
     end
   end)
   return "start and join of an idle worker",
-    plot.seconds(thread / 20),
-    plot.seconds(process / 20),
-    thread < process
+    plot.seconds(thread.median / 20),
+    plot.seconds(process.median / 20),
+    tools.decide(process.times, thread.times)
 end
 
 -- All are there at once, idle, while the kernel is asked what is theirs alone.
@@ -52,7 +52,7 @@ local function low_memory()
   return "memory of its own, idle, one of 16",
     ("%.0f kB"):format(thread),
     ("%.0f kB"):format(process),
-    thread < process
+    tools.decide({ process, process, process }, { thread, thread, thread })
 end
 
 local function round_trip(kind)
@@ -82,29 +82,32 @@ local function hand_over()
     times.thread[run], times.process[run] = tools.both(round_trip)
   end
   local thread, process = bench.median(times.thread), bench.median(times.process)
-  return "through two queues and back", plot.seconds(thread), plot.seconds(process), process > 1.2 * thread
+  return "through two queues and back", plot.seconds(thread), plot.seconds(process),
+    tools.decide(times.process, times.thread, 1.2)
 end
 
 -- A conrun of its own, pinned to one core, which prints its two times.
 local pinned = [[
 package.path = %q
-print(require("claims.tools").compare(function(kind)
-  local pool <close> = require("claims.tools").pool(kind, 2)
+local tools = require "claims.tools"
+local thread, process = tools.compare(function(kind)
+  local pool <close> = tools.pool(kind, 2)
   pool:map(type, require("conrun").range(1, 2000), { chunksize = 1 })
-end))]]
+end)
+print(thread.median, process.median, tools.decide(process.times, thread.times))]]
 
 local function single_core()
   local core = outside.read("/proc/self/status"):match "Cpus_allowed_list:%s*(%d+)" or "0"
   local source = pinned:format(package.path)
   local text = outside.output(("taskset -c %s %s -e %s"):format(core, outside.program, outside.quote(source)))
-  local thread, process = text:match "^([%d.e+-]+)%s+([%d.e+-]+)"
+  local thread, process, decided = text:match "^([%d.e+-]+)%s+([%d.e+-]+)%s+(%a+)"
   if not thread then
-    return "pinned to one core", "needs the command taskset", "needs the command taskset", nil
+    return "pinned to one core", "needs the command taskset", "needs the command taskset", tools.unmeasured
   end
   return "2,000 light tasks, pinned to one core",
     plot.seconds(tonumber(thread)),
     plot.seconds(tonumber(process)),
-    tonumber(thread) < tonumber(process)
+    ({ ["true"] = true, ["false"] = false })[decided]
 end
 
 return {

@@ -45,7 +45,7 @@ local function memory_returned()
   return "what main keeps of 25 MB that a worker used",
     ("%.0f kB"):format(thread),
     ("%.0f kB"):format(process),
-    thread > process + 1024
+    tools.decide({ thread + 1, thread + 1, thread + 1 }, { process + 1, process + 1, process + 1 }, 2)
 end
 
 return {

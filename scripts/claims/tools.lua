@@ -4,8 +4,8 @@
 --
 -- An experiment is { side, claim, measure }: which of the two the claim is for,
 -- its words, and a function that returns what was measured in words, a figure
--- for threads, one for processes, and whether the claim holds; nil means that it
--- could not be measured, and the figures say why.
+-- for threads, one for processes, and whether the claim holds.  nil means that the
+-- figures are too close to call; tools.unmeasured, that there are none, and why.
 
 local bench = require "conrun.bench"
 local conrun = require "conrun"
@@ -27,14 +27,20 @@ function tools.both(fn)
   return fn "thread", fn "process"
 end
 
+--- In place of a verdict.
+tools.unmeasured = "not measured"
+
+--- Is the first at least `factor` times the second?  See bench.decide.
+tools.decide = bench.decide
+
 --- What was wrong with the machine while the claims were measured, if anything.
 ---@type string?
 tools.warning = nil
 
---- Medians of alternating runs of fn(kind).
+--- Alternating runs of fn(kind).
 ---@param fn fun(kind: string)
----@return number thread seconds
----@return number process seconds
+---@return bench.Measurement thread
+---@return bench.Measurement process
 function tools.compare(fn)
   local report = bench.run {
     runs = 7,
@@ -44,7 +50,7 @@ function tools.compare(fn)
   for _, warning in ipairs(report.warnings) do
     tools.warning = warning:find "machine is busy" and warning or tools.warning
   end
-  return report.rows[1].median, report.rows[2].median
+  return report.rows[1], report.rows[2]
 end
 
 --- Something to compute that needs no memory.

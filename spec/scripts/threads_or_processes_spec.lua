@@ -46,7 +46,8 @@ describe("scripts/threads_or_processes.lua", function()
       local start = out:find("\n" .. claim .. "  ", 1, true)
       assert.is_truthy(start)
       local row = out:match("[^\n]+", start)
-      assert.is_truthy(row:match "  holds$" or row:match "  does not hold here$" or row:match "  not measured$")
+      assert.is_truthy(row:match "  holds$" or row:match "  does not hold here$" or row:match "  not measured$"
+        or row:match "  too close to call here$")
     end)
   end
 
@@ -55,7 +56,7 @@ describe("scripts/threads_or_processes.lua", function()
     ["threads for libraries that know only threads"] = "holds",
     ["threads for libraries that know only one state"] = "holds",
     ["processes for C libraries that are not thread-safe"] = "holds",
-    ["processes for safety"] = "does not hold here",
+    ["processes for safety"] = "holds",
   } do
     it("is certain that " .. claim .. ": " .. verdict, function()
       local start = assert(out:find("\n" .. claim .. "  ", 1, true))

@@ -61,6 +61,20 @@ function bench.compare(sides, options) end
 ---@return number seconds
 function bench.measure(fn, options) end
 
+--- Is one side at least `factor` times as slow as another? The times are those of alternating runs (`compare`, `run`),
+--- pair by pair. It is decided if nearly all pairs agree and are clear, by a tenth; on a busy machine all must, by a
+--- quarter. A single run decides only between twice and half.
+---
+--- ```lua
+--- print(conrun.bench.decide({ 8, 9, 8 }, { 1, 1, 1 }, 2)) --> true
+--- print(conrun.bench.decide({ 2, 1, 2 }, { 1, 2, 2 }))    --> nil
+--- ```
+---@param slow number[] seconds of each run of one side
+---@param fast number[] and of the other
+---@param factor? number 1 unless given
+---@return boolean? decided nil: too close to call
+function bench.decide(slow, fast, factor) end
+
 --- A size at which `fn(size)` takes about so many seconds, found by doubling.
 ---
 --- ```lua

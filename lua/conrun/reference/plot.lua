@@ -139,10 +139,10 @@ function plot.seconds(seconds) end
 --- The words that every tested claim of the scripts ends with.
 ---
 --- ```lua
---- print(conrun.plot.verdict(true)) --> holds
+--- print(conrun.plot.verdict(true), conrun.plot.verdict(nil)) --> holds too close to call here
 --- ```
----@param holds boolean
----@return string text "holds" or "does not hold here"
+---@param holds boolean? nil: it cannot be told, see `conrun.bench.decide`
+---@return string text "holds", "does not hold here" or "too close to call here"
 function plot.verdict(holds) end
 
 return plot
