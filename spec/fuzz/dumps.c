@@ -15,21 +15,23 @@ typedef struct range {
   const unsigned char *from, *to;
 } range;
 
-static void found(void *arg, const char *bytes, size_t length) {
+static void found(void *arg, unsigned env, const char *bytes, size_t length) {
+  (void)env;
   const range *r = arg;
   const unsigned char *at = (const unsigned char *)bytes;
   cr_check(at >= r->from && at <= r->to && length <= (size_t)(r->to - at));
 }
 
 static void one(const uint8_t *bytes, size_t n) {
-  bool env[256];
+  scan s = {.global = found};
   if (n == 0) return;
-  for (unsigned i = 0; i < 256; i++) env[i] = bytes[0] >> i % 8 & 1;
+  for (unsigned i = 0; i < 256; i++) s.env[i] = bytes[0] >> i % 8 & 1;
   unsigned char *dump = malloc(n - 1 ? n - 1 : 1);
   cr_check(dump != NULL);
   memcpy(dump, bytes + 1, n - 1);
   range r = {dump, dump + n - 1};
-  globals_find(dump, n - 1, env, found, &r);
+  s.arg = &r;
+  scan_dump(&s, dump, n - 1);
   free(dump);
 }
 

@@ -36,6 +36,9 @@ static const char *const values[] = {
     "local t = {} for i = 1, 80 do t = {t} end return t",
     "local t = {} for i = 1, 70 do t = {[t] = i} end return t, t",
     "return {1.5, 2.0, 'x', 3.5, -0.0, 2}, {0.5, 1 / 0, n = 1.5}, {2.5, {3.5, 4.5}, 5.5}",
+    "local m = {} m.__index = m function m.f() return m end return setmetatable({1}, m), m, m.f",
+    "local e = {x = 1} return load('return function() return x end', '=c', 't', e)(), e",
+    "local n = 0 return {function() n = n + 1 end, function() return n end}, {1, nil, 3}",
     "return {'name', 'name', name = 'name', [1.5] = 'name'}, {fifteen_letters = 'name'}",
 };
 

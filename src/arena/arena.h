@@ -93,6 +93,7 @@ typedef struct cr_spare {
 /* Words in the arena's first pages that upper floors share program-wide. */
 typedef struct cr_root {
   _Atomic uint64_t serial;    /* last object number given out */
+  _Atomic uint64_t origin;    /* last number given to what is copied (codec/origin.c) */
   _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
   _Atomic(void *) output;     /* the lock (sync/) that keeps printed lines whole */
   _Atomic uint32_t bars; /* rows that are drawn now; changed under `output`, and cr_bars_pass */

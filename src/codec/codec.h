@@ -41,6 +41,8 @@ typedef struct cr_state {
   int findable;               /* registry: module name -> can other states require it */
   int codes;                  /* registry: function -> handle of its cr_code, weak keys */
   int decoded;                /* registry: code serial -> function, weak values */
+  int origins, known;         /* registry: where copies come from (origin.c) */
+  int moments;                /* registry: when a class was encoded that is copied here */
   int recent;                 /* registry: the functions decoded last, kept alive */
   uint32_t recent_at;         /* where the next one goes */
   struct cr_codec *codec;     /* what only this floor sees */
@@ -71,6 +73,14 @@ extern cr_lua_loans cr_lua_lent;
 
 /* What opens conrun's C module of that name, NULL if there is none. */
 lua_CFunction cr_c_module(const char *name);
+
+/* Registry: the environment of conrun's own Lua parts in a sandboxed state; nil in
+** any other, where it is that of everybody (sandbox.c, state.c). */
+#define CR_ENVIRONMENT "conrun.environment"
+
+/* Makes the tables that every worker needs at its first task, so that a state which is a
+** copy of another has them.  Before cr_state_open, or not at all.  [-0, +0, m] */
+void cr_state_prepare(lua_State *L);
 
 /* Prepares a Lua state for the calling strand.  Call after the standard
 ** libraries are open and before anything else here.  [-0, +0, m] */
@@ -114,6 +124,16 @@ bool cr_reader_next(lua_State *L,
 cr_writer *cr_writer_new(lua_State *L, const char *noun);
 void cr_writer_add(lua_State *L, cr_writer *w, int index);      /* one more value [-0, +0, e] */
 void cr_writer_finish(lua_State *L, cr_writer *w, cr_value *v); /* now in the caller's hands */
+
+/* ------------------------------------------------------------------- lists */
+
+/* How many values the list holds: its field `n`, which table.pack sets, or its length.
+** [-0, +0, e] */
+lua_Integer cr_list_length(lua_State *L, int list);
+/* In place of the list on top, pushes its values; their number.  [-1, +n, e] */
+int cr_list_unpack(lua_State *L, const char *too_many);
+/* Sets the field `n` of a list that has a nil in it. [-0, +0, m] */
+void cr_list_seal(lua_State *L, int list, lua_Integer n);
 
 /* --------------------------------------------------------------- functions */
 

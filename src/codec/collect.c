@@ -4,10 +4,15 @@
 **
 ** The names of a state are collected the first time one is wanted: breadth first from
 ** package.loaded, standard modules before others, so that the shortest and most common
-** name wins.  Of the standard modules only C functions count: what a script has added
+** name wins.  All is looked at in the order of its names: that of `pairs` differs from
+** run to run.  Of the standard modules only C functions count: what a script has added
 ** to them is not in other states.  Of _G only standard globals count: the others
 ** are the script's.  A module that another state could not find (a script put it
 ** into package.loaded by hand) gives no names, and what is in it is copied.
+**
+** One table may be several modules: socket.lua adds its functions to the table of the
+** C module socket.core and returns it.  Only who requires both has all that is in it, in
+** whatever order.  So its name lists them all, and the receiver requires each.
 **
 ** The table of names keeps every named value alive, so no address in the map can
 ** become another value's.
@@ -63,18 +68,20 @@ static size_t write_part(unsigned char *out, const char *s, size_t n) {
   return n + 2;
 }
 
-/* Pushes a name that is `name` (on the wire, may be NULL) with one more part.
+#define COUNT_KEYS 1u /* where a name has its numbers, and behind them its module */
+#define COUNT_OTHERS 2u
+#define NAME_HEAD 3u
+#define MODULE_OF(name) ((name) + NAME_HEAD + 2)
+
+/* Pushes a name that is `name` (on the wire) with one more part, which `count` counts.
 ** False if it would be too long; then nothing is pushed. */
-static bool push_name(lua_State *L, const char *name, size_t length, const char *part, size_t n) {
-  unsigned char out[NAME_SIZE + 2] = {WIRE_NAME, 0};
+static bool push_name(lua_State *L, const char *name, size_t length, const char *part, size_t n,
+                      size_t count) {
+  unsigned char out[NAME_SIZE + 2];
   if (n > NAME_SIZE || length + n + 4 > NAME_SIZE) return false;
-  if (name) {
-    memcpy(out, name, length);
-    out[1]++;
-  } else {
-    length = 2;
-  }
+  memcpy(out, name, length);
   length += write_part(out + length, part, n);
+  if (count) out[count]++;
   lua_pushlstring(L, (const char *)out, length);
   return true;
 }
@@ -87,6 +94,7 @@ typedef struct collector {
   int loaded, names, findable; /* stack indexes */
   int top;                     /* height at rest */
   lua_Integer count;
+  lua_Integer standard; /* the first names are those of standard modules */
 } collector;
 
 static bool nameable(lua_State *L, int i) {
@@ -153,9 +161,23 @@ static bool findable(collector *c, const char *module) {
 
 /* The module on the top of the stack. [-1, +0, m] */
 static void add_module(collector *c, const char *module) {
-  if (nameable(c->L, -1) && push_name(c->L, NULL, 0, module, strlen(module)))
+  static const char head[NAME_HEAD] = {WIRE_NAME, 0, 0};
+  if (nameable(c->L, -1) && push_name(c->L, head, sizeof head, module, strlen(module), 0))
     give_name(c, c->top + 1);
   lua_settop(c->L, c->top);
+}
+
+/* The same for a table that is a module by another name already.  Standard modules need
+** no other name. */
+static void add_other(collector *c, const char *module, lua_Integer slot) {
+  lua_State *L = c->L;
+  size_t n;
+  lua_rawgeti(L, c->names, slot);
+  const char *name = lua_tolstring(L, -1, &n);
+  if (slot > c->standard && (unsigned char)name[COUNT_OTHERS] < UINT8_MAX &&
+      push_name(L, name, n, module, strlen(module), COUNT_OTHERS))
+    lua_rawseti(L, c->names, slot);
+  lua_settop(L, c->top);
 }
 
 static void add_standard(collector *c) {
@@ -170,30 +192,97 @@ static void add_standard(collector *c) {
   }
 }
 
-/* The keys are copied first: asking the file system calls Lua functions, in which
-** a searcher of the script's could load modules. */
-static void add_loaded(collector *c) {
+/* ----------------------------------------------------------------------- order */
+
+typedef struct key {
+  const char *text;
+  size_t length, dots;
+  lua_Integer index; /* in the list that keeps the text */
+} key;
+
+static int compare_texts(const key *a, const key *b) {
+  int order = memcmp(a->text, b->text, a->length < b->length ? a->length : b->length);
+  return order ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static int compare_keys(const void *a, const void *b) { return compare_texts(a, b); }
+
+/* A library comes before its parts. */
+static int compare_modules(const void *a, const void *b) {
+  const key *x = a, *y = b;
+  if (x->dots != y->dots) return x->dots < y->dots ? -1 : 1;
+  if (x->length != y->length) return x->length < y->length ? -1 : 1;
+  return compare_texts(x, y);
+}
+
+/* Pushes a list of the table's keys that are strings and have a value that can have a
+** name; their number. */
+static lua_Integer list_keys(collector *c, int table) {
   lua_State *L = c->L;
   lua_Integer n = 0;
   lua_newtable(L);
-  int keys = ++c->top;
-  for (lua_pushnil(L); lua_next(L, c->loaded); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) continue;
+  int list = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, table); lua_settop(L, list + 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || !nameable(L, -1)) continue;
     lua_pushvalue(L, -2);
-    lua_rawseti(L, keys, ++n);
+    lua_rawseti(L, list, ++n);
   }
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, keys, i);
-    c->top++;
-    const char *module = lua_tostring(L, c->top);
-    if (findable(c, module)) {
-      lua_pushvalue(L, c->top);
-      lua_rawget(L, c->loaded);
-      add_module(c, module);
-    }
-    lua_settop(L, --c->top);
+  return n;
+}
+
+static key key_at(lua_State *L, int list, lua_Integer i) {
+  key k = {.index = i};
+  lua_rawgeti(L, list, i);
+  k.text = lua_tolstring(L, -1, &k.length);
+  for (size_t at = 0; at < k.length; at++) k.dots += k.text[at] == '.';
+  lua_pop(L, 1);
+  return k;
+}
+
+/* Pushes the list of the keys above, and their order.  [-0, +2, m] */
+static const key *sort_keys(collector *c, int table, lua_Integer *n,
+                            int (*compare)(const void *, const void *)) {
+  lua_State *L = c->L;
+  *n = list_keys(c, table);
+  int list = lua_gettop(L);
+  key *keys = lua_newuserdatauv(L, (size_t)*n * sizeof *keys, 0);
+  for (lua_Integer i = 0; i < *n; i++) keys[i] = key_at(L, list, i + 1);
+  if (*n > 1) qsort(keys, (size_t)*n, sizeof *keys, compare);
+  return keys;
+}
+
+/* ------------------------------------------------------------------------ fields */
+
+/* The module whose name is at the top of the stack. */
+static void add_by_name(collector *c) {
+  lua_State *L = c->L;
+  const char *module = lua_tostring(L, c->top);
+  if (!findable(c, module)) return;
+  lua_pushvalue(L, c->top);
+  lua_rawget(L, c->loaded);
+  const seen_slot *slot = seen_find(c->map, lua_topointer(L, -1));
+  if (slot)
+    add_other(c, module, slot->number);
+  else
+    add_module(c, module);
+}
+
+/* The list of names keeps them while the file system is asked: that calls Lua functions,
+** in which a searcher of the script's could change package.loaded. */
+static void add_loaded(collector *c) {
+  lua_State *L = c->L;
+  lua_Integer n;
+  const key *keys = sort_keys(c, c->loaded, &n, compare_modules);
+  int list = c->top + 1;
+  c->top += 3; /* list, order, name */
+  lua_pushnil(L);
+  for (lua_Integer i = 0; i < n; i++) {
+    lua_rawgeti(L, list, keys[i].index);
+    lua_replace(L, c->top);
+    add_by_name(c);
   }
-  lua_settop(L, --c->top);
+  c->top -= 3;
+  lua_settop(L, c->top);
 }
 
 /* Which fields of a standard module, or of _G, have names. */
@@ -205,29 +294,39 @@ static bool counts(collector *c, const char *module, size_t n, const char *key, 
   return !AMONG(text, standard_modules) || lua_iscfunction(c->L, value);
 }
 
-/* A field: [table] [name] [key] [value].  [-1, +0, m] */
-static void add_field(collector *c) {
+/* A field of the table at `table`, whose name on the wire is above it; the key and the
+** value are on the top of the stack.  [-2, +0, m] */
+static void add_field(collector *c, int table) {
   lua_State *L = c->L;
-  int key = c->top + 3, value = c->top + 4;
+  int value = lua_gettop(L);
   size_t length, n;
   uint16_t module;
-  if (lua_type(L, key) == LUA_TSTRING && nameable(L, value)) {
-    const char *name = lua_tolstring(L, c->top + 2, &length);
-    const char *text = lua_tolstring(L, key, &n);
-    memcpy(&module, name + 2, 2);
-    if (counts(c, name + 4, module, text, value) && push_name(L, name, length, text, n))
-      give_name(c, value);
-  }
-  lua_settop(L, key);
+  const char *name = lua_tolstring(L, table + 1, &length);
+  const char *text = lua_tolstring(L, value - 1, &n);
+  memcpy(&module, name + NAME_HEAD, 2);
+  if (nameable(L, value) && counts(c, MODULE_OF(name), module, text, value) &&
+      push_name(L, name, length, text, n, COUNT_KEYS))
+    give_name(c, value);
+  lua_settop(L, value - 2);
 }
 
 /* The fields of the named value number i, if it is a table not too deep. */
 static void add_fields(collector *c, lua_Integer i) {
   lua_State *L = c->L;
-  if (lua_rawgeti(L, c->names, -i) == LUA_TTABLE) {
-    lua_rawgeti(L, c->names, i);
-    if (lua_tostring(L, -1)[1] < KEYS_MAX)
-      for (lua_pushnil(L); lua_next(L, c->top + 1);) add_field(c);
+  int table = c->top + 1;
+  lua_Integer n = 0;
+  if (lua_rawgeti(L, c->names, -i) != LUA_TTABLE ||
+      (lua_rawgeti(L, c->names, i), lua_tostring(L, -1)[COUNT_KEYS]) >= KEYS_MAX) {
+    lua_settop(L, c->top);
+    return;
+  }
+  const key *keys = sort_keys(c, table, &n, compare_keys);
+  int list = table + 2;
+  for (lua_Integer k = 0; k < n && c->count < NAMES_MAX; k++) {
+    lua_rawgeti(L, list, keys[k].index);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, table);
+    add_field(c, table);
   }
   lua_settop(L, c->top);
 }
@@ -249,7 +348,7 @@ static uint64_t fingerprint(lua_State *L) {
 ** Stack: [name] [value]. */
 static bool lasts(lua_State *L) {
   const char *name = lua_tostring(L, -2);
-  return lua_iscfunction(L, -1) || strncmp(name + 4, "conrun", 6) == 0;
+  return lua_iscfunction(L, -1) || strncmp(MODULE_OF(name), "conrun", 6) == 0;
 }
 
 /* A module may be taken out of package.loaded while what is in it is used. */
@@ -278,6 +377,7 @@ static int run_collect(lua_State *L) {
   state_table(L, &cr_lua->findable, NULL);
   collector c = {.L = L, .map = map, .loaded = 2, .names = 3, .findable = 4, .top = 4};
   add_standard(&c);
+  c.standard = c.count;
   add_loaded(&c);
   for (lua_Integer i = 1; i <= c.count; i++) add_fields(&c, i);
   add_lasting(&c);

@@ -41,7 +41,8 @@ void decoder_keep(decoder *d, uint32_t number) {
     lua_newtable(L);
     lua_replace(L, d->slots);
   }
-  lua_pushvalue(L, -1);
+  lua_pushvalue(L, d->standin ? d->standin : -1);
+  d->standin = 0;
   lua_rawseti(L, d->slots, (lua_Integer)number + 1);
 }
 
@@ -200,9 +201,22 @@ static bool begin_table(decoder *d, bool meta) {
   return false;
 }
 
+/* Stack slots of a class, from its frame's base on. */
+enum {
+  CLASS_KNOWN,  /* the class that is known here, or nil */
+  CLASS_META,   /* the metatable that is to be the known one's */
+  CLASS_MOMENT, /* when the message was encoded */
+  CLASS_TABLE   /* the table of the message; what refers to it refers to the known class */
+};
+
+/* A class that is known keeps its metatable until all of the message is read. */
 static void set_metatable(decoder *d, frame *f) {
   if (!lua_istable(d->L, -1)) corrupt(d->L);
-  lua_setmetatable(d->L, f->base);
+  const frame *around = d->depth > 1 ? f - 1 : NULL;
+  if (around && around->kind == FRAME_CLASS && !lua_isnil(d->L, around->base))
+    lua_replace(d->L, around->base + CLASS_META);
+  else
+    lua_setmetatable(d->L, f->base);
   f->meta = false;
 }
 
@@ -223,6 +237,66 @@ static void take_in_table(decoder *d, frame *f) {
   }
 }
 
+/* ------------------------------------------------------------------- classes */
+
+static void begin_class(decoder *d) {
+  lua_State *L = d->L;
+  uint64_t origin = take_u64(d), moment = take_u64(d);
+  if (d->at == d->end || (*d->at != WIRE_TABLE && *d->at != WIRE_OBJECT)) corrupt(L);
+  luaL_checkstack(L, 8, NULL);
+  bool known = origin_push(L, origin, LUA_TTABLE);
+  bool settled = known && (origin_is_own(L) || !origin_is_newer(L, moment));
+  if (!known) lua_pushnil(L);
+  frame *f = decoder_open(d, FRAME_CLASS);
+  lua_pushnil(L);
+  lua_pushinteger(L, (lua_Integer)moment);
+  f->settled = settled;
+  f->origin = origin;
+  d->standin = known ? f->base : 0;
+}
+
+/* Empties the table at `to` and fills it with what is in the one at `from`. */
+static void move_fields(lua_State *L, int from, int to) {
+  for (lua_pushnil(L); lua_next(L, to);) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, from) == LUA_TNIL) {
+      lua_pushvalue(L, -2);
+      lua_pushnil(L);
+      lua_rawset(L, to);
+    }
+    lua_pop(L, 1);
+  }
+  for (lua_pushnil(L); lua_next(L, from);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, to);
+  }
+}
+
+/* The table of the message is on the top of the stack, whole.  The class is left. */
+static void end_class(decoder *d, const frame *f) {
+  lua_State *L = d->L;
+  int class = f->base;
+  uint64_t moment = (uint64_t)lua_tointeger(L, class + CLASS_MOMENT);
+  if (lua_isnil(L, class)) {
+    origin_keep(L, f->origin);
+    lua_replace(L, class);
+  } else if (!f->settled) {
+    move_fields(L, class + CLASS_TABLE, class);
+    lua_settop(L, class + CLASS_META);
+    lua_setmetatable(L, class);
+  }
+  lua_settop(L, class);
+  if (!f->settled) origin_note(L, moment);
+}
+
+static bool class_next(decoder *d, const frame *f) {
+  if (f->stage != STAGE_VALUE) return false;
+  end_class(d, f);
+  return true;
+}
+
 /* ------------------------------------------------------------------ the loop */
 
 static void push_handle(decoder *d) {
@@ -239,6 +313,7 @@ static bool begin(decoder *d) {
   switch (*d->at++) {
   case WIRE_TABLE: return begin_table(d, false);
   case WIRE_OBJECT: return begin_table(d, true);
+  case WIRE_CLASS: begin_class(d); return false;
   case WIRE_AGAIN: decoder_push_again(d, take_u32(d)); return true;
   case WIRE_HANDLE: push_handle(d); return true;
   case WIRE_NAME: names_push(d); return true;
@@ -251,6 +326,7 @@ static bool begin(decoder *d) {
 /* True: the frame is complete, its value on the top of the stack. */
 static bool next(decoder *d, frame *f) {
   switch (f->kind) {
+  case FRAME_CLASS: return class_next(d, f);
   case FRAME_FUNCTION: return function_next(d, f);
   case FRAME_TRANSFER: return transfer_next(d, f);
   default: return next_in_table(d, f);
@@ -259,6 +335,7 @@ static bool next(decoder *d, frame *f) {
 
 static void give(decoder *d, frame *f) {
   switch (f->kind) {
+  case FRAME_CLASS: f->stage = STAGE_VALUE; break;
   case FRAME_FUNCTION: function_take(d, f); break;
   case FRAME_TRANSFER: transfer_take(f); break;
   default: take_in_table(d, f);
@@ -289,7 +366,7 @@ void decoder_resume(decoder *d, lua_State *L, const unsigned char *at, const uns
   d->unclaimed = (size_t)(end - at);
   d->message = m;
   d->flags = d->count = d->objects = 0;
-  d->slots = 0;
+  d->slots = d->standin = 0;
   d->frames = d->inlined;
   d->depth = 0;
   d->frames_room = FRAMES_INLINE;

@@ -9,6 +9,8 @@
 **
 ** A table is walked with lua_next.  While its keys come as 1, 2, 3 ... they are its
 ** list and only the values are written; from the first other key on they are pairs.
+** A list may have holes before its border, as {1, nil, 3} has: they are written as nil,
+** so that the copy's length is the same.
 ** A list of scalars is read by its positions instead, which is faster.  That this was
 ** all of the table is told by counting: what has as many entries as there are values
 ** at 1, 2, 3 ... has no others.  (Its length does not tell, nor what lua_next finds
@@ -177,6 +179,20 @@ static bool lists(lua_State *L, const frame *f) {
   return lua_tointeger(L, -2) == (lua_Integer)f->list + 1;
 }
 
+#define HOLE 64u /* positions without a value that any list may have before the next */
+
+/* Does the next key, a number, come behind a hole that is in the list?  Then the hole is
+** written.  What is mostly holes is no list. */
+static bool skips(encoder *e, frame *f) {
+  lua_Unsigned hole = (lua_Unsigned)lua_tointeger(e->L, -2) - f->list - 1;
+  if (hole > HOLE + f->list || f->list + hole >= lua_rawlen(e->L, f->base)) return false;
+  if (!encoder_room(e, hole)) return false;
+  memset(e->work->bytes + e->length, WIRE_NIL, hole);
+  e->length += hole;
+  f->list += (uint32_t)hole;
+  return true;
+}
+
 /* Is the number on top a float?  Within the bounds the conversion to an integer is
 ** defined, and there every integer of Lua is exact as a float: so what has a fraction
 ** need not be asked. */
@@ -260,6 +276,7 @@ static enum outcome scalar_pairs(encoder *e, frame *f) {
     bool listed = f->listing && key == LUA_TNUMBER && lists(L, f);
     if (fresh && listed && scalar_list(e, f)) break;
     fresh = false;
+    if (!listed && f->listing && key == LUA_TNUMBER) listed = skips(e, f);
     if (!is_scalar(value) || (!listed && !is_scalar(key))) return OPENED;
     if (listed) {
       f->list++;
@@ -294,19 +311,34 @@ static enum outcome emit_plain_table(encoder *e, const void *address) {
   return r;
 }
 
-static enum outcome emit_table(encoder *e) {
-  const void *address = lua_topointer(e->L, -1);
-  const seen_slot *slot = seen_find(&e->work->seen, address);
-  if (slot) return emit_again(e, slot);
-  if (e->plain) return emit_plain_table(e, address);
+/* What stands before the table of a class. */
+static void emit_class(encoder *e) {
+  uint64_t origin = origin_of(e->L);
+  if (!e->moment) e->moment = origin_moment();
+  encoder_room(e, 1 + 2 * sizeof origin);
+  put_byte(e, WIRE_CLASS);
+  put_bytes(e, &origin, sizeof origin);
+  put_bytes(e, &e->moment, sizeof e->moment);
+}
+
+/* Protected: a table that may be anything. */
+static enum outcome emit_any_table(encoder *e, const void *address, bool class) {
+  frame f;
   if (names_emit(e)) return EMITTED;
   if (luaL_getmetafield(e->L, -1, "__transfer") != LUA_TNIL) return transfer_emit(e);
+  if (class || origin_is_class(e->L)) emit_class(e);
   bool meta = lua_getmetatable(e->L, -1);
   if (meta) lua_pop(e->L, 1);
-  frame f;
   if (begin_table(e, &f, address, meta) != EMITTED || open_table(e, &f) != OPENED) return GIVEN_UP;
   lua_pushnil(e->L);
   return OPENED;
+}
+
+static enum outcome emit_table(encoder *e, bool class) {
+  const void *address = lua_topointer(e->L, -1);
+  const seen_slot *slot = seen_find(&e->work->seen, address);
+  if (slot) return emit_again(e, slot);
+  return e->plain ? emit_plain_table(e, address) : emit_any_table(e, address, class);
 }
 
 /* The next key and its value, one of which has something in it. */
@@ -329,7 +361,7 @@ static enum outcome end_pairs(encoder *e, frame *f) {
   write_counts(e, f);
   if (f->meta && lua_getmetatable(e->L, f->base)) {
     f->stage = STAGE_METATABLE;
-    return encoder_emit(e);
+    return emit_table(e, true);
   }
   e->work->depth--;
   return OPENED;
@@ -374,6 +406,7 @@ static enum outcome emit_function(encoder *e) {
   if (e->plain) return GIVEN_UP;
   const seen_slot *slot = seen_find(&e->work->seen, lua_topointer(e->L, -1));
   if (slot) return emit_again(e, slot);
+  if (origin_has(e->L)) return function_emit(e); /* it has been copied before */
   if (names_emit(e)) return EMITTED;
   if (!lua_iscfunction(e->L, -1)) return function_emit(e);
   return names_emit_late(e) ? EMITTED : refuse_value(e);
@@ -408,7 +441,7 @@ enum outcome encoder_emit(encoder *e) {
   int type = lua_type(e->L, -1);
   if (is_scalar(type)) return emit_scalar(e, type, -1);
   switch (type) {
-  case LUA_TTABLE: return emit_table(e);
+  case LUA_TTABLE: return emit_table(e, false);
   case LUA_TFUNCTION: return emit_function(e);
   case LUA_TUSERDATA: return emit_userdata(e);
   case LUA_TLIGHTUSERDATA: return emit_light(e);

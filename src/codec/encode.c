@@ -190,6 +190,7 @@ int encode_protected(encoder *e, int first, int n) {
   e->plain = false;
   e->objects = 0;
   e->names_checked = e->names_late = false;
+  e->moment = 0;
   seen_clear(&e->work->seen);
   lua_pushcfunction(L, run_protected);
   lua_pushlightuserdata(L, e);

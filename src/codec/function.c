@@ -2,21 +2,28 @@
 /*
 ** function: Lua functions cross with all that they need.
 **
-**   WIRE_FUNCTION, u64 length, u64 hash, dump, u8 upvalues,
+**   WIRE_FUNCTION, u64 origin, u64 length, u64 hash, dump, u8 upvalues, u8 flags,
 **   for each upvalue: u8 enum upvalue, and what it says,
 **   u32 globals, for each: the name (a string), the value
+**
+** A copy remembers its origin (origin.c), and a function that is known here already may
+** take its place.
 **
 ** The dump keeps its debug information, so tracebacks have lines.  The function
 ** is numbered before its upvalues are sent, so it may refer to itself.  An
 ** upvalue that another function of the same message had before is joined with
 ** that one, so closures that shared a variable share it on the other side.
 **
-** The upvalue _ENV, and any whose value is the globals table, becomes the
-** receiver's globals.  The globals that the function names (globals.c) are taken along
-** and set in the receiver, each once in a message; their functions bring their
-** own.  Standard globals stay at home: every state has them.  The main strand
-** keeps a global that it has already: the script's own variables are not undone
-** by what comes back from a worker.
+** An upvalue whose value is the globals table becomes the receiver's globals.  The
+** globals that the function names (globals.c) are taken along and set in the receiver,
+** each once in a message; their functions bring their own.  Standard globals stay at
+** home: every state has them.  The main strand keeps a global that it has already: the
+** script's own variables are not undone by what comes back from a worker.
+**
+** An environment of the function's own (a template's, `local _ENV = {}`) is a table like
+** any other and travels with all that is in it.  Globals that the function finds through
+** its metatable are taken along as globals.  One kind of environment is no table of its
+** own but a view of the globals: see `is_view`.
 **
 ** Lua does not verify bytecode, so only what a strand of this program has dumped
 ** may be loaded.  Who can write a message sees to that: messages are in the arena,
@@ -44,12 +51,20 @@ static uint64_t hash(const unsigned char *bytes, size_t n) {
 
 /* ------------------------------------------------------------------- encoding */
 
+/* How a function sees globals through an upvalue. */
+enum environment {
+  ENV_NONE,    /* it does not */
+  ENV_GLOBALS, /* it is the globals table, or a view of it */
+  ENV_TABLE    /* an environment of its own */
+};
+
 /* A function's globals, while they are collected. */
 typedef struct collection {
   encoder *e;
-  int env;  /* stack index: the table that they are in */
-  int list; /* stack index: names and values in turn */
-  uint32_t count;
+  int function;           /* stack index */
+  int list;               /* stack index: names and values in turn */
+  uint32_t count;         /* of them */
+  unsigned char how[256]; /* enum environment, by upvalue from 0 */
 } collection;
 
 static int run_gettable(lua_State *L) {
@@ -61,12 +76,8 @@ static int run_gettable(lua_State *L) {
 ** it; nil if looking for it raises, as in a program that forbids undefined
 ** globals. [-0, +1, m] */
 static void push_global(lua_State *L, int env) {
-  if (lua_istable(L, env)) {
-    lua_pushvalue(L, -1);
-    lua_rawget(L, env);
-  } else {
-    lua_pushnil(L);
-  }
+  lua_pushvalue(L, -1);
+  lua_rawget(L, env);
   if (!lua_isnil(L, -1) || !lua_getmetatable(L, env)) return;
   lua_pop(L, 2);
   lua_pushcfunction(L, run_gettable);
@@ -75,6 +86,20 @@ static void push_global(lua_State *L, int env) {
   if (lua_pcall(L, 2, 1, 0) == LUA_OK) return;
   lua_pop(L, 1);
   lua_pushnil(L);
+}
+
+/* Is the value on top, which the environment `env` gave for the name below it, a global
+** that travels as one?  What an environment has of its own travels with it. */
+static bool is_global(lua_State *L, int env, enum environment how) {
+  if (how == ENV_GLOBALS) return true;
+  lua_pushvalue(L, -2);
+  bool own = lua_rawget(L, env) != LUA_TNIL;
+  lua_pushglobaltable(L);
+  lua_pushvalue(L, -4);
+  lua_rawget(L, -2);
+  bool same = lua_rawequal(L, -1, -4);
+  lua_pop(L, 3);
+  return !own && same;
 }
 
 /* Enters the global on the top of the stack, its name below, unless this message
@@ -95,45 +120,85 @@ static void enter_global(collection *c) {
 }
 
 /* Takes the global along unless it is nil or a standard one. */
-static void take_global(void *arg, const char *bytes, size_t length) {
+static void take_global(void *arg, unsigned env, const char *bytes, size_t length) {
   collection *c = arg;
   lua_State *L = c->e->L;
-  luaL_checkstack(L, 10, NULL);
+  luaL_checkstack(L, 12, NULL);
+  lua_getupvalue(L, c->function, (int)env + 1);
   const char *name = lua_pushlstring(L, bytes, length); /* with a zero at its end */
-  push_global(L, c->env);
-  if (!names_standard(L, name, lua_gettop(L))) {
+  push_global(L, c->list + 1);
+  if (!names_standard(L, name, lua_gettop(L)) && is_global(L, c->list + 1, c->how[env])) {
     c->e->took = true; /* also a nil: it may be something at the next call */
     if (!lua_isnil(L, -1)) enter_global(c);
   }
   lua_settop(L, c->list);
 }
 
-/* The function is on the top of the stack; leaves the list of its globals above
-** it.  `env` says which upvalues hold them, one of which is `upvalue`. */
-static uint32_t push_globals(encoder *e, const unsigned char *dump, size_t length, const bool *env,
-                             int upvalue) {
-  lua_State *L = e->L;
-  if (lua_isnil(L, e->taken)) {
-    lua_newtable(L);
-    lua_replace(L, e->taken);
-  }
-  lua_getupvalue(L, -1, upvalue);
-  lua_newtable(L);
-  collection c = {e, lua_gettop(L) - 1, lua_gettop(L), 0};
-  globals_find(dump, length, env, take_global, &c);
-  lua_remove(L, c.env);
-  return c.count;
+static bool is_globals(lua_State *L, int index) {
+  lua_pushglobaltable(L);
+  bool same = lua_rawequal(L, index, -1);
+  lua_pop(L, 1);
+  return same;
 }
 
-/* An environment of the program's own making is one too: the receiver has no
-** other than its globals. */
-static bool holds_globals(lua_State *L, int function, int upvalue) {
+/* The environment that conrun's own Lua parts have in a sandbox. */
+static bool is_conruns(lua_State *L, int index) {
+  bool same =
+      lua_getfield(L, LUA_REGISTRYINDEX, CR_ENVIRONMENT) != LUA_TNIL && lua_rawequal(L, index, -1);
+  lua_pop(L, 1);
+  return same;
+}
+
+/* A table that has nothing, hands on all that is read and written, and answers with
+** the standard globals is no environment of its own: test runners put such a one around
+** the functions that they run.  It stays at home, since what it is a view of does. */
+static bool is_view(lua_State *L, int index) {
+  int top = lua_gettop(L);
+  if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+  bool view = luaL_getmetafield(L, index, "__index") == LUA_TFUNCTION &&
+              luaL_getmetafield(L, index, "__newindex") == LUA_TFUNCTION;
+  lua_pushnil(L);
+  if (view && !lua_next(L, index)) {
+    lua_pushliteral(L, LUA_GNAME);
+    push_global(L, index);
+    lua_pushglobaltable(L);
+    view = lua_rawequal(L, -1, -2);
+  } else {
+    view = false;
+  }
+  lua_settop(L, top);
+  return view;
+}
+
+static enum environment environment(lua_State *L, int function, int upvalue) {
   const char *name = lua_getupvalue(L, function, upvalue);
-  if (!name) return false;
-  lua_pushglobaltable(L);
-  bool holds = strcmp(name, "_ENV") == 0 || lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return holds;
+  enum environment how = ENV_NONE;
+  if (!name) return how;
+  int index = lua_gettop(L);
+  if (is_globals(L, index))
+    how = ENV_GLOBALS;
+  else if (strcmp(name, "_ENV") == 0)
+    how = is_conruns(L, index) || is_view(L, index) ? ENV_GLOBALS
+          : lua_istable(L, index)                   ? ENV_TABLE
+                                                    : ENV_NONE;
+  lua_pop(L, 1);
+  return how;
+}
+
+/* The function is on the top of the stack; leaves the list of its globals above
+** it.  Does it assign to an upvalue? */
+static bool push_globals(collection *c, const unsigned char *dump, size_t length, unsigned n) {
+  lua_State *L = c->e->L;
+  scan s = {.global = take_global, .arg = c};
+  if (n > 0 && lua_isnil(L, c->e->taken)) {
+    lua_newtable(L);
+    lua_replace(L, c->e->taken);
+  }
+  for (unsigned i = 0; i < n; i++) s.env[i] = c->how[i] != ENV_NONE;
+  lua_newtable(L);
+  c->list = lua_gettop(L);
+  if (n > 0) scan_dump(&s, dump, length);
+  return s.assigns;
 }
 
 static int write_dump(lua_State *L, const void *bytes, size_t n, void *arg) {
@@ -166,24 +231,27 @@ static unsigned count_upvalues(lua_State *L) {
 /* Protected only: every failure raises. */
 enum outcome function_emit(encoder *e) {
   lua_State *L = e->L;
-  uint32_t number;
-  bool env[256] = {false};
-  int any = 0;
+  uint32_t number, n = count_upvalues(L), globals = 0;
+  uint64_t origin = origin_of(L);
   encoder_number(e, lua_topointer(L, -1), &number);
-  encoder_room(e, 1);
+  encoder_room(e, 1 + sizeof origin);
   put_byte(e, WIRE_FUNCTION);
+  put_bytes(e, &origin, sizeof origin);
   frame *f = encoder_open(e, FRAME_FUNCTION, number);
   size_t dump = emit_dump(e), length = e->length - dump;
+  collection c = {.e = e, .function = f->base};
+  for (uint32_t i = 0; i < n; i++) {
+    c.how[i] = environment(L, f->base, (int)i + 1);
+    globals += c.how[i] == ENV_GLOBALS;
+  }
+  bool assigns = push_globals(&c, e->work->bytes + dump, length, n);
+  encoder_room(e, 2);
+  put_byte(e, n);
+  put_byte(e, (assigns ? FUNCTION_ASSIGNS : 0u) | (globals == n ? FUNCTION_BARE : 0u));
   f->stage = STAGE_UPVALUES;
-  f->n = count_upvalues(L);
-  for (int i = (int)f->n; i >= 1; i--)
-    if ((env[i - 1] = holds_globals(L, f->base, i))) any = i;
-  encoder_room(e, 1);
-  put_byte(e, f->n);
-  if (any)
-    f->list = push_globals(e, e->work->bytes + dump, length, env, any);
-  else
-    lua_pushnil(L);
+  f->n = n;
+  f->list = c.count;
+  f->meta = globals > 0;
   return OPENED;
 }
 
@@ -192,7 +260,7 @@ static enum outcome emit_upvalue(encoder *e, frame *f) {
   const void *id = lua_upvalueid(e->L, f->base, (int)f->i);
   const seen_slot *slot = seen_find(&e->work->seen, id);
   encoder_room(e, 6);
-  if (holds_globals(e->L, f->base, (int)f->i)) {
+  if (f->meta && environment(e->L, f->base, (int)f->i) == ENV_GLOBALS) {
     put_byte(e, UPVALUE_GLOBALS);
     return EMITTED;
   }
@@ -265,32 +333,81 @@ static const char *read_dump(lua_State *L, void *arg, size_t *n) {
 }
 
 /* [-0, +1, e] */
-static void load(decoder *d) {
-  uint64_t length = take_u64(d), sum = take_u64(d);
-  const unsigned char *dump = take(d, length);
-  if (hash(dump, length) != sum) corrupt(d->L);
+static void load(decoder *d, const unsigned char *dump, size_t length) {
   dump_reader r = {(const char *)dump, length};
   if (lua_load(d->L, read_dump, &r, "=?", "b") != LUA_OK) lua_error(d->L);
 }
 
+/* Pushes the function of this origin that the state has already, or nil. */
+static bool push_known(lua_State *L, uint64_t origin) {
+  if (origin_push(L, origin, LUA_TFUNCTION)) {
+    if (!lua_iscfunction(L, -1)) return true;
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  return false;
+}
+
+/* The known function below the one at `function` is another one. */
+static void forget_known(lua_State *L, int function) {
+  lua_pushnil(L);
+  lua_replace(L, function - 1);
+}
+
+/* Below the function is the one that may take its place: the stack is [known] [function].
+** What is this state's own, or has no upvalues but the globals, takes it at once. */
 void function_begin(decoder *d) {
+  lua_State *L = d->L;
   uint32_t number = decoder_number(d);
-  load(d);
+  uint64_t origin = take_u64(d), length = take_u64(d), sum = take_u64(d);
+  const unsigned char *dump = take(d, length);
+  unsigned n = take_u8(d), flags = take_u8(d);
+  if (hash(dump, length) != sum) corrupt(L);
+  luaL_checkstack(L, 8, NULL);
+  bool known = push_known(L, origin), own = known && origin_is_own(L);
+  bool settled = own || (known && flags & FUNCTION_BARE);
+  if (settled) {
+    lua_pushvalue(L, -1);
+  } else {
+    load(d, dump, length);
+    if (n != count_upvalues(L)) corrupt(L);
+    if (flags & FUNCTION_ASSIGNS) forget_known(L, lua_gettop(L));
+  }
   decoder_keep(d, number);
   frame *f = decoder_open(d, FRAME_FUNCTION);
   f->stage = STAGE_UPVALUES;
-  f->n = take_u8(d);
-  if (f->n != count_upvalues(d->L)) corrupt(d->L);
+  f->settled = settled;
+  f->own = own;
+  f->number = number;
+  f->origin = origin;
+  f->n = n;
 }
 
-static void join(decoder *d, const frame *f) {
+/* Does a function around this one wait for this one as the value of that upvalue?  A
+** local function that calls itself, and is called by another, comes so. */
+static bool is_awaited(const decoder *d, const frame *f, uint32_t number, int index) {
+  const frame *around = d->depth > 1 ? f - 1 : NULL;
+  return around && around->kind == FRAME_FUNCTION && around->stage == STAGE_UPVALUES &&
+         around->number == number && (int)around->i == index;
+}
+
+/* An upvalue that another function of the message has too.  If the known function does
+** not share it with that one, it is not the same. */
+static void join(decoder *d, frame *f) {
+  lua_State *L = d->L;
   uint32_t number = take_u32(d);
   int index = (int)take_u8(d);
+  if (f->settled) return;
   decoder_push_again(d, number);
-  if (!lua_isfunction(d->L, -1) || lua_iscfunction(d->L, -1) || !lua_upvalueid(d->L, -1, index))
-    corrupt(d->L);
-  lua_upvaluejoin(d->L, f->base, (int)f->i, -1, index);
-  lua_pop(d->L, 1);
+  if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1)) corrupt(L);
+  const void *id = lua_upvalueid(L, -1, index);
+  if (!id) corrupt(L);
+  lua_upvaluejoin(L, f->base, (int)f->i, -1, index);
+  lua_pop(L, 1);
+  if (is_awaited(d, f, number, index))
+    f->self = f->i;
+  else if (!lua_isnil(L, f->base - 1) && lua_upvalueid(L, f->base - 1, (int)f->i) != id)
+    forget_known(L, f->base);
 }
 
 /* False: the value of upvalue f->i comes next. */
@@ -298,6 +415,7 @@ static bool next_upvalue(decoder *d, frame *f) {
   f->i++;
   switch (take_u8(d)) {
   case UPVALUE_GLOBALS:
+    if (f->settled) return true;
     lua_pushglobaltable(d->L);
     lua_setupvalue(d->L, f->base, (int)f->i);
     return true;
@@ -312,15 +430,49 @@ static void next_global(decoder *d, frame *f) {
   if (!decoder_scalar(d) || lua_type(d->L, -1) != LUA_TSTRING) corrupt(d->L);
 }
 
+/* Is the upvalue the same value in both?  Also if each is the function itself. */
+static bool same_upvalue(lua_State *L, int known, const frame *f, int i) {
+  int top = lua_gettop(L);
+  if (!lua_getupvalue(L, known, i)) return false;
+  lua_getupvalue(L, f->base, i);
+  bool self = (uint32_t)i == f->self || lua_rawequal(L, top + 2, f->base);
+  bool same = self ? lua_rawequal(L, top + 1, known) : lua_rawequal(L, top + 1, top + 2);
+  lua_settop(L, top);
+  return same;
+}
+
+static bool same(lua_State *L, int known, const frame *f, int upvalues) {
+  for (int i = 1; i <= upvalues; i++)
+    if (!same_upvalue(L, known, f, i)) return false;
+  return true;
+}
+
+/* The function is whole: it, or the one that takes its place, is left on the stack. */
+static void end_function(decoder *d, const frame *f, int upvalues) {
+  lua_State *L = d->L;
+  int known = f->base - 1;
+  if (!f->settled && !lua_isnil(L, known) && same(L, known, f, upvalues)) {
+    lua_settop(L, known);
+    decoder_keep(d, f->number);
+    return;
+  }
+  if (!f->settled) origin_keep(L, f->origin);
+  lua_replace(L, known);
+}
+
 bool function_next(decoder *d, frame *f) {
   while (f->stage == STAGE_UPVALUES && f->i < f->n)
     if (!next_upvalue(d, f)) return false;
   if (f->stage == STAGE_UPVALUES) {
     f->stage = STAGE_GLOBALS;
+    f->list = f->n;
     f->i = 0;
     f->n = take_u32(d);
   }
-  if (f->i == f->n) return true;
+  if (f->i == f->n) {
+    end_function(d, f, (int)f->list);
+    return true;
+  }
   next_global(d, f);
   return false;
 }
@@ -344,9 +496,12 @@ static void set_global(lua_State *L, int name) {
   lua_settop(L, name - 1);
 }
 
+/* The globals of this state's own function are there. */
 void function_take(decoder *d, frame *f) {
-  if (f->stage == STAGE_UPVALUES)
+  if (f->stage == STAGE_UPVALUES && !f->settled)
     lua_setupvalue(d->L, f->base, (int)f->i);
+  else if (f->stage == STAGE_UPVALUES || f->own)
+    lua_settop(d->L, f->base);
   else
     set_global(d->L, f->base + 1);
 }

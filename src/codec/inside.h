@@ -21,6 +21,10 @@
 ** table's array has room for one more value.  One that was decoded has. */
 #define LONG_LIST 65536u
 
+/* What a message says of a function. */
+#define FUNCTION_ASSIGNS 1u /* it assigns to an upvalue */
+#define FUNCTION_BARE 2u    /* it has no upvalues but the globals */
+
 /* How a function's upvalue travels. */
 enum upvalue {
   UPVALUE_GLOBALS, /* the receiver's globals */
@@ -56,6 +60,7 @@ void seen_free(seen *s);
 
 enum frame_kind {
   FRAME_TABLE,
+  FRAME_CLASS, /* decoding: its child is the table */
   FRAME_FUNCTION,
   FRAME_TRANSFER
 };
@@ -72,15 +77,24 @@ enum frame_stage {
 };
 
 typedef struct frame {
-  uint8_t kind;         /* enum frame_kind */
-  uint8_t stage;        /* enum frame_stage */
-  bool listing;         /* encoding a table: keys were 1, 2, 3 ... so far */
-  bool meta;            /* the table's metatable follows */
-  int base;             /* stack index of the value itself */
-  uint32_t number;      /* of the value */
-  uint32_t i, n;        /* children done, children in all */
-  uint32_t list, pairs; /* counts of a table */
-  size_t patch;         /* encoding a table: where its counts are written */
+  uint8_t kind;    /* enum frame_kind */
+  uint8_t stage;   /* enum frame_stage */
+  bool listing;    /* encoding a table: keys were 1, 2, 3 ... so far */
+  bool meta;       /* the table's metatable follows; the function sees the globals */
+  bool settled;    /* decoding: the value stands already, what comes is dropped */
+  bool own;        /* decoding: the value is this state's own */
+  int base;        /* stack index of the value itself */
+  uint32_t number; /* of the value */
+  uint32_t i, n;   /* children done, children in all */
+  uint32_t list;   /* count of a table */
+  union {
+    uint32_t pairs; /* count of a table */
+    uint32_t self;  /* decoding a function: which upvalue is to be itself; 0: none */
+  };
+  union {
+    size_t patch;    /* encoding a table: where its counts are written */
+    uint64_t origin; /* decoding a function or class */
+  };
 } frame;
 
 /* ------------------------------------------------------------------ encoder */
@@ -106,6 +120,7 @@ typedef struct encoder {
   uint32_t objects;    /* numbers given out */
   const void *proved;  /* a table that has values at 1 to `whole` and nothing else; or NULL */
   uint32_t whole;
+  uint64_t moment; /* of this encode, for the classes in it; 0: none yet */
   bool plain;
   bool again;         /* something was sent again */
   bool took;          /* a function took something along */
@@ -173,6 +188,18 @@ static inline void put_string(encoder *e, const char *s, size_t n) {
   put_bytes(e, s, n);
 }
 
+/* origin.c, all of the value at the top of the stack */
+bool origin_has(lua_State *L);
+uint64_t origin_of(lua_State *L);                    /* gives it one if it has none [-0, +0, m] */
+bool origin_is_class(lua_State *L);                  /* of a table [-0, +0, m] */
+bool origin_is_own(lua_State *L);                    /* of what came from origin_push */
+void origin_keep(lua_State *L, uint64_t origin);     /* it is the newest copy [-0, +0, m] */
+bool origin_is_newer(lua_State *L, uint64_t moment); /* than what made the class so */
+void origin_note(lua_State *L, uint64_t moment);     /* that made the class so [-0, +0, m] */
+/* Pushes the value of that origin and type; false, and nothing, if there is none. */
+bool origin_push(lua_State *L, uint64_t origin, int type);
+uint64_t origin_moment(void); /* later than all before in the program */
+
 /* path.c: raises "cannot send a coroutine (argument 1, field 'a.b')"; gives up
 ** when plain. */
 enum outcome refuse(encoder *e, const char *what);
@@ -190,6 +217,7 @@ typedef struct decoder {
   const cr_message *message;     /* its mentions; NULL: none */
   uint32_t flags, count;         /* of the header */
   uint32_t objects;              /* numbers given out */
+  int standin;                   /* stack slot of what is numbered for the next table; 0: itself */
   int slots;                     /* two stack slots: numbered values, more frames; 0: none */
   frame *frames;
   size_t depth, frames_room;
@@ -250,12 +278,15 @@ void transfer_begin(decoder *d);
 bool transfer_next(decoder *d, frame *f);
 void transfer_take(frame *f);
 
-/* globals.c: calls `found` for each global that the dumped function, or one
-** inside it, reads; env[i]: upvalue i of the function holds the globals.  False
-** if the dump is not as this Lua writes it. */
-typedef void (*global_found)(void *arg, const char *bytes, size_t length);
-bool globals_find(const unsigned char *dump, size_t length, const bool env[256], global_found found,
-                  void *arg);
+/* scan.c: what a dumped function, or one inside it, does with its upvalues, which are
+** numbered from 0.  False if the dump is not as this Lua writes it. */
+typedef struct scan {
+  bool env[256]; /* in: these are environments */
+  void (*global)(void *arg, unsigned env, const char *name, size_t length); /* it reads one */
+  void *arg;
+  bool assigns; /* out: it assigns to an upvalue */
+} scan;
+bool scan_dump(scan *s, const unsigned char *dump, size_t length);
 
 /* names.c */
 bool names_ready(void);

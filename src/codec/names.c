@@ -76,13 +76,34 @@ static void push_module(lua_State *L) {
   lua_pop(L, 1);
 }
 
+static int run_module(lua_State *L) {
+  push_module(L);
+  return 0;
+}
+
+/* Another module that is the same table, and may add to it, is loaded by its name, which
+** is on the top of the stack.  The sender may have it from somewhere that no other state
+** can look: then what it adds, if anything, is missed when it is asked for. */
+static void load_other(lua_State *L) {
+  lua_pushcfunction(L, run_module);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  const char *message = lua_tostring(L, -1);
+  if (!message || !strstr(message, "not found:")) lua_error(L);
+  lua_pop(L, 1);
+}
+
 void names_push(decoder *d) {
   lua_State *L = d->L;
-  unsigned keys = take_u8(d);
+  unsigned keys = take_u8(d), others = take_u8(d);
   luaL_checkstack(L, 8, NULL);
   push_part(d); /* stays below, for the error */
   lua_pushvalue(L, -1);
   push_module(L);
+  for (; others > 0; others--) {
+    push_part(d);
+    load_other(L);
+  }
   for (; keys > 0; keys--) {
     push_part(d);
     lua_gettable(L, -2);

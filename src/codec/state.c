@@ -16,6 +16,53 @@
 _Thread_local cr_state *cr_lua;
 cr_lua_loans cr_lua_lent;
 
+/* Where a state that was prepared has its tables; the address of it is the key to their
+** places in the registry, as bytes. */
+typedef struct prepared {
+  int decoded, recent, origins, known;
+} prepared;
+static const char prepared_key;
+
+/* A new table with the metatable at the top of the stack, in the registry. */
+static int prepare_table(lua_State *L) {
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, -2);
+  lua_setmetatable(L, -2);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static void push_weak(lua_State *L, const char *mode) {
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
+}
+
+void cr_state_prepare(lua_State *L) {
+  prepared p;
+  push_weak(L, "v");
+  p.decoded = prepare_table(L);
+  p.known = prepare_table(L);
+  push_weak(L, "k");
+  p.origins = prepare_table(L);
+  lua_createtable(L, 1, 0);
+  p.recent = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pushlstring(L, (const char *)&p, sizeof p);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &prepared_key);
+  lua_pop(L, 2);
+}
+
+static void take_prepared(lua_State *L, cr_state *s) {
+  prepared p;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &prepared_key) == LUA_TSTRING) {
+    memcpy(&p, lua_tostring(L, -1), sizeof p);
+    s->decoded = p.decoded;
+    s->recent = p.recent;
+    s->origins = p.origins;
+    s->known = p.known;
+  }
+  lua_pop(L, 1);
+}
+
 void cr_state_open(lua_State *L) {
   struct {
     cr_state state;
@@ -25,7 +72,9 @@ void cr_state_open(lua_State *L) {
   cr_state *s = &both->state;
   s->codec = &both->codec;
   s->handles = s->names = s->findable = s->codes = s->decoded = s->recent = LUA_NOREF;
+  s->origins = s->known = s->moments = LUA_NOREF;
   for (int i = 0; i < CR_TYPES; i++) s->meta_ref[i] = LUA_NOREF;
+  take_prepared(L, s);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   s->L = lua_tothread(L, -1);
   lua_pop(L, 1);
@@ -51,9 +100,7 @@ void state_table(lua_State *L, int *ref, const char *mode) {
   }
   lua_newtable(L);
   if (mode) {
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "__mode");
+    push_weak(L, mode);
     lua_setmetatable(L, -2);
   }
   lua_pushvalue(L, -1);

@@ -62,12 +62,13 @@ static void put_error(pen *p, const char *kind, const char *message, const char 
   put_field(p, "strand", strand);
   put_byte(p, WIRE_NAME);
   put_byte(p, 1); /* key */
+  put_byte(p, 0); /* no other names of the module */
   put_word(p, MODULE);
   put_word(p, FIELD);
 }
 
 int cr_encode_error(const char *kind, const char *message, const char *strand, cr_value *v) {
-  size_t room = HEADER + 9 + 8 + sizeof MODULE + sizeof FIELD + field_size("kind", kind) +
+  size_t room = HEADER + 9 + 9 + sizeof MODULE + sizeof FIELD + field_size("kind", kind) +
                 field_size("message", message) + field_size("strand", strand);
   cr_message *m = cr_message_new(room);
   if (!m) return ENOMEM;

@@ -18,9 +18,11 @@
 **   WIRE_STRING8 .. 64, length, bytes
 **   WIRE_TABLE, u32 list, u32 pairs, list values, pairs of key and value
 **   WIRE_OBJECT                as a table, then its metatable
+**   WIRE_CLASS, u64 origin, u64 moment, a table or object     see codec/origin.c
 **   WIRE_AGAIN, u32 number     a table, function or rebuilt value sent before
 **   WIRE_HANDLE, u32 number    of the object that the message mentions
-**   WIRE_NAME, u8 keys, (u16 length, bytes) for the module and for each key
+**   WIRE_NAME, u8 keys, u8 others, then words (u16 length, bytes): the module, the others
+**     by which the same table is known, the keys
 **   WIRE_FUNCTION              see function.c
 **   WIRE_TRANSFER, u32 n, constructor, arguments   see transfer.c
 **
@@ -50,6 +52,7 @@ enum wire {
   WIRE_STRING64,
   WIRE_TABLE, /* from here on: not scalars */
   WIRE_OBJECT,
+  WIRE_CLASS,
   WIRE_AGAIN,
   WIRE_HANDLE,
   WIRE_NAME,

@@ -145,6 +145,7 @@ static int prepare(lua_State *L) {
   lua_gc(L, LUA_GCSTOP);
   luaL_openlibs(L);
   keep_libraries(L);
+  cr_state_prepare(L);
   cr_lib_open(L);
   lua_gc(L, LUA_GCRESTART);
   lua_gc(L, LUA_GCGEN, 0, 0);

@@ -281,8 +281,4 @@ uint32_t cr_option_libs(lua_State *L, int index);
 /* Takes from a new state what is not among `libs`.  [-0, +0, m] */
 void cr_sandbox(lua_State *L, uint32_t libs);
 
-/* Registry: the environment of conrun's own Lua parts in a sandboxed state; nil in
-** any other, where it is that of everybody (sandbox.c, state.c). */
-#define CR_ENVIRONMENT "conrun.environment"
-
 #endif

@@ -19,6 +19,14 @@
 --- - What goes to another strand is **copied**: nil, booleans, numbers, strings, tables (with cycles and shared
 ---   references), functions with their upvalues and the globals they name, and modules by name. Shared objects go
 ---   as handles. A coroutine, an open file or a foreign userdata raises an error that names its path.
+--- - **What is copied when**: arguments, results and items with each message; a function with what it names when it is
+---   sent, once for all tasks of a `map`; a module never, the worker requires it by its names. A task that assigns to a
+---   global or an upvalue changes the worker's copy only. An environment of a function's own travels as a table.
+--- - **Copies remember their origin.** A class is a table that is another's metatable, that has a field `__index` or
+---   another metamethod, or that can be called and has a field that begins with `__`. It is itself again where it
+---   comes from, and any other strand has one copy, which is brought up to date by what is sent later. So is a function
+---   itself again where it comes from; elsewhere it is the same function as before while its upvalues are the same
+---   values, and another one if they have changed, if one is a table that is no class, or if it assigns to one.
 ---
 --- A type can say how it is sent: a function `__transfer` in its metatable is called with the value and returns a
 --- function and arguments; the receiver calls that function with these arguments, and its result is the value there.

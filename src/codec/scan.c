@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** globals: which globals a function names, read from its dump.
+** scan: what a function does with globals and upvalues, read from its dump.
 **
 ** A global `x` is `_ENV.x`, and _ENV is an upvalue.  Reading one is the
 ** instruction GETTABUP with that upvalue and the name as a constant.  A function
@@ -8,10 +8,10 @@
 ** instructions instead: GETUPVAL and LOADK (or LOADKX) into registers, then
 ** GETTABLE; so for each register it is remembered what was last put there.
 ** Other writes to the register do not clear that: the worst outcome is a global
-** that is taken along needlessly.
+** that is taken along needlessly.  An assignment to an upvalue is always SETUPVAL.
 **
-** Functions inside see the globals through an upvalue of their own, which names
-** an upvalue of the function around them.
+** Functions inside see all this through upvalues of their own, each of which is an
+** upvalue of the function around them, or one of its locals.
 **
 ** The format is that of Lua 5.4's ldump.c and lopcodes.h.  The program contains
 ** the Lua that writes the dump, and the head is compared with what this file
@@ -38,6 +38,7 @@ enum opcode {
   OP_LOADK = 3,     /* A Bx   R[A] = K[Bx] */
   OP_LOADKX = 4,    /* A      R[A] = K[Ax of the next] */
   OP_GETUPVAL = 9,  /* A B    R[A] = upvalue B */
+  OP_SETUPVAL = 10, /* A B    upvalue B = R[A] */
   OP_GETTABUP = 11, /* A B C  R[A] = upvalue B [K[C]] */
   OP_GETTABLE = 12  /* A B C  R[A] = R[B][R[C]] */
 };
@@ -52,8 +53,7 @@ typedef struct reader {
   const unsigned char *at, *end;
   bool bad; /* the input ended too early; everything read since is 0 */
   int depth;
-  global_found found;
-  void *arg;
+  scan *scan;
 } reader;
 
 static const unsigned char *skip(reader *r, size_t n) {
@@ -106,6 +106,7 @@ typedef struct code {
   size_t count;
   const unsigned char *constants; /* in the dump */
   size_t constants_count;
+  uint16_t outer[256]; /* by upvalue: which of the outermost function's it is, + 1; 0: none */
 } code;
 
 static uint32_t instruction(const code *c, size_t pc) {
@@ -116,43 +117,53 @@ static uint32_t instruction(const code *c, size_t pc) {
 
 /* Constants have no index, so the one of number k is found by reading those
 ** before it.  A function names few globals; k is below 256 for nearly all. */
-static void report(const reader *r, const code *c, size_t k) {
+static void report(const reader *r, const code *c, unsigned env, size_t k) {
   reader look = {.at = c->constants, .end = r->end};
   const unsigned char *s = NULL;
   size_t n = 0;
   if (k >= c->constants_count) return;
   for (size_t i = 0; i <= k; i++) s = constant(&look, &n);
-  if (s && !look.bad) r->found(r->arg, (const char *)s, n);
+  if (s && !look.bad) r->scan->global(r->scan->arg, env, (const char *)s, n);
+}
+
+/* The environment that an upvalue of this function is, + 1; 0: it is none. */
+static unsigned environment(const reader *r, const code *c, unsigned upvalue) {
+  unsigned outer = c->outer[upvalue];
+  return outer && r->scan->env[outer - 1] ? outer : 0;
 }
 
 /* What was last put into each register, as far as it matters. */
 typedef struct registers {
-  bool globals[256];
+  uint16_t env[256];      /* + 1; 0: none */
   uint32_t constant[256]; /* + 1; 0: none */
 } registers;
 
-static void scan_one(const reader *r, const code *c, const bool *env, registers *reg, size_t pc) {
+static void scan_one(const reader *r, const code *c, registers *reg, size_t pc) {
   uint32_t i = instruction(c, pc);
+  unsigned a = arg_a(i), env;
   switch (op(i)) {
   case OP_GETTABUP:
-    if (env[arg_b(i)]) report(r, c, arg_c(i));
+    if ((env = environment(r, c, arg_b(i)))) report(r, c, env - 1, arg_c(i));
     break;
-  case OP_GETUPVAL: reg->globals[arg_a(i)] = env[arg_b(i)]; break;
-  case OP_LOADK: reg->constant[arg_a(i)] = arg_bx(i) + 1; break;
+  case OP_SETUPVAL:
+    if (c->outer[arg_b(i)]) r->scan->assigns = true;
+    break;
+  case OP_GETUPVAL: reg->env[a] = (uint16_t)environment(r, c, arg_b(i)); break;
+  case OP_LOADK: reg->constant[a] = arg_bx(i) + 1; break;
   case OP_LOADKX:
-    if (pc + 1 < c->count) reg->constant[arg_a(i)] = arg_ax(instruction(c, pc + 1)) + 1;
+    if (pc + 1 < c->count) reg->constant[a] = arg_ax(instruction(c, pc + 1)) + 1;
     break;
   case OP_GETTABLE:
-    if (reg->globals[arg_b(i)] && reg->constant[arg_c(i)])
-      report(r, c, reg->constant[arg_c(i)] - 1);
+    if (reg->env[arg_b(i)] && reg->constant[arg_c(i)])
+      report(r, c, reg->env[arg_b(i)] - 1u, reg->constant[arg_c(i)] - 1);
     break;
   default: break;
   }
 }
 
-static void scan(const reader *r, const code *c, const bool *env) {
+static void scan_code(const reader *r, const code *c) {
   registers reg = {0};
-  for (size_t pc = 0; pc < c->count; pc++) scan_one(r, c, env, &reg, pc);
+  for (size_t pc = 0; pc < c->count; pc++) scan_one(r, c, &reg, pc);
 }
 
 static void skip_code(reader *r, code *c) {
@@ -164,14 +175,14 @@ static void skip_code(reader *r, code *c) {
   for (size_t i = 0, n; i < c->constants_count && !r->bad; i++) constant(r, &n);
 }
 
-/* Which upvalues of an inner function are the globals: those that are an outer
-** upvalue which is.  (One in a register of the outer function is a local.) */
-static void read_upvalues(reader *r, const bool *outer, bool *env) {
+/* An upvalue of an inner function is one of the function around it, or a local of that,
+** which nobody outside can see. */
+static void read_upvalues(reader *r, const code *around, code *c) {
   size_t n = size(r);
   for (size_t i = 0; i < n && !r->bad; i++) {
     unsigned in_stack = byte(r), index = byte(r);
     byte(r); /* kind */
-    if (i < 256) env[i] = !in_stack && outer[index & 0xff];
+    if (i < 256 && around) c->outer[i] = in_stack ? 0 : around->outer[index & 0xff];
   }
 }
 
@@ -184,32 +195,30 @@ static void skip_debug(reader *r) {
 }
 
 /* The code comes before the upvalues that say what it means, so it is scanned
-** after them.  Those of the outermost function are given; an inner one finds its
-** own from them.  Lua's parser lets functions nest less than DEPTH_MOST deep. */
+** after them.  Lua's parser lets functions nest less than DEPTH_MOST deep. */
 /* NOLINTNEXTLINE(misc-no-recursion) */
-static void function(reader *r, const bool *outer, bool outermost) {
+static void function(reader *r, const code *around) {
   size_t ignored;
-  bool mine[256] = {false};
-  const bool *env = outermost ? outer : mine;
-  code c;
+  code c = {.at = NULL};
+  if (!around)
+    for (unsigned i = 0; i < 256; i++) c.outer[i] = (uint16_t)(i + 1);
   string(r, &ignored); /* source */
   size(r), size(r);    /* lines */
   skip(r, 3);          /* parameters, vararg, stack size */
   skip_code(r, &c);
-  read_upvalues(r, outer, mine);
+  read_upvalues(r, around, &c);
   if (++r->depth > DEPTH_MOST) r->bad = true;
   if (r->bad) return;
-  scan(r, &c, env);
-  for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, env, false);
+  scan_code(r, &c);
+  for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, &c);
   r->depth--;
   skip_debug(r);
 }
 
-bool globals_find(const unsigned char *dump, size_t length, const bool env[256], global_found found,
-                  void *arg) {
-  reader r = {.at = dump, .end = dump + length, .found = found, .arg = arg};
+bool scan_dump(scan *s, const unsigned char *dump, size_t length) {
+  reader r = {.at = dump, .end = dump + length, .scan = s};
   if (length <= HEAD_SIZE || memcmp(dump, head, sizeof head - 1) != 0) return false;
   skip(&r, HEAD_SIZE + 1); /* and the number of upvalues */
-  function(&r, env, true);
+  function(&r, NULL);
   return !r.bad;
 }
