@@ -156,6 +156,9 @@ function future.all(list, timeout)
   local results = {}
   for i = 1, #list do
     results[i] = (list[i]:result())
+    if results[i] == nil then
+      results.n = #list
+    end
   end
   return results
 end

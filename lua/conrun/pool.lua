@@ -144,7 +144,7 @@ end
 -- An iterator's items as a list: who needs all results needs all items too.
 local function to_list(xs)
   if type(xs) ~= "function" then
-    return xs, #xs
+    return xs, core.length(xs)
   end
   local list, n = {}, 0
   for x in xs do
@@ -193,7 +193,7 @@ end
 ---@param fn fun(x: any): any
 ---@param xs any[]|fun(): any a list, a conrun.range, or an iterator function
 ---@param options? conrun.MapOptions default chunksize: a quarter of a worker's share
----@return any[] results a function that returns nothing leaves its place nil
+---@return any[] results a function that returns nothing leaves its place nil; then `n` is their number
 function methods:map(fn, xs, options)
   return run(self, false, xs, prepare(self, "map", fn, xs, options, map_options))
 end
@@ -227,7 +227,9 @@ local function settle(result, chunks, total, size, collect)
       return result:set_error(chunk:error())
     end
     local first = (i - 1) * size + 1
-    core.take(chunk, list, first, math.min(size, total - first + 1))
+    if core.take(chunk, list, first, math.min(size, total - first + 1)) then
+      list.n = total
+    end
   end
   result:set_result(list)
 end
@@ -288,7 +290,7 @@ end
 -- the first position in it, how many.
 local function reader(xs, size)
   if type(xs) ~= "function" then
-    local next, total = 1, #xs
+    local next, total = 1, core.length(xs)
     return function()
       local first = next
       local count = math.min(size, total - first + 1)
@@ -345,7 +347,7 @@ local function stream(self, collect, xs, fn, options, deadline)
   local size = math.min(options.chunksize or 1, ahead)
   local mapping = core.mapping(self, fn, false, ahead // size)
   local fill = filler(mapping, reader(xs, size), ahead // size)
-  local bar = progress_bar(options.progress, type(xs) ~= "function" and #xs or nil)
+  local bar = progress_bar(options.progress, type(xs) ~= "function" and core.length(xs) or nil)
   local values, start, count, given, done = {}, 0, 0, 0, 0
   fill()
   local function step()

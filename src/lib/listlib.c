@@ -53,7 +53,7 @@ static int list_new(lua_State *L) {
   cr_handle *h = cr_handle_new(L, CR_LIST);
   cr_list *l = cr_list_new();
   cr_handle_fill(L, h, l);
-  lua_Integer n = lua_isnil(L, 1) ? 0 : luaL_len(L, 1);
+  lua_Integer n = lua_isnil(L, 1) ? 0 : cr_list_length(L, 1);
   for (lua_Integer i = 1; i <= n; i++) {
     if (lua_geti(L, 1, i) == LUA_TNIL) cr_refuse(L, 1, lua_pushfstring(L, "item %I is nil", i));
     change_with(L, l, cr_list_set, UINT64_MAX, 3);

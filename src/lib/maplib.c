@@ -275,18 +275,27 @@ static int post_future(lua_State *L) {
 
 /* ------------------------------------------------------------------ collect */
 
+/* Puts the result on top into the list; is it nil? */
+static bool put_result(lua_State *L, int list, lua_Integer at) {
+  bool hole = lua_isnil(L, -1);
+  lua_rawseti(L, list, at);
+  return hole;
+}
+
 /* Decodes `count` results into the list, from position `at` on.  A function that
-** returned nothing leaves its position nil. */
-static void decode_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
+** returned nothing leaves its position nil; is there such a one? */
+static bool decode_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
                         lua_Integer count) {
+  bool hole = false;
   if (cr_value_count(&f->result) == 1) {
     cr_decode_borrowed(L, &f->result);
-    lua_rawseti(L, list, at);
-    return;
+    return put_result(L, list, at);
   }
   cr_reader *r = cr_reader_new(L, &f->result);
-  for (lua_Integer i = 0; i < count && cr_reader_next(L, r); i++) lua_rawseti(L, list, at + i);
+  for (lua_Integer i = 0; i < count && cr_reader_next(L, r); i++)
+    hole |= put_result(L, list, at + i);
   lua_pop(L, 1);
+  return hole;
 }
 
 /* A failed chunk has one error; whoever collects errors gets it for each item. */
@@ -300,12 +309,11 @@ static void error_into(lua_State *L, const cr_future *f, int list, lua_Integer a
   lua_pop(L, 1);
 }
 
-/* The chunk is final.  Puts its results into the list, or its error. */
-static void take_results(lua_State *L, const chunk *c, int list, lua_Integer at) {
-  if (cr_future_state(c->future) == CR_DONE)
-    decode_into(L, c->future, list, at, c->count);
-  else
-    error_into(L, c->future, list, at, c->count);
+/* The chunk is final.  Puts its results into the list, or its error; is one nil? */
+static bool take_results(lua_State *L, const chunk *c, int list, lua_Integer at) {
+  if (cr_future_state(c->future) == CR_DONE) return decode_into(L, c->future, list, at, c->count);
+  error_into(L, c->future, list, at, c->count);
+  return false;
 }
 
 /* Hands out the oldest chunk, which is final: its results into the list at 2,
@@ -431,7 +439,7 @@ static void await_oldest(lua_State *L, mapping *m, cr_time until) {
 }
 
 /* The first error in the order of the items is kept, the rest is only waited
-** for. */
+** for.  A list with a nil in it says in its field `n` how many results it has. */
 static void take_oldest(lua_State *L, mapping *m) {
   const chunk *c = chunk_at(m, 0);
   bool failed = cr_future_state(c->future) != CR_DONE && !lua_toboolean(L, RUN_ERRORS);
@@ -439,7 +447,8 @@ static void take_oldest(lua_State *L, mapping *m) {
     cr_future_error(L, c->future);
     lua_replace(L, RUN_ERROR);
   } else if (!failed && lua_isnil(L, RUN_ERROR)) {
-    take_results(L, c, RUN_RESULTS, c->first);
+    if (take_results(L, c, RUN_RESULTS, c->first))
+      cr_list_seal(L, RUN_RESULTS, lua_tointeger(L, RUN_TOTAL));
   }
 }
 
@@ -475,13 +484,13 @@ static int run(lua_State *L) {
   return 1;
 }
 
-/* take(future, list, at, count): the results of a final chunk, or its error in
-** each place, for map_async. */
+/* take(future, list, at, count) -> is one nil?
+** The results of a final chunk, or its error in each place, for map_async. */
 static int take(lua_State *L) {
   cr_future *f = cr_handle_check(L, 1, CR_FUTURE);
   chunk c = {.future = f, .count = luaL_checkinteger(L, 4)};
-  take_results(L, &c, 2, luaL_checkinteger(L, 3));
-  return 0;
+  lua_pushboolean(L, take_results(L, &c, 2, luaL_checkinteger(L, 3)));
+  return 1;
 }
 
 /* pending(mapping) -> how many chunks are in the ring */

@@ -68,12 +68,7 @@ static void push_initargs(lua_State *L, int index) {
   if (!lua_istable(L, list))
     luaL_error(L, "bad option 'initargs' (list of arguments expected, got %s)",
                luaL_typename(L, list));
-  lua_Integer n =
-      lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1) : luaL_len(L, list);
-  lua_pop(L, 1);
-  luaL_checkstack(L, n < 1000000 ? (int)n + 10 : 1000000, "too many initargs");
-  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
-  lua_remove(L, list);
+  cr_list_unpack(L, "too many initargs");
 }
 
 /* Pushes what each worker calls first, with its arguments: the initializer, or
@@ -200,6 +195,12 @@ static int join(lua_State *L) {
   return 1;
 }
 
+/* length(list) -> how many items a map of it has */
+static int length(lua_State *L) {
+  lua_pushinteger(L, cr_list_length(L, 1));
+  return 1;
+}
+
 /* late() -> has this worker's task had its time? */
 static int late(lua_State *L) {
   lua_pushboolean(L, cr_pool_late());
@@ -287,9 +288,9 @@ static int is_pool(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"new", new_pool},    {"is_pool", is_pool},
-                                     {"workers", workers}, {"cancel_queued", cancel_queued},
-                                     {"late", late},       {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"new", new_pool}, {"is_pool", is_pool}, {"workers", workers}, {"cancel_queued", cancel_queued},
+    {"late", late},    {"length", length},   {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},

@@ -121,6 +121,7 @@ static int m_items(lua_State *L) {
 /* Values in the hands of the binding, owned by a to-be-closed userdata. */
 typedef struct batch {
   size_t first, count; /* those from first to count - 1 are still ours */
+  bool hole;           /* one that was taken is nil */
   cr_value value[BATCH];
 } batch;
 
@@ -133,6 +134,7 @@ static int batch_free(lua_State *L) {
 static batch *batch_new(lua_State *L) {
   batch *b = lua_newuserdatauv(L, sizeof *b, 0);
   b->first = b->count = 0;
+  b->hole = false;
   if (luaL_newmetatable(L, "conrun.batch")) {
     lua_pushcfunction(L, batch_free);
     lua_setfield(L, -2, "__close");
@@ -177,7 +179,7 @@ static int m_put_many(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   if (is_priority(q)) return luaL_error(L, "put_many is not for priority queues: use put");
   cr_time deadline = cr_check_timeout(L, 3);
-  lua_Integer n = luaL_len(L, 2), put = 0;
+  lua_Integer n = cr_list_length(L, 2), put = 0;
   batch *b = batch_new(L);
   cr_here(L);
   while (put < n) {
@@ -193,6 +195,13 @@ static int m_put_many(lua_State *L) {
   return 1;
 }
 
+/* The value becomes the item at `i` of the list on top of the stack. */
+static void put_item(lua_State *L, batch *b, cr_value *v, lua_Integer i) {
+  cr_decode(L, v);
+  if (lua_isnil(L, -1)) b->hole = true;
+  lua_rawseti(L, -2, i);
+}
+
 /* Moves what is there now into the list on top of the stack, at most `n`. */
 static size_t take_some(lua_State *L, cr_queue *q, batch *b, lua_Integer have, size_t n) {
   b->first = 0;
@@ -200,8 +209,7 @@ static size_t take_some(lua_State *L, cr_queue *q, batch *b, lua_Integer have, s
   b->count = cr_queue_get_some(q, b->value, n < BATCH ? n : BATCH);
   for (size_t i = 0; i < b->count; i++) {
     b->first = i + 1; /* the decode takes it, also when it raises */
-    cr_decode(L, &b->value[i]);
-    lua_rawseti(L, -2, have + (lua_Integer)i + 1);
+    put_item(L, b, &b->value[i], have + (lua_Integer)i + 1);
   }
   return b->count;
 }
@@ -219,14 +227,14 @@ static int m_get_many(lua_State *L) {
   if (have == 0) {
     int r = get(L, q, &b->value[0], deadline);
     if (r) return cr_outcome(L, true, r);
-    cr_decode(L, &b->value[0]);
-    lua_rawseti(L, -2, ++have);
+    put_item(L, b, &b->value[0], ++have);
   }
   while (have < max) {
     size_t more = take_some(L, q, b, have, (size_t)(max - have));
     if (more == 0) break;
     have += (lua_Integer)more;
   }
+  if (b->hole) cr_list_seal(L, -1, have);
   return 1;
 }
 

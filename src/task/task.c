@@ -164,12 +164,7 @@ static cr_code *code_of(const task *t) { return cr_at(cr_code, &t->future->code)
 static int unpack(lua_State *L) {
   if (!lua_istable(L, -1) && !lua_isuserdata(L, -1))
     luaL_error(L, "an item for starmap is a list of arguments, not a %s", luaL_typename(L, -1));
-  lua_Integer n = luaL_len(L, -1);
-  int list = lua_gettop(L);
-  luaL_checkstack(L, n < 1000000 ? (int)n + 1 : 1000000, "too many arguments");
-  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
-  lua_remove(L, list);
-  return (int)n;
+  return cr_list_unpack(L, "too many arguments");
 }
 
 /* All results of a call of its own, one of an element. */

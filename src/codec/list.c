@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** list: how many values are in a list of which some may be nil.
+**
+** table.pack notes the number of its values in the field `n`, since the length of a list
+** does not count a nil at its end.  Wherever conrun takes a list of arguments it takes as
+** many as `n` says, and where it hands out a list with a nil in it, `n` says how many.
+*/
+#include "codec/inside.h"
+
+lua_Integer cr_list_length(lua_State *L, int list) {
+  list = lua_absindex(L, list);
+  int whole = 0;
+  lua_Integer n = 0;
+  if (lua_istable(L, list)) {
+    lua_pushliteral(L, "n");
+    if (lua_rawget(L, list) == LUA_TNUMBER) n = lua_tointegerx(L, -1, &whole);
+    lua_pop(L, 1);
+  }
+  return whole && n >= 0 ? n : luaL_len(L, list);
+}
+
+int cr_list_unpack(lua_State *L, const char *too_many) {
+  lua_Integer n = cr_list_length(L, -1);
+  int list = lua_gettop(L);
+  luaL_checkstack(L, n < 1000000 ? (int)n + 1 : 1000000, too_many);
+  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, list, i);
+  lua_remove(L, list);
+  return (int)n;
+}
+
+void cr_list_seal(lua_State *L, int list, lua_Integer n) {
+  list = lua_absindex(L, list);
+  lua_pushliteral(L, "n");
+  lua_pushinteger(L, n);
+  lua_rawset(L, list);
+}
