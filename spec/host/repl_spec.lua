@@ -277,6 +277,20 @@ describe("help", function()
   end)
 end)
 
+describe("a long text of help", function()
+  it("goes through the pager, which takes the keys", function()
+    local t <close> = open { height = 12, env = "PAGER='less -P paged'" }
+    t:type("?pool.map"):shows "\npaged"
+    t:press("q"):ends "\n>"
+    t:type("1 + 1"):ends "\n2\n>"
+  end)
+
+  it("is printed where there is no pager", function()
+    local t <close> = open { height = 12, env = "PAGER=no-such-pager" }
+    t:type("?pool.map"):ends "nil\n>"
+  end)
+end)
+
 describe("colours", function()
   it("are shown on a terminal", function()
     local t <close> = open()

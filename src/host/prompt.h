@@ -44,6 +44,7 @@ const char *cr_terminal_lines(size_t *length);
 /* The size of the person's terminal changed. */
 void cr_terminal_resized(void);
 int cr_terminal_columns(void);
+int cr_terminal_rows(void);
 
 /* ------------------------------------------------------------------ editor */
 

@@ -156,6 +156,11 @@ static int tell_columns(lua_State *L) {
   return 1;
 }
 
+static int tell_rows(lua_State *L) {
+  lua_pushinteger(L, cr_terminal_rows());
+  return 1;
+}
+
 static int close_folder(lua_State *L) {
   DIR **d = lua_touserdata(L, 1);
   if (*d) closedir(*d);
@@ -187,7 +192,8 @@ static int list_folder(lua_State *L) {
 
 /* Loads the module that knows what to do with what is typed.  [-0, +0, e] */
 static int start(lua_State *L) {
-  static const luaL_Reg host[] = {{"columns", tell_columns}, {"list", list_folder}, {NULL, NULL}};
+  static const luaL_Reg host[] = {
+      {"columns", tell_columns}, {"rows", tell_rows}, {"list", list_folder}, {NULL, NULL}};
   lua_getglobal(L, "require");
   lua_pushliteral(L, CR_REPL);
   lua_call(L, 1, 1);

@@ -182,10 +182,19 @@ const char *cr_terminal_lines(size_t *length) {
 
 /* --------------------------------------------------------------- the size */
 
+static bool get_size(struct winsize *size) {
+  int fd = t.screen != -1 ? t.screen : STDOUT_FILENO;
+  return ioctl(fd, TIOCGWINSZ, size) == 0;
+}
+
 int cr_terminal_columns(void) {
   struct winsize size;
-  int fd = t.screen != -1 ? t.screen : STDOUT_FILENO;
-  return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  return get_size(&size) && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+int cr_terminal_rows(void) {
+  struct winsize size;
+  return get_size(&size) && size.ws_row > 0 ? size.ws_row : 24;
 }
 
 void cr_terminal_resized(void) {

@@ -23,7 +23,8 @@ local help = {}
 local overview = [[
 conrun is a Lua that runs concurrently.  At this prompt:
 
-  ?name, help(x)    what conrun says about a name, a function, a module or an object
+  ?name, help(x)    what conrun says about a name, a function, a module or an object;
+                    a long text goes through $PAGER, or less
   Tab               completes names, fields, methods, and modules after require "
   _                 is the last result
   Up, Down          walk through what you typed before, as far as it begins like

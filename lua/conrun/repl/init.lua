@@ -16,7 +16,7 @@ local pretty = require "conrun.repl.pretty"
 local repl = {}
 
 -- What the host gives: the width of the terminal, names in a folder, colours or not.
-local host = { columns = function() return 80 end, list = function() return {} end, colors = false }
+local host = { columns = function() return 80 end, rows = function() return math.huge end, list = function() return {} end, colors = false }
 
 local colors = {
   string = "\27[32m", number = "\27[36m", constant = "\27[35m", object = "\27[33m", comment = "\27[2m",
@@ -25,9 +25,19 @@ local colors = {
 -- Kept apart, so that results are shown whatever becomes of the globals.
 local stdout, load, tostring = io.stdout, load, tostring
 
+-- Text that does not fit the terminal goes through the person's pager, which reads keys from
+-- the terminal itself.  Where there is none, or it fails, the text is printed.
+local function show_text(text)
+  local _, newlines = text:gsub("\n", "")
+  local pager = newlines + 2 > host.rows() and (os.getenv "PAGER" or "less -R")
+  local pipe = pager and pager ~= "" and io.popen("{ " .. pager .. "\n} >/dev/tty 2>/dev/null", "w")
+  if not pipe or not pipe:write(text, "\n") or not pipe:close() then
+    stdout:write(text, "\n")
+  end
+end
+
 local function show_help(...)
-  local text = help.text(select("#", ...), (...), host.columns())
-  stdout:write(text, "\n")
+  show_text((help.text(select("#", ...), (...), host.columns())))
 end
 
 local function set_default(name, value)
@@ -37,7 +47,7 @@ local function set_default(name, value)
 end
 
 --- Called once, before the first prompt.
----@param given { columns: (fun(): integer), list: (fun(folder: string): string[]), colors: boolean }
+---@param given { columns: (fun(): integer), rows: (fun(): integer), list: (fun(folder: string): string[]), colors: boolean }
 function repl.start(given)
   host = given
   set_default("conrun", require "conrun")
@@ -97,7 +107,7 @@ local function load_question(words)
     local ok, result = pcall(value or error)
     local entry = ok and owner and help.method(result, method)
     if entry then
-      return stdout:write(help.entry_text(entry, host.columns()), "\n")
+      return show_text(help.entry_text(entry, host.columns()))
     elseif ok and result ~= nil and not owner then
       return show_help(result)
     end
