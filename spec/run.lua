@@ -124,6 +124,10 @@ local function sanitizer_environment(output)
   return table.concat(words, " ")
 end
 
+-- Where a hard build tells of lost wake-ups, in whatever strand of whatever program of a
+-- spec; each is a failure.
+local WATCH = "CONRUN_WATCH=%s.watch"
+
 local serial = 0
 
 ---Runs a command with a deadline; returns its output, its exit code, and text
@@ -134,8 +138,8 @@ local function run(command)
   serial = serial + 1
   local output = os.tmpname()
   local mark = ("CONRUN_SPEC_RUN=%s.%d"):format(output:match "[^/]*$", serial)
-  local _, _, code = os.execute(("%s CONRUN=%s %s timeout --kill-after=5 %g %s >%s 2>&1 </dev/null"):format(
-    mark, quote(CONRUN), sanitizer_environment(output), DEADLINE, command, output))
+  local _, _, code = os.execute(("%s CONRUN=%s %s %s timeout --kill-after=5 %g %s >%s 2>&1 </dev/null"):format(
+    mark, quote(CONRUN), sanitizer_environment(output), WATCH:format(output), DEADLINE, command, output))
   local left = bury(mark)
   local text = slurp(output) or ""
   local report = capture(("cat %s.* 2>/dev/null; rm -f %s %s.*"):format(output, output, output))

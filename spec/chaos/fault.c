@@ -7,6 +7,10 @@
 **   fault.memory(n, f, ...)             calls f while this Lua state can grow n times
 **                                       only: enough?, no error?, the error
 **   fault.census()                      what is alive in shared memory: a table of counts
+**   fault.asleep()                      how many other strands wait without a deadline and
+**                                       sleep, idle workers aside
+**   fault.nap()                         a moment's sleep that passes no point and is no
+**                                       wait of conrun's: to look again and again
 **
 ** It is a library of its own, loaded by a program that was built with its faults:
 ** so the program has no door that only specs use, and lends nothing but what it
@@ -14,6 +18,7 @@
 */
 #include <lauxlib.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "arena/arena.h"
 
@@ -77,9 +82,29 @@ static int census(lua_State *L) {
   return 1;
 }
 
+static bool sleeps(cr_strand *s) {
+  return s != cr_me && cr_strand_state(s) == CR_RUNNING && s->kind != CR_KEEPER &&
+         atomic_load(&s->asleep) && atomic_load(&s->waits_until) == CR_FOREVER &&
+         atomic_load(&s->waits_what) != CR_ON_TASK;
+}
+
+static int asleep(lua_State *L) {
+  lua_Integer n = 0;
+  for (uint32_t i = 0; i < cr_strands_top(); i++) n += sleeps(&cr_strands[i]);
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+static int nap(lua_State *L) {
+  (void)L;
+  usleep(50);
+  return 0;
+}
+
 int luaopen_fault(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"plan", plan}, {"hits", hits}, {"memory", memory}, {"census", census}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"plan", plan},     {"hits", hits},     {"memory", memory},
+                                       {"census", census}, {"asleep", asleep}, {"nap", nap},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -51,8 +51,9 @@ int cr_futex_wait2(_Atomic uint32_t *a, uint32_t seen_a, _Atomic uint32_t *b, ui
   return outcome(r);
 }
 
-void cr_futex_wake(_Atomic uint32_t *word, int n) {
+int cr_futex_wake(_Atomic uint32_t *word, int n) {
   int saved = errno;
-  syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+  long found = syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
   errno = saved;
+  return (int)found;
 }

@@ -19,8 +19,9 @@ int cr_futex_wait(_Atomic uint32_t *word, uint32_t seen, cr_time deadline);
 int cr_futex_wait2(_Atomic uint32_t *a, uint32_t seen_a, _Atomic uint32_t *b, uint32_t seen_b,
                    cr_time deadline);
 
-/* Wakes up to n sleepers; leaves errno alone, so a signal handler may call it. */
-void cr_futex_wake(_Atomic uint32_t *word, int n);
+/* Wakes up to n sleepers and returns how many; leaves errno alone, so a signal handler may
+** call it. */
+int cr_futex_wake(_Atomic uint32_t *word, int n);
 
 /* A breath inside a spin. */
 static inline void cr_relax(void) {

@@ -17,7 +17,8 @@ typedef struct table {
   _Atomic uint32_t hint; /* no record below it is known to be free; only a hint */
   cr_gate freed;
   _Alignas(64) cr_strand strand[CR_STRANDS];
-  char plan[CR_PLAN_ROOM]; /* point.c */
+  char plan[CR_PLAN_ROOM];   /* point.c */
+  char watch[CR_WATCH_ROOM]; /* watch.c */
 } table;
 
 const char *const cr_kind_names[] = {
@@ -131,6 +132,7 @@ void cr_strand_free(cr_strand *s) {
   /* A strand that frees its own record has no place left to note what it wakes.
   ** If its process dies here, main dies with it or is woken by its burial. */
   cr_gate *gate = &whole()->freed;
+  cr_watch_miss(gate);
   atomic_fetch_add(&gate->word, 2);
   cr_gate_nudge(gate, CR_ALL);
   if (cr_me == s) cr_me = NULL;

@@ -32,6 +32,7 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   atomic_store_explicit(&me->waits_since, cr_clock(), memory_order_relaxed);
   atomic_store_explicit(&me->waits_at, gate, memory_order_relaxed);
   me->looks = 0;
+  cr_watch_forget();
   atomic_store(&me->waits_for, object);
   cr_point(CR_AT_PARK, object);
 }
@@ -58,24 +59,44 @@ static int sleep_on_both(cr_gate *g, uint32_t seen, uint32_t bell, cr_time until
 /* Sleeps on one word and the bell, or on the bell alone.  What the strand sleeps
 ** for is in its record while it does, so that others can tell a sleeper from one
 ** that has been woken and has not got a processor yet. */
-static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) {
+static int sleep_once(cr_gate *g, uint32_t seen, uint32_t bell, cr_time until) {
   cr_strand *me = cr_me;
-  bool looked_at = deadline == CR_FOREVER && cr_lent.check_wait;
-  cr_time until = looked_at ? cr_clock() + ((cr_time)FIRST_LOOK << me->looks) : deadline;
-  atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
   atomic_store_explicit(&me->seen, seen, memory_order_relaxed);
   atomic_store_explicit(&me->seen_bell, bell, memory_order_relaxed);
   atomic_store_explicit(&me->asleep, 1, memory_order_release);
-  int r = cr_fault("futex") ? 0 /* as if woken for nothing */
-          : g               ? sleep_on_both(g, seen, bell, until)
-                            : cr_futex_wait(&me->bell, bell, until);
-  if (r == ETIMEDOUT && looked_at) {
-    if (me->looks < MOST_LOOKS) me->looks++;
-    cr_lent.check_wait();
-    r = 0;
-  }
+  cr_watch_sleep();
+  if (cr_fault("futex")) return 0; /* as if woken for nothing */
+  return g ? sleep_on_both(g, seen, bell, until) : cr_futex_wait(&me->bell, bell, until);
+}
+
+/* The next look of a wait without a deadline. */
+static cr_time next_look(void) { return cr_clock() + ((cr_time)FIRST_LOOK << cr_me->looks); }
+
+static void look_up(void) {
+  if (cr_me->looks < MOST_LOOKS) cr_me->looks++;
+  cr_lent.check_wait();
+}
+
+static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) {
+  cr_strand *me = cr_me;
+  bool looked_at = deadline == CR_FOREVER && cr_lent.check_wait;
+  bool more;
+  int r;
+  atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
+  do {
+    r = sleep_once(g, seen, bell, looked_at ? next_look() : deadline);
+    more = r == ETIMEDOUT && looked_at;
+    if (more) look_up();
+  } while (more && cr_watch_look(g, &seen, &bell));
   atomic_store_explicit(&me->asleep, 0, memory_order_release);
-  return r;
+  return more ? 0 : r;
+}
+
+/* Wakes whoever may be asleep at a gate that has not changed. */
+static void pass(cr_gate *g, int n) {
+  cr_watch_pass(g);
+  int found = cr_futex_wake(&g->word, n);
+  cr_watch_woke(g, n, found);
 }
 
 void cr_wait_end(bool served) {
@@ -83,8 +104,9 @@ void cr_wait_end(bool served) {
   cr_gate *gate = atomic_load_explicit(&me->waits_at, memory_order_relaxed);
   cr_point(CR_AT_RESUME, atomic_load_explicit(&me->waits_for, memory_order_relaxed));
   if (gate) {
+    cr_watch_end(gate);
     atomic_fetch_or(&gate->word, ARMED);
-    if (!served) cr_futex_wake(&gate->word, 1);
+    if (!served) pass(gate, 1);
   }
   atomic_store_explicit(&me->waits_what, CR_NOTHING, memory_order_relaxed);
   atomic_store_explicit(&me->waits_at, NULL, memory_order_release);
@@ -98,6 +120,7 @@ int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline) {
   /* The bell is read before the notices: a notice posted after our look has
   ** changed the bell, and the kernel sees that. */
   uint32_t bell = atomic_load(&me->bell);
+  cr_watch_forget();
   if (atomic_load(&me->notices)) return EINTR;
   if (deadline == 0) return ETIMEDOUT;
   return sleep_on(g, seen, bell, deadline);
@@ -111,20 +134,23 @@ void cr_gate_wake(cr_gate *g, int n) {
   uint32_t word = atomic_load(&g->word);
   if (!(word & ARMED)) return;
   cr_point(CR_AT_WAKE, g);
+  int found = n;
   atomic_store(&cr_me->waking, g);
+  cr_watch_wakes(g);
   while ((word & ARMED) && !atomic_compare_exchange_weak(&g->word, &word, (word + 2) & ~ARMED)) {}
   (void)cr_fault("wake");
-  if (word & ARMED) cr_futex_wake(&g->word, n);
+  if (word & ARMED) found = cr_futex_wake(&g->word, n);
+  cr_watch_woke(g, n, found);
   (void)cr_fault("wake");
   atomic_store_explicit(&cr_me->waking, NULL, memory_order_release);
 }
 
-void cr_gate_nudge(cr_gate *g, int n) { cr_futex_wake(&g->word, n); }
+void cr_gate_nudge(cr_gate *g, int n) { pass(g, n); }
 
 static void wake_again(cr_gate *g) {
   if (!g) return;
   atomic_fetch_or(&g->word, ARMED);
-  cr_futex_wake(&g->word, CR_ALL);
+  pass(g, CR_ALL);
 }
 
 void cr_strand_pass_on(cr_strand *s) {
@@ -137,6 +163,7 @@ void cr_strand_pass_on(cr_strand *s) {
 uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }
 
 int cr_bell_wait(uint32_t seen, cr_time deadline) {
+  cr_watch_forget();
   if (atomic_load(&cr_me->notices)) return EINTR;
   if (deadline == 0) return ETIMEDOUT;
   return sleep_on(NULL, 0, seen, deadline);

@@ -69,7 +69,10 @@ bool cr_await_first(lua_State *L, cr_several *s, cr_time until) {
   for (bool more = true; more;) {
     bool mine = help_first(L, s, until);
     uint32_t seen = cr_bell();
-    if (s->look(L, s, true)) return true;
+    if (s->look(L, s, true)) {
+      cr_watch_found();
+      return true;
+    }
     cr_time end = piece(mine, until);
     more = sleep_on_bell(L, seen, end) || end != until;
   }

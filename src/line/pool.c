@@ -318,8 +318,9 @@ static int wait_for_task(cr_pool *p, cr_hold *hold) {
     if ((r = cr_gate_wait(&p->work, seen, CR_FOREVER)) != 0) break;
   }
   cr_wait_end(r == 0);
-  /* A wake-up goes to one sleeper, who answers for the rest (base.h). */
-  if (r == 0 && atomic_load(&p->queued) > 0) cr_gate_wake(&p->work, 1);
+  /* A wake-up goes to one sleeper, who answers for the rest (base.h): for a pool, too,
+  ** that was closed after this one was woken and before it armed the gate again. */
+  if (r == 0 && (atomic_load(&p->queued) > 0 || refusal(p))) cr_gate_wake(&p->work, 1);
   return r;
 }
 

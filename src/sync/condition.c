@@ -56,7 +56,10 @@ int cr_condition_park(cr_condition *c, cr_time deadline) {
   (void)c;
   for (;;) {
     uint32_t seen = cr_bell();
-    if (atomic_load(&cr_me->waits_ticket) & NOTIFIED) return 0;
+    if (atomic_load(&cr_me->waits_ticket) & NOTIFIED) {
+      cr_watch_found();
+      return 0;
+    }
     int r = cr_bell_wait(seen, deadline);
     if (r != 0) return r;
   }

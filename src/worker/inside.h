@@ -64,6 +64,13 @@ void spare_kill_all(void);
 void deadlock_watch(void);
 void deadlock_bury(const cr_strand *dead);
 
+/* watch.c: lost wake-ups of this process are told from now on, in a hard build. */
+#ifdef CR_HARD
+void watch_begin(void);
+#else
+#define watch_begin() ((void)0)
+#endif
+
 /* describe.c: strands in words.  A text is cut where its room ends. */
 typedef struct text {
   char *room;

@@ -32,6 +32,7 @@ void cr_worker_register(void) {
   static const cr_type type = {.name = "worker", .destroy = destroy, .visit = visit};
   cr_type_register(CR_WORKER, &type);
   deadlock_watch();
+  watch_begin();
   cr_lent.open_latches = zygote_open_latches;
 }
 
