@@ -16,7 +16,12 @@ local pretty = require "conrun.repl.pretty"
 local repl = {}
 
 -- What the host gives: the width of the terminal, names in a folder, colours or not.
-local host = { columns = function() return 80 end, rows = function() return math.huge end, list = function() return {} end, colors = false }
+local host = {
+  columns = function() return 80 end,
+  rows = function() return math.huge end,
+  list = function() return {} end,
+  colors = false,
+}
 
 local colors = {
   string = "\27[32m", number = "\27[36m", constant = "\27[35m", object = "\27[33m", comment = "\27[2m",
@@ -25,13 +30,22 @@ local colors = {
 -- Kept apart, so that results are shown whatever becomes of the globals.
 local stdout, load, tostring = io.stdout, load, tostring
 
--- Text that does not fit the terminal goes through the person's pager, which reads keys from
--- the terminal itself.  Where there is none, or it fails, the text is printed.
+-- The person's pager reads keys from the terminal itself.  It gets a file and no pipe: one
+-- that ends before it has read all would end this program by SIGPIPE.
+local function page(pager, text)
+  local path = os.tmpname()
+  local file <close> = io.open(path, "w")
+  local good = file and file:write(text, "\n") and file:close()
+    and os.execute(("{ %s\n} <%s >/dev/tty 2>/dev/null"):format(pager, path))
+  os.remove(path)
+  return good
+end
+
+-- Text that does not fit the terminal is paged, or printed where that cannot be done.
 local function show_text(text)
   local _, newlines = text:gsub("\n", "")
-  local pager = newlines + 2 > host.rows() and (os.getenv "PAGER" or "less -R")
-  local pipe = pager and pager ~= "" and io.popen("{ " .. pager .. "\n} >/dev/tty 2>/dev/null", "w")
-  if not pipe or not pipe:write(text, "\n") or not pipe:close() then
+  local pager = newlines + 2 > host.rows() and (os.getenv "PAGER" or "less -R") or ""
+  if pager == "" or not page(pager, text) then
     stdout:write(text, "\n")
   end
 end
@@ -47,7 +61,7 @@ local function set_default(name, value)
 end
 
 --- Called once, before the first prompt.
----@param given { columns: (fun(): integer), rows: (fun(): integer), list: (fun(folder: string): string[]), colors: boolean }
+---@param given table with `columns`, `rows`, `list` and `colors` as above
 function repl.start(given)
   host = given
   set_default("conrun", require "conrun")
