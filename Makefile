@@ -65,7 +65,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan faults sweeps chaos soak install deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan plain faults sweeps chaos soak install deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -189,6 +189,14 @@ spec: $(BIN) $(C_TESTS) $(C_STRESS) $(C_MODULES) $(NATIVES)
 asan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ spec
 
+# Some specs without any of the parts that only make the program faster (src/base/part.c);
+# not those that are about such a part.
+PLAIN = spec/codec spec/pool spec/worker/worker_spec.lua spec/worker/process_spec.lua \
+  $(filter-out %/heap_spec.lua,$(sort $(wildcard spec/lib/*_spec.lua)))
+plain: export CONRUN_OFF = image,heap,words,prove,near,spare,crew,spin
+plain:
+	@$(MAKE) --no-print-directory spec SPEC="$(or $(SPEC),$(PLAIN))"
+
 # Every fault at every point of the main operations, one after the other.
 faults:
 	@$(MAKE) --no-print-directory VARIANT=hard sweeps
@@ -261,6 +269,7 @@ help:
 	@echo 'make spec SPEC=spec/lib/lock_spec.lua    run only that'
 	@echo 'make asan       the specs under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make tsan       the specs under ThreadSanitizer'
+	@echo 'make plain      some specs without the parts that only make the program faster'
 	@echo 'make chaos      workers killed at random while they use everything; CHAOS="--help" has options'
 	@echo 'make faults     a fault at every point of the main operations, one after the other'
 	@echo 'make soak       half an hour of everything; what it uses must not grow; SOAK="--seconds=N"'

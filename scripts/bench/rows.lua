@@ -27,4 +27,9 @@ for _, group in ipairs { "births", "queues", "locks", "pools", "data", "programs
   end
 end
 
+-- For switches.lua alone.
+for _, row in ipairs(require "group_parts") do
+  rows.by_name[row.name] = row
+end
+
 return rows

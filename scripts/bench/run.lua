@@ -14,7 +14,7 @@ local conrun = require "conrun"
 
 local usage = [[
 conrun scripts/bench/run.lua [--only=NAME,...] [--quick] [--runs=5] [--json]
-                             [--svg=FILE] [--growth] [--scaling] [--list]
+                             [--svg=FILE] [--growth] [--scaling] [--switches] [--list]
 
   --only=NAME     only this row, or all that begin so: --only=queue,seed
   --quick         tiny counts: shows that all works, says nothing about speed
@@ -23,6 +23,7 @@ conrun scripts/bench/run.lua [--only=NAME,...] [--quick] [--runs=5] [--json]
   --svg=FILE      also draw the ratios
   --growth        cost of an item against the number and size of items instead
   --scaling       speed with 1, 2 ... N workers instead
+  --switches      what each part brings that can be turned off (CONRUN_OFF) instead
   --list          the names of the rows
 ]]
 
@@ -34,6 +35,7 @@ local options = args.read(arg, usage, {
   svg = "",
   growth = false,
   scaling = false,
+  switches = false,
   list = false,
 })
 options.runs = options.quick and 1 or options.runs
@@ -153,6 +155,17 @@ local function series(name)
   end
 end
 
+-- With a part of conrun and without it.
+local function switch_off()
+  local switches, programs = require "switches", require("sides").programs(folder)
+  local chosen, results = choose(switches.list), {}
+  for i, switch in ipairs(chosen) do
+    say("%d of %d: %s", i, #chosen, switch.name)
+    results[i] = switches.measure(switch, programs, options)
+  end
+  print(switches.text(results, chosen))
+end
+
 if options.list then
   for _, row in ipairs(require("rows").list) do
     print(("%-20s %s"):format(row.name, row.title))
@@ -161,6 +174,8 @@ elseif options.growth then
   series "growth"
 elseif options.scaling then
   series "scaling"
+elseif options.switches then
+  switch_off()
 else
   compare()
 end

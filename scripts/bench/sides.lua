@@ -61,22 +61,23 @@ local side = {}
 side.__index = side
 
 -- The program with its argument, a file beside this one.
-local function command_of(kind, programs)
+local function command_of(kind, programs, setting)
   local script = ({ conrun = "work.lua", python = "python.py" })[kind]
   local argument = script and quote(programs.folder .. script) or ""
-  return ("exec timeout %d %s %s"):format(patience, quote(programs[kind]), argument)
+  return ("%s exec timeout %d %s %s"):format(setting or "", patience, quote(programs[kind]), argument)
 end
 
 --- Starts a side.
 ---@param kind "conrun"|"python"|"floor"
 ---@param programs table<string, string>
+---@param setting? string of its environment: "NAME=value"
 ---@return bench.Side
-function sides.start(kind, programs)
+function sides.start(kind, programs, setting)
   local path = os.tmpname()
   os.remove(path)
   assert(os.execute("mkfifo " .. path))
   local self = setmetatable({ name = kind }, side)
-  self.requests = assert(io.popen(("%s >%s"):format(command_of(kind, programs), path), "w"))
+  self.requests = assert(io.popen(("%s >%s"):format(command_of(kind, programs, setting), path), "w"))
   self.answers = assert(io.open(path))
   os.remove(path)
   return self

@@ -72,6 +72,14 @@ describe("scripts/bench/run.lua", function()
     assert.matches("^<svg .*</svg>\n$", svg)
   end)
 
+  it("measures what each part brings", function()
+    local out, err, code = bench "--switches --quick"
+    assert.are.equal(0, code, err)
+    for _, part in ipairs { "image", "heap", "words", "prove", "near", "spare", "crew", "spin" } do
+      assert.matches("\n" .. part .. " +%S+ +%S.* %-?%d+%%", out)
+    end
+  end)
+
   it("measures growth and scaling", function()
     local out, _, code = bench "--growth --quick --only=growth.queue,growth.map.thread"
     assert.are.equal(0, code)
@@ -86,7 +94,7 @@ describe("scripts/bench/run.lua", function()
     ["--only=nonsense"] = "run.lua: --only: nothing is called 'nonsense'; --list has the names\n",
     ["--runs=0"] = "run.lua: --runs needs a whole number of at least 1, got '0'\n",
     ["--fast"] = "run.lua: unknown option '--fast'; it knows --growth --help --json --list --only --quick "
-      .. "--runs --scaling --svg\n",
+      .. "--runs --scaling --svg --switches\n",
   } do
     it("refuses " .. arguments, function()
       local out, err, code = bench(arguments)

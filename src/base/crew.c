@@ -68,7 +68,7 @@ static bool sleep_at(_Atomic uint32_t *berth) {
 
 cr_strand *cr_crew_wait(void) {
   cr_me = NULL;
-  _Atomic uint32_t *berth = take_berth();
+  _Atomic uint32_t *berth = cr_has(CR_CREW) ? take_berth() : NULL;
   cr_time start = cr_clock();
   if (!berth || !(cr_look(&looking, &starters_cpu, hired, berth) || sleep_at(berth))) return NULL;
   cr_look_learn(&looking, start);

@@ -31,7 +31,7 @@ static bool one_processor(void) {
 }
 
 unsigned cr_spin_start(void) {
-  if (one_processor()) return 0;
+  if (one_processor() || !cr_has(CR_SPIN)) return 0;
   return cr_me->spins < LEAST ? LEAST : cr_me->spins;
 }
 
@@ -47,7 +47,7 @@ bool cr_spin(unsigned *n, unsigned looks) {
 }
 
 void cr_breathe(unsigned looks) {
-  if (!one_processor()) breathe(looks);
+  if (!one_processor() && cr_has(CR_SPIN)) breathe(looks);
 }
 
 void cr_spin_learn(bool worth_it) {
@@ -69,6 +69,7 @@ static bool elsewhere(const _Atomic uint32_t *where) {
 bool cr_look(const cr_patience *p, const _Atomic uint32_t *where, bool (*there)(const void *arg),
              const void *arg) {
   cr_time start = cr_clock(), looked = 0;
+  if (!cr_has(CR_SPIN)) return there(arg);
   cr_time most = LOOK >> atomic_load_explicit(&p->halvings, memory_order_relaxed);
   while (!there(arg)) {
     if (looked > most) return false;

@@ -224,7 +224,7 @@ static int next_after(lua_State *L) {
 ** hook's (an interruption), and goes on. */
 static bool prove(lua_State *L, int index, size_t n) {
   bool began = false;
-  if (n < LONG_LIST || n >= UINT32_MAX) return false;
+  if (n < LONG_LIST || n >= UINT32_MAX || !cr_has(CR_PROVE)) return false;
   lua_pushcfunction(L, next_after);
   lua_pushvalue(L, index);
   lua_pushinteger(L, (lua_Integer)n + 1);

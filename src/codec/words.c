@@ -56,7 +56,7 @@ static void note(lua_State *L, const unsigned char *s, size_t n) {
 /* Any string that is not found at once. */
 static __attribute__((noinline)) void make(lua_State *L, const unsigned char *s, size_t n) {
   struct cr_codec *c = cr_lua->codec;
-  if (!c->words) c->words = calloc(WORDS, sizeof *c->words);
+  if (!c->words && cr_has(CR_WORDS)) c->words = calloc(WORDS, sizeof *c->words);
   if (c->words && n - 1 < WORD_MAX)
     note(L, s, n);
   else

@@ -3,6 +3,8 @@
 ** register: what conrun is made of, in three lists: its C modules, what this floor lends
 ** to the ones below, and the types of objects.
 */
+#include <stdlib.h>
+
 #include "lib/lib.h"
 
 static const luaL_Reg modules[] = {
@@ -42,7 +44,17 @@ static void lend(void) {
   cr_lua_lent.complain = complain;
 }
 
+/* A part of a wrong name would be measured in vain. */
+static void switch_parts(void) {
+  const char *off = getenv("CONRUN_OFF");
+  if (!off || cr_parts_switch(off) == 0) return;
+  fprintf(stderr, "conrun: CONRUN_OFF='%s' names a part that there is not (src/base/part.c)\n",
+          off);
+  exit(EXIT_FAILURE);
+}
+
 void cr_lib_register(void) {
+  switch_parts();
   lend();
   cr_sync_register();
   cr_value_register();

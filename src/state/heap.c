@@ -187,15 +187,15 @@ static void *take_small(heap *h, size_t class) {
   return k ? take_of_chunk(h, k) : NULL;
 }
 
-static bool small(size_t size) { return size <= CR_HEAP_SMALL; }
+static inline bool small(size_t size, bool plain) { return !plain && size <= CR_HEAP_SMALL; }
 
-static void *take(heap *h, size_t size) {
-  return small(size) ? take_small(h, class_of(size)) : cr_huge_realloc(NULL, size);
+static inline void *take(heap *h, size_t size, bool plain) {
+  return small(size, plain) ? take_small(h, class_of(size)) : cr_huge_realloc(NULL, size);
 }
 
 /* A large block of the home is of the image; it is free when the state is closed. */
-static void give(heap *h, void *block, size_t size) {
-  if (!small(size)) {
+static inline void give(heap *h, void *block, size_t size, bool plain) {
+  if (!small(size, plain)) {
     if (!at_home(h, block)) free(block);
   } else if (at_home(h, block) || chunk_of(block)->size == 0) {
     push(&h->free[class_of(size)], block);
@@ -204,19 +204,19 @@ static void give(heap *h, void *block, size_t size) {
   }
 }
 
-void heap_give(heap *h, void *block, size_t size) { give(h, block, size); }
+void heap_give(heap *h, void *block, size_t size) { give(h, block, size, false); }
 
 /* Another size for a block. NULL: no memory, and it is as it was. */
-static void *resize(heap *h, void *block, size_t old, size_t size) {
-  if (small(old) && small(size) && class_of(old) == class_of(size)) return block;
-  if (!small(old) && !small(size)) {
+static inline void *resize(heap *h, void *block, size_t old, size_t size, bool plain) {
+  if (small(old, plain) && small(size, plain) && class_of(old) == class_of(size)) return block;
+  if (!small(old, plain) && !small(size, plain)) {
     if (!at_home(h, block)) return cr_huge_realloc(block, size);
     if (size <= old) return block;
   }
-  void *moved = take(h, size);
+  void *moved = take(h, size, plain);
   if (!moved) return NULL;
   memcpy(moved, block, size < old ? size : old);
-  give(h, block, old);
+  give(h, block, old, plain);
   return moved;
 }
 
@@ -225,24 +225,35 @@ static bool fits(const heap *h, size_t more) {
 }
 
 /* Without a block, osize is the kind of what comes. */
-void *heap_allocate(void *ud, void *block, size_t osize, size_t size) {
-  heap *h = ud;
+static inline __attribute__((always_inline)) void *allocate(heap *h, void *block, size_t osize,
+                                                            size_t size, bool plain) {
   if (!block) {
     if (size == 0 || !fits(h, size)) return NULL;
-    block = take(h, size);
+    block = take(h, size, plain);
     if (block) h->used += size;
     return block;
   }
   if (size == 0) {
-    give(h, block, osize);
+    give(h, block, osize, plain);
     h->used -= osize;
     return NULL;
   }
   if (size > osize && !fits(h, size - osize)) return NULL;
-  block = resize(h, block, osize, size);
+  block = resize(h, block, osize, size, plain);
   if (block) h->used += size - osize;
   return block;
 }
+
+static void *allocate_here(void *ud, void *block, size_t osize, size_t size) {
+  return allocate(ud, block, osize, size, false);
+}
+
+/* Without the small blocks: all are malloc's, but for those of the image. */
+static void *allocate_plainly(void *ud, void *block, size_t osize, size_t size) {
+  return allocate(ud, block, osize, size, true);
+}
+
+lua_Alloc heap_allocator(void) { return cr_has(CR_HEAP) ? allocate_here : allocate_plainly; }
 
 /* ------------------------------------------------------------------ states */
 
@@ -271,7 +282,7 @@ lua_State *cr_heap_state(void) {
               .size = HOME,
               .fresh = (char *)h + heap_rounded(sizeof *h),
               .fresh_end = (char *)h + HOME};
-  lua_State *L = lua_newstate(heap_allocate, h);
+  lua_State *L = lua_newstate(heap_allocator(), h);
   if (!L) {
     cr_heap_free(h);
     return NULL;
@@ -283,7 +294,7 @@ lua_State *cr_heap_state(void) {
 
 heap *cr_heap_of(lua_State *L) {
   void *ud;
-  cr_check(lua_getallocf(L, &ud) == heap_allocate);
+  cr_check(lua_getallocf(L, &ud) == heap_allocator());
   return ud;
 }
 

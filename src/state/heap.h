@@ -49,7 +49,7 @@ typedef struct heap {
 } heap;
 
 /* The allocator of a state with such a heap. */
-void *heap_allocate(void *ud, void *block, size_t osize, size_t size);
+lua_Alloc heap_allocator(void);
 
 /* Adds memory of the home to what is free in it: `size` is a multiple of HEAP_UNIT. */
 void heap_give(heap *h, void *block, size_t size);

@@ -117,7 +117,7 @@ static lua_State *build_state(site *s, lua_CFunction prepare) {
   s->home->size = s->end;
   s->home->fresh = s->home->fresh_end = (char *)s->home + s->end;
   give_gaps(s);
-  lua_setallocf(L, heap_allocate, s->home);
+  lua_setallocf(L, heap_allocator(), s->home);
   return L;
 }
 

@@ -171,6 +171,7 @@ lua_State *cr_lib_new_state(void) {
 }
 
 lua_State *cr_lib_copy_state(void) {
+  if (!cr_has(CR_IMAGE)) return cr_lib_new_state();
   lua_State *L = cr_image_copy(prepare);
   return L && step(L, join_strand) ? L : NULL;
 }

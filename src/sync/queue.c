@@ -282,7 +282,7 @@ static uint64_t available(cr_queue *q, uint64_t n) {
 /* Called without a latch: several getters may overwrite each other's hint, and one of
 ** them pauses in vain or not at all. */
 static void let_gather(const cr_queue *q) {
-  if (load(&q->got) == load(&q->near)) cr_breathe(GATHER);
+  if (load(&q->got) == load(&q->near) && cr_has(CR_NEAR)) cr_breathe(GATHER);
 }
 
 uint64_t queue_take(cr_queue *q, cr_value *v, uint64_t n, int *r) {

@@ -137,7 +137,7 @@ static void serve_request(void) {
   cr_strand *s = &cr_strands[r.strand % CR_STRANDS];
   cr_worker *w = cr_worker_of(s);
   if (cr_strand_state(s) != CR_BORN || s->generation != r.generation || !w) return;
-  wanted = true;
+  wanted = cr_has(CR_SPARE);
   int error = fork_worker(s, w);
   if (error) set_pid(w, -error); /* the maker takes the record back */
 }
