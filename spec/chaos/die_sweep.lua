@@ -11,20 +11,10 @@
 local conrun = require "conrun"
 local fault = require "fault"
 local kinds = require "spec.lib.kinds"
+local points = require "spec.chaos.points"
 
 local LONG = kinds.LONG
 
----As kinds.eventually, but thousands of times: it looks more often.
-local function soon(condition)
-  local deadline = conrun.clock() + LONG
-  while not condition() do
-    if conrun.clock() > deadline then return false end
-    conrun.sleep(0.0002)
-  end
-  return true
-end
-
-local MOST = 20000
 local long = ("long "):rep(10)
 
 ---@class dying
@@ -397,17 +387,6 @@ cases["pool of its own, with small tasks"] = {
   end,
 }
 
-local function quiet_census()
-  assert(soon(function() return fault.census().strands == 2 end), "a strand remains")
-  collectgarbage()
-  collectgarbage()
-  return fault.census()
-end
-
-local function same(a, b)
-  return a.objects == b.objects and a.messages == b.messages and a.raw == b.raw
-end
-
 ---One life with a plan.  The worker makes it its own, or, when its birth is swept
 ---too, it holds from before.  True if it died of it.
 local function live(case, number, birth)
@@ -433,27 +412,8 @@ end
 
 conrun.process.start(math.abs, 1):join()
 
----A life in which a worker dies at its first point, then one at the second, and so on:
----`life(number)` returns true if one died.
-local function each_point(life)
-  local before
-  for number = 0, MOST do
-    local ok, died = xpcall(life, debug.traceback, number)
-    if not ok then error(("*:die:%d: %s"):format(number, died), 0) end
-    local done, after = pcall(quiet_census)
-    if not done then error(("*:die:%d: %s"):format(number, after), 0) end
-    before = before or after -- the first one has loaded what was missing
-    if not same(before, after) then
-      error(("*:die:%d left %d objects, %d messages, %d raw blocks, before: %d, %d, %d"):format(number,
-        after.objects, after.messages, after.raw, before.objects, before.messages, before.raw), 0)
-    end
-    if not died then return end
-  end
-  error "endless"
-end
-
 local function sweep(case, birth)
-  each_point(function(number) return live(case, number, birth) end)
+  points.each(function(number) return live(case, number, birth) end)
 end
 
 for name, case in pairs(cases) do
@@ -495,7 +455,7 @@ end
 
 describe("pool workers that die", function()
   it("lose only the task in their hands, at whatever point", function()
-    each_point(serve)
+    points.each(serve)
   end)
 end)
 
@@ -544,7 +504,7 @@ end
 
 describe("a pool worker that dies at a task that another helps with", function()
   it("leaves it to that one, at whatever point", function()
-    each_point(pass_over)
+    points.each(pass_over)
   end)
 end)
 
@@ -576,6 +536,6 @@ end
 
 describe("a pool worker that dies while it breaks its pool", function()
   it("leaves nobody waiting, at whatever point", function()
-    each_point(break_down)
+    points.each(break_down)
   end)
 end)
