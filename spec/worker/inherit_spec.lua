@@ -100,7 +100,7 @@ local WAYS = [[
     os.remove(name)
     return f:read "a"
   end
-  for _, name in ipairs { "popen", "execute" } do
+  for _, name in ipairs { "popen", "execute", "fork" } do
     for _, kind in ipairs { "main", "thread", "process" } do
       local text = kind == "main" and ways[name]() or conrun[kind].start(ways[name]):result()
       local blocked, ignored = text:match "SigBlk:%s+(%x+)%s+SigIgn:%s+(%x+)"
@@ -111,7 +111,7 @@ local WAYS = [[
 
 local function told(mask, ignored)
   local lines = {}
-  for _, name in ipairs { "popen", "execute" } do
+  for _, name in ipairs { "popen", "execute", "fork" } do
     for _, kind in ipairs { "main", "thread", "process" } do
       lines[#lines + 1] = ("%s\t%s\t%d\t%d\n"):format(name, kind, mask, ignored)
     end
@@ -219,8 +219,11 @@ describe("a process", function()
       local out, err = kinds.run(([[
         local kept = { %s }
         local function mine()
-          local p <close> = io.popen("ls -l /proc/$PPID/fd | grep -c '[0-9] ->'")
-          return p:read "n"
+          local name = os.tmpname()
+          os.execute("ls -l /proc/$PPID/fd | grep -c '[0-9] ->' >" .. name)
+          local f <close> = io.open(name)
+          os.remove(name)
+          return f:read "n"
         end
         local before = conrun.process.start(mine):result()
         for i = 1, 20 do kept[#kept + 1] = %s end

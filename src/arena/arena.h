@@ -59,6 +59,14 @@ const char *cr_arena_failed(void); /* the system call that returned the error */
 ** EEXIST if that address range is taken. */
 int cr_arena_attach(int fd, void *base, size_t size);
 
+/* In a process that was forked from one of the program's.  Copy: it gets a memory file of
+** its own with what is in shared memory, at the same address, if that is `most` pages or
+** less; nobody else may change anything meanwhile.  0, EFBIG or another errno, and then it
+** still shares.  Detach: it goes on seeing what is there, but changes only a view of its
+** own. */
+int cr_arena_copy(uint64_t most);
+void cr_arena_detach(void);
+
 int cr_arena_fd(void);
 void *cr_arena_base(void);
 size_t cr_arena_size(void);

@@ -141,3 +141,57 @@ int cr_arena_attach(int fd, void *base, size_t size) {
   cr_strands_use(next, false);
   return 0;
 }
+
+/* -------------------------------------------------------------- after a fork */
+
+static int copy_range(int to, off_t from, off_t end) {
+  while (from < end) {
+    ssize_t n = pwrite(to, (char *)arena + from, (size_t)(end - from), from);
+    if (n < 0 && errno != EINTR) return errno;
+    if (n > 0) from += n;
+  }
+  return 0;
+}
+
+/* What is in the file; where nothing is, the copy has nothing either. */
+static int copy_data(int to) {
+  off_t end = 0, size = (off_t)arena->size;
+  while ((end < size)) {
+    off_t start = lseek(file, end, SEEK_DATA);
+    if (start < 0) return errno == ENXIO ? 0 : errno;
+    end = lseek(file, start, SEEK_HOLE);
+    int error = end < 0 ? errno : copy_range(to, start, end);
+    if (error) return error;
+  }
+  return 0;
+}
+
+int cr_arena_copy(uint64_t most) {
+  if (arena->in_use > most) return EFBIG;
+  size_t size = arena->size;
+  int copy = cr_fd_above(memfd_create("conrun", MFD_CLOEXEC));
+  if (copy < 0) return errno;
+  int error = cr_fd_resize(copy, size);
+  if (error == 0) error = copy_data(copy);
+  if (error == 0 && !map(copy, arena, size, MAP_FIXED)) error = errno;
+  close(error ? copy : file);
+  if (error == 0) {
+    madvise(arena, size, MADV_DONTDUMP);
+    file = copy;
+  }
+  return error;
+}
+
+/* Only what was ever in use may be written, so that no more is charged to the process
+** where the system counts what could be (vm.overcommit_memory = 2); and if it has not even
+** that, the view is for reading. */
+void cr_arena_detach(void) {
+  size_t size = arena->size, used = arena->ever * CR_PAGE_SIZE;
+  char *rest = (char *)arena + used;
+  int fd = file, flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED;
+  if (mmap(arena, used, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED)
+    mmap(arena, used, PROT_READ, flags, fd, 0);
+  mmap(rest, size - used, PROT_NONE, flags | MAP_ANONYMOUS, -1, 0);
+  close(fd);
+  file = -1;
+}

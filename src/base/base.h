@@ -302,6 +302,10 @@ static inline void cr_memory_comes(void) {}
 static inline void cr_memory_goes(void) {}
 #endif
 
+/* This process was forked by other people's code from one of the program's, and has no
+** part in the program (worker/fork.c). */
+extern bool cr_stray;
+
 /* Tells this process where the table is.  `fresh` also clears it. */
 void cr_strands_use(void *table, bool fresh);
 size_t cr_strands_size(void);
@@ -409,6 +413,9 @@ cr_strand *cr_crew_wait(void);
 
 /* Gives `s` to a thread that waits so; false: there is none. */
 bool cr_crew_hire(const cr_strand *s);
+
+/* In a process that was forked: those who waited are another process's. */
+void cr_crew_forget(void);
 
 /* ----------------------------------------------------------------- notices */
 

@@ -92,3 +92,7 @@ bool cr_crew_hire(const cr_strand *s) {
   atomic_store_explicit(&starters_cpu, cr_cpu_here(), memory_order_relaxed);
   return hire_one(LOOKING, s) || hire_one(ASLEEP, s);
 }
+
+void cr_crew_forget(void) {
+  for (int i = 0; i < BERTHS; i++) atomic_store(&berths[i], EMPTY);
+}

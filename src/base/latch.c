@@ -56,6 +56,10 @@ static bool spin(cr_latch *l, uint32_t value) {
 static void sleep_on(cr_latch *l) {
   uint32_t seen = atomic_load(&l->word);
   if (seen == 0) return;
+  if (cr_stray) { /* nobody else is there who could hold it, or let go */
+    atomic_store(&l->word, 0);
+    return;
+  }
   if (!(seen & CONTENDED) && !atomic_compare_exchange_strong(&l->word, &seen, seen | CONTENDED))
     return;
   cr_time until = cr_lent.open_latches ? cr_clock() + PATIENCE : CR_FOREVER;

@@ -26,6 +26,7 @@ const char *const cr_kind_names[] = {
 
 cr_strand *cr_strands;
 _Thread_local cr_strand *cr_me;
+bool cr_stray;
 cr_loans cr_lent;
 
 static table *whole(void) {

@@ -50,6 +50,12 @@ typedef struct cr_state {
 
 extern _Thread_local cr_state *cr_lua;
 
+/* Raises in a process that has no part in the program (cr_stray).  [-0, +0, v] */
+void cr_check_part(lua_State *L);
+
+/* A forked process has become a stray: no handle is known any more. */
+void cr_handles_forget(void);
+
 /* What floors above the wall lend to lower ones, as cr_lent (base/base.h) does below it;
 ** filled once per process. */
 typedef struct cr_lua_loans {

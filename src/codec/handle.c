@@ -52,9 +52,20 @@ static int collect(lua_State *L) {
     forget(h);
     h->object = NULL;
     h->hold = NULL;
-    cr_object_drop(hold);
+    if (!cr_stray) cr_object_drop(hold);
   }
   return 0;
+}
+
+void cr_check_part(lua_State *L) {
+  if (cr_stray)
+    luaL_error(L, "cannot use conrun here: a C module has forked this process from a program "
+                  "that was using it (fork before that, or start a conrun.process)");
+}
+
+/* From now on each check of a handle goes the long way, and raises there. */
+void cr_handles_forget(void) {
+  if (cr_lua) memset(cr_lua->codec->known, 0, sizeof cr_lua->codec->known);
 }
 
 void cr_handle_type(lua_State *L, enum cr_type_id type) {
@@ -90,6 +101,7 @@ static void load_type(lua_State *L, enum cr_type_id type) {
 
 cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type) {
   cr_check(type > 0 && type < CR_TYPES);
+  cr_check_part(L);
   luaL_checkstack(L, 6, NULL);
   if (!cr_lua->meta[type]) load_type(L, type);
   cr_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
@@ -193,6 +205,7 @@ cr_handle *cr_handle_test(lua_State *L, int index, int type) {
 
 cr_handle *cr_handle_check_open(lua_State *L, int index, enum cr_type_id type) {
   cr_handle *h = cr_handle_test(L, index, (int)type);
+  cr_check_part(L);
   if (h && h->object) {
     cr_point(CR_AT_USE, h->object);
     return h;

@@ -172,6 +172,7 @@ static bool open_state(program *p) {
 
 /* Waits for what the script has left running. */
 static int finish(lua_State *L) {
+  if (cr_stray) return 0;
   while (cr_pools_finish(CR_FOREVER) == EINTR) cr_look_up(L);
   while (cr_roster_join(CR_FOREVER) == EINTR) cr_look_up(L);
   return 0;
@@ -179,9 +180,10 @@ static int finish(lua_State *L) {
 
 /* Steps 2 to 6; returns the exit code.  A finalizer that calls os.exit in step 3 ends
 ** up here again: it closes what is left of the state, if it asks for that, or goes on
-** with step 4, and the first call of this is never returned to. */
+** with step 4, and the first call of this is never returned to.  A stray (cr_stray) has
+** none of these steps but its own Lua state. */
 static int end(program *p, int code, bool close) {
-  if (!p->ending) cr_roster_end();
+  if (!p->ending && !cr_stray) cr_roster_end();
   p->ending = true;
   if (close) {
     struct heap *h = cr_heap_of(p->L);
@@ -189,6 +191,7 @@ static int end(program *p, int code, bool close) {
     cr_state_close();
     cr_heap_free(h);
   }
+  if (cr_stray) return code;
   cr_bury_self(code);
   cr_zygote_end();
   if (p->options.audit && cr_host_audit() != 0 && code == 0) code = 1;

@@ -52,6 +52,7 @@ enum {
 ** has the turn; the semaphores order their changes. */
 static struct {
   int screen, master, slave; /* r/o once opened */
+  pid_t owner;               /* r/o once opened; a process that a C module forks leaves all alone */
   sem_t go, paused;
   char mark[MARK];       /* r/o once opened */
   struct termios before; /* the terminal as we found it; r/o once opened */
@@ -208,6 +209,7 @@ void cr_terminal_resized(void) {
 ** what comes now goes straight to the screen. */
 static void leave(void) {
   fflush(NULL);
+  if (getpid() != t.owner) return;
   if (atomic_load(&t.pumping)) {
     cr_terminal_pause();
   } else {
@@ -288,6 +290,7 @@ bool cr_terminal_open(void) {
   bool both = isatty(STDERR_FILENO);
   dup2(t.slave, STDOUT_FILENO);
   if (both) dup2(t.slave, STDERR_FILENO);
+  t.owner = getpid();
   atomic_store(&t.opened, true);
   prepare_to_die();
   atexit(leave);

@@ -202,6 +202,16 @@ static void close_left(uint64_t serial) {
   pthread_mutex_unlock(&windows.mutex);
 }
 
+/* The descriptors are the parent's too, and to close them here leaves its locks alone; the
+** mutex may have been held there by another thread. */
+void cr_buffers_forget(void) {
+  windows.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  for (mapping *m = windows.first; m; m = m->next) {
+    if (m->fd >= 0) close(m->fd);
+    m->fd = -1;
+  }
+}
+
 /* Idempotent; __gc. */
 static int unmap(lua_State *L) {
   mapping *m = luaL_checkudata(L, 1, MAPPING);
@@ -210,7 +220,7 @@ static int unmap(lua_State *L) {
   delist(m);
   cr_hold *hold = m->hold;
   m->hold = NULL;
-  if (hold) cr_object_drop(hold);
+  if (hold && !cr_stray) cr_object_drop(hold);
   return 0;
 }
 

@@ -119,6 +119,7 @@ static void leave_now(mapping *m) {
 
 /* __close and __gc; never waits. */
 static int leave(lua_State *L) {
+  if (cr_stray) return 0;
   mapping *m = check(L);
   m->left = m->turn;
   if (!m->left) leave_now(m);
@@ -144,7 +145,7 @@ static int end_turn(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   mapping *m = lua_touserdata(L, -1);
   m->turn = false;
-  if (m->left) leave_now(m);
+  if (m->left && !cr_stray) leave_now(m);
   m->left = false;
   return 0;
 }

@@ -48,6 +48,10 @@ static int os_exit(lua_State *L) {
     if (cr_lua_lent.exit) cr_lua_lent.exit(L, status, close);
     exit(status);
   }
+  if (cr_stray) {
+    if (close) lua_close(L);
+    exit(status);
+  }
   atomic_store(&w->leaving, (status & 0xff) + 1);
   if (w->kind == CR_PROCESS) leave_process(L, status, close);
   cr_thread_leave();

@@ -98,7 +98,7 @@ static int m_close(lua_State *L) {
   cr_hold *hold = h->hold;
   h->object = NULL;
   h->hold = NULL;
-  if (hold) cr_object_drop(hold);
+  if (hold && !cr_stray) cr_object_drop(hold);
   return 0;
 }
 

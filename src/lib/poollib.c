@@ -216,6 +216,7 @@ static int cancel_queued(lua_State *L) {
 /* __close(pool, error): the end of its scope.  Normally all tasks are finished;
 ** an error, also one that comes while waiting, ends the pool at once. */
 static int leave(lua_State *L) {
+  if (cr_stray) return 0;
   cr_pool *p = check(L);
   if (lua_isnoneornil(L, 2))
     cr_pool_close(p);

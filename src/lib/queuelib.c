@@ -127,7 +127,7 @@ typedef struct batch {
 
 static int batch_free(lua_State *L) {
   batch *b = lua_touserdata(L, 1);
-  while (b && b->first < b->count) cr_value_free(&b->value[b->first++]);
+  while (b && !cr_stray && b->first < b->count) cr_value_free(&b->value[b->first++]);
   return 0;
 }
 

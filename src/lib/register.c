@@ -3,6 +3,7 @@
 ** register: what conrun is made of, in three lists: its C modules, what this floor lends
 ** to the ones below, and the types of objects.
 */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "lib/lib.h"
@@ -53,8 +54,16 @@ static void switch_parts(void) {
   exit(EXIT_FAILURE);
 }
 
+/* A C module has forked, and this is the child. */
+static void in_child(void) {
+  if (!cr_forked() || !cr_stray) return;
+  cr_handles_forget();
+  cr_buffers_forget();
+}
+
 void cr_lib_register(void) {
   switch_parts();
+  pthread_atfork(NULL, NULL, in_child);
   lend();
   cr_sync_register();
   cr_value_register();

@@ -78,7 +78,7 @@ typedef struct cr_pool {
   uint64_t memory_limit;        /* r/o */
   cr_time task_timeout;         /* nanoseconds that a task may take, 0: no limit; r/o */
   uint32_t libs;                /* of its workers, as in cr_worker; r/o */
-  int32_t owner_pid;            /* the process whose threads serve it; r/o */
+  int32_t owner_pid;            /* the process whose threads serve it, 0: the main strand's; r/o */
   char name[CR_NAME_MAX];       /* r/o */
 } cr_pool;
 

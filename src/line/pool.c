@@ -135,13 +135,19 @@ static cr_worker *make_worker(cr_pool *p, cr_hold **hold) {
   return w;
 }
 
+/* The main strand's process may become another one by a fork (worker/fork.c). */
+static int32_t own_pid(void) {
+  int32_t pid = (int32_t)getpid();
+  return pid == atomic_load(&cr_arena_root()->main_pid) ? 0 : pid;
+}
+
 /* May and should there be one more worker?  A pool of threads can be given more
 ** only in the process of its threads. */
 static bool needs_worker(const cr_pool *p) {
   cr_pool *q = (cr_pool *)p;
   return atomic_load(&q->queued) > atomic_load(&q->idle) &&
          atomic_load(&q->workers) < p->workers_max && atomic_load(&q->state) <= CR_POOL_CLOSED &&
-         (p->kind == CR_PROCESS || p->owner_pid == (int32_t)getpid());
+         (p->kind == CR_PROCESS || p->owner_pid == own_pid());
 }
 
 /* Reserves the strand under the latch, where workers are counted. */
@@ -186,8 +192,7 @@ void start_if_needed(cr_pool *p) {
 }
 
 static bool has_room(const cr_pool *p) {
-  return atomic_load(&((cr_pool *)p)->workers) < p->workers_max &&
-         p->owner_pid == (int32_t)getpid();
+  return atomic_load(&((cr_pool *)p)->workers) < p->workers_max && p->owner_pid == own_pid();
 }
 
 void cr_pool_fill(cr_pool *p) {
@@ -552,7 +557,7 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
   p->memory_limit = o->memory_limit;
   p->task_timeout = o->task_timeout;
   p->libs = o->libs;
-  p->owner_pid = (int32_t)getpid();
+  p->owner_pid = own_pid();
   if (o->name)
     snprintf(p->name, sizeof p->name, "%s", o->name);
   else

@@ -133,6 +133,7 @@ static void leave_screen(void) {
 
 static bool is_needed(FILE *to) {
   cr_root *root = cr_arena_root();
+  if (cr_stray) return false;
   return atomic_load(&root->bars) > 0 || (to == stdout && atomic_load(&root->processes) > 0);
 }
 
@@ -167,7 +168,7 @@ static void leave(cr_lock *lock, FILE *to) {
 ** even one who saw no bars when it began.  NULL: it cannot be had, and nothing is
 ** held. */
 static cr_lock *enter_rows(lua_State *L) {
-  cr_lock *lock = shared_lock(L);
+  cr_lock *lock = cr_stray ? NULL : shared_lock(L);
   if (!lock || !acquire(L, lock, stdout)) return NULL;
   flockfile(stdout);
   flockfile(stderr);

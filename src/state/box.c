@@ -13,7 +13,7 @@
 /* Idempotent, for __close and __gc. */
 static int box_free(lua_State *L) {
   cr_value *box = lua_touserdata(L, 1);
-  for (int i = 0; box && i < BOX_SIZE; i++) {
+  for (int i = 0; box && !cr_stray && i < BOX_SIZE; i++) {
     cr_value_free(&box[i]);
     box[i].kind = CR_V_NONE;
   }

@@ -12,7 +12,7 @@
 #include "state/state.h"
 
 static void close_guard(cr_guard *g) {
-  if (!g->armed) return;
+  if (!g->armed || cr_stray) return;
   g->armed = false;
   if (g->handle->object) g->release(g->handle);
 }

@@ -50,6 +50,7 @@ static int raise_deadlock(lua_State *L) {
 
 /* What is not dealt with now is posted again before anything raises. */
 void cr_look_up(lua_State *L) {
+  cr_check_part(L);
   uint32_t notices = cr_notices_take();
   if (notices & CR_DUMP) cr_dump(L);
   if (notices & CR_END) {
@@ -83,6 +84,7 @@ static bool users_line(lua_State *L, lua_Debug *ar) {
 
 void cr_here(lua_State *L) {
   lua_Debug ar;
+  cr_check_part(L);
   if (users_line(L, &ar))
     snprintf(cr_me->where, sizeof cr_me->where, "%s:%d", ar.short_src, ar.currentline);
   else

@@ -8,6 +8,7 @@
 ** notices say.
 */
 #include <signal.h>
+#include <stdlib.h>
 
 #include "state/inside.h"
 
@@ -74,6 +75,7 @@ static void look_up_idle(lua_State *L) {
   if (!(notices & CR_CALLBACKS)) return;
   lua_pushcfunction(L, run_callbacks);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);
+  if (cr_stray) exit(EXIT_SUCCESS); /* a callback has forked, and this is the child */
 }
 
 void nudge_begin(void) {

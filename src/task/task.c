@@ -15,6 +15,7 @@
 ** On the road of pool:map (pool.h) this is stage 5.
 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "task/task.h"
@@ -176,6 +177,7 @@ static int call(lua_State *L, task *t) {
   t->stage = CALLING;
   lua_call(L, mode == CR_MAP_STAR ? unpack(L) : n, mode == CR_CALL_ARGUMENTS ? LUA_MULTRET : 1);
   t->stage = ENCODING;
+  if (cr_stray) return 0;
   cr_encode(L, base, lua_gettop(L) - base + 1, "result", &t->result);
   return 0;
 }
@@ -199,13 +201,13 @@ static int map_on(lua_State *L) {
     lua_settop(L, MAP_TOP);
     t->stage = DECODING;
     lua_pushvalue(L, MAP_FUNCTION);
-    t->more = cr_reader_next(L, t->reader);
+    t->more = !cr_stray && cr_reader_next(L, t->reader);
     if (!t->more) return 0;
     t->stage = CALLING;
     if (late(t)) luaL_error(L, "interrupted!"); /* its function has caught the first one */
     lua_call(L, star ? unpack(L) : 1, 1);
     t->stage = ENCODING;
-    cr_writer_add(L, t->writer, -1);
+    if (!cr_stray) cr_writer_add(L, t->writer, -1);
   }
 }
 
@@ -220,11 +222,12 @@ static int map(lua_State *L, task *t) {
     lua_pushcfunction(L, map_on);
     for (int i = MAP_TASK; i <= MAP_TOP; i++) lua_pushvalue(L, i);
     if (lua_pcall(L, MAP_TOP, 0, MAP_HANDLER) != LUA_OK) {
+      if (cr_stray) lua_error(L);
       keep_error(L, t);
       if (t->stage == DECODING || stopped(t) || late(t)) break;
     }
   } while (t->more);
-  if (t->error.kind == CR_V_NONE) {
+  if (t->error.kind == CR_V_NONE && !cr_stray) {
     t->stage = ENCODING;
     cr_writer_finish(L, t->writer, &t->result);
   }
@@ -278,6 +281,16 @@ static void settle(task *t) {
   if (!failed) cr_value_free(&t->error);
 }
 
+/* The function has forked, and this is the child, which comes out of it as a process that
+** has no part in the program: it ends as a program whose script has ended.  On top of the
+** stack is an error object, or nothing. */
+_Noreturn static void end_stray(lua_State *L, int status) {
+  if (status != LUA_OK)
+    fprintf(stderr, "conrun: uncaught error in a process forked from '%s': %s\n", cr_me->name,
+            luaL_tolstring(L, -1, NULL));
+  exit(status == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 /* Nothing that is pushed here takes memory, so nothing raises outside of the call:
 ** the stack has LUA_MINSTACK free slots.  The handler is an argument too, so that a
 ** mapping can use it for its own protected calls. */
@@ -287,7 +300,9 @@ static void compute(lua_State *L, task *t) {
   lua_pushcfunction(L, run);
   lua_pushlightuserdata(L, t);
   lua_pushvalue(L, handler);
-  if (lua_pcall(L, 2, 0, handler) != LUA_OK) keep_error(L, t);
+  int status = lua_pcall(L, 2, 0, handler);
+  if (cr_stray) end_stray(L, status);
+  if (status != LUA_OK) keep_error(L, t);
 }
 
 void cr_task_run(lua_State *L, cr_future *f) {

@@ -23,6 +23,12 @@ extern _Atomic int zygote_socket; /* requests go in here; -1: none yet */
 #define ZYGOTE_STARTING (-1) /* keeper_pid while one strand makes the zygote or buries it */
 #define ZYGOTE_DOWN (-2)     /* while it is dead with all of its processes, and not buried */
 
+/* fork.c: the zygote's fork, of a child that is part of the program. */
+pid_t fork_child(void);
+
+/* process.c: lets go, in a process that was forked, of what ties its parent to the zygote. */
+void process_forget(void);
+
 /* loss.c: is the zygote dead?  Then its processes are buried, and another can be made:
 ** true.  In main only, elsewhere false. */
 bool zygote_look(void);

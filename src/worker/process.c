@@ -160,6 +160,12 @@ void zygote_forget(void) {
   cr_gate_wake(&cr_arena_root()->keeper_gate, CR_ALL);
 }
 
+void process_forget(void) {
+  if (lifeline >= 0) close(lifeline);
+  if (zygote_socket >= 0) close(zygote_socket);
+  lifeline = zygote_socket = -1;
+}
+
 void cr_zygote_end(void) {
   int pid = atomic_load(&cr_arena_root()->keeper_pid);
   if (lifeline < 0) return;

@@ -12,6 +12,7 @@
 */
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -35,7 +36,9 @@ static void live(cr_strand *s) {
   cr_strand_enter(s);
   cr_worker *w = cr_worker_of(s);
   atomic_store(&w->pid, atomic_load(&s->pid));
-  cr_bury_self(cr_lent.work(w));
+  int code = cr_lent.work(w);
+  if (cr_stray) exit(code); /* the thread that forked is not ours to bury */
+  cr_bury_self(code);
 }
 
 /* A thread lives one strand after the other (base/crew.c).  A nudge that was meant

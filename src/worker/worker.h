@@ -137,6 +137,10 @@ int cr_zygote_need(void);
 ** gone and buried.  The last act of the main strand but its own burial. */
 void cr_zygote_end(void);
 
+/* The handler of a fork, in the child, before those of upper floors.  True: other people's
+** code has forked, and this is a stray or a program of its own (fork.c). */
+bool cr_forked(void);
+
 /* A strand buries itself: threads at their end, main at the end of the program. */
 void cr_bury_self(int status);
 

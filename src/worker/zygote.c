@@ -105,7 +105,7 @@ static void add_spare(void) {
   cr_spare *place = wanted ? spare_vacancy() : NULL;
   if (!place) return;
   spare_prepare();
-  pid_t me = getpid(), pid = fork();
+  pid_t me = getpid(), pid = fork_child();
   if (pid == 0) {
     become_child(me);
     prctl(PR_SET_NAME, "conrun-spare");
@@ -119,7 +119,7 @@ static void add_spare(void) {
 
 static int fork_worker(cr_strand *s, cr_worker *w) {
   pid_t me = getpid();
-  pid_t pid = cr_fault("fork") ? (errno = EAGAIN, -1) : fork();
+  pid_t pid = cr_fault("fork") ? (errno = EAGAIN, -1) : fork_child();
   if (pid == 0) {
     become_child(me);
     cr_strand_enter(s);
