@@ -65,7 +65,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan plain faults sweeps chaos soak install deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan plain faults sweeps chaos soak install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -252,12 +252,34 @@ deps:
 
 # ------------------------------------------------------------------ installing
 
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+
+# What is installed besides the program, as FROM:TO.  The texts of the reference are
+# definitions for editors with a Lua language server.
+INSTALLED = $(foreach f,$(SCRIPTS),$(f):$(DATADIR)/conrun/$(f)) \
+  $(foreach f,$(wildcard lua/conrun/reference/*.lua),$(f):$(DATADIR)/conrun/library/$(notdir $(f))) \
+  doc/editor/config.json:$(DATADIR)/conrun/config.json \
+  doc/editor/luacheck.lua:$(DATADIR)/conrun/luacheck.lua \
+  doc/conrun.1:$(MANDIR)/man1/conrun.1 \
+  doc/shell/conrun.bash:$(DATADIR)/bash-completion/completions/conrun \
+  doc/shell/_conrun:$(DATADIR)/zsh/site-functions/_conrun \
+  doc/shell/conrun.fish:$(DATADIR)/fish/vendor_completions.d/conrun.fish \
+  $(foreach f,README.md LICENSE $(wildcard doc/*.md),$(f):$(DATADIR)/doc/conrun/$(notdir $(f)))
+
 install: all
-	install -D -m 755 build/conrun $(DESTDIR)$(PREFIX)/bin/conrun
-	cd scripts && find . -name '*.lua' -exec install -D -m 644 {} \
-	  $(abspath $(DESTDIR)$(PREFIX))/share/conrun/scripts/{} ';'
-	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/conrun/README.md
-	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/conrun/LICENSE
+	$(Q)install -D -m 755 $(BIN) '$(DESTDIR)$(BINDIR)/conrun'
+	$(Q)for pair in $(INSTALLED); do \
+	  install -D -m 644 "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit; done
+	$(call say,INSTALLED $(DESTDIR)$(BINDIR)/conrun and what belongs to it)
+
+# Takes away what install has put there, and folders that are conrun's own.
+uninstall:
+	$(Q)rm -f '$(DESTDIR)$(BINDIR)/conrun'
+	$(Q)for pair in $(INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
+	$(Q)for d in conrun doc/conrun; do d="$(DESTDIR)$(DATADIR)/$$d"; \
+	  [ ! -d "$$d" ] || find "$$d" -depth -type d -empty -delete; done
 
 clean:
 	rm -rf build
@@ -279,7 +301,7 @@ help:
 	@echo 'make lint       floors, format, static checks, Lua style'
 	@echo 'make debug      build/debug/conrun, with assertions'
 	@echo 'make hard       build/hard/conrun, with fault points'
-	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR= BINDIR= DATADIR= MANDIR=; make uninstall takes it away again'
 	@echo 'make deps       install what is missing'
 	@echo 'make clean      remove build/'
 	@echo 'V=1             with any goal: show the commands'
