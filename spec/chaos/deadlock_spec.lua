@@ -22,6 +22,58 @@ local function run(kind, source, options)
   return kinds.run((PREFIX .. source):gsub("KIND", kind), options)
 end
 
+--- Every wait that there is, in main, behind preparations.
+local WAITS = [[
+  local e, q, full, s = conrun.event.new(), conrun.queue.new(), conrun.queue.new(1), conrun.semaphore.new(0)
+  local c, d, p = conrun.condition.new(), conrun.shared.dict(), conrun.pool.new { workers = 1, kind = "KIND" }
+  local a, b = conrun.pipe.new { duplex = true }
+  full:put(1)
+  d.x = 1
+  local function never() e:wait() end
+  local f, w = p:submit(never), start(never)
+  local waits = {
+    { "semaphore", function() s:acquire() end },
+    { "semaphore held", function() local _ <close> = s:hold() end },
+    { "event", function() e:wait() end },
+    { "condition", function() c:with(function() c:wait() end) end },
+    { "condition for", function() c:with(function() c:wait_for(function() return false end) end) end },
+    { "barrier", function() conrun.barrier.new(2):wait() end },
+    { "barrier's action", function() conrun.barrier.new(1, { action = never }):wait() end },
+    { "get", function() q:get() end },
+    { "get_many", function() q:get_many(2) end },
+    { "items", function() for _ in q:items() do end end },
+    { "put", function() full:put(2) end },
+    { "put_many", function() full:put_many { 2, 3 } end },
+    { "queue join", function() full:join() end },
+    { "recv", function() return a:recv() end },
+    { "poll", function() return b:poll(math.huge) end },
+    { "result", function() f:result() end },
+    { "error", function() f:error() end },
+    { "bare future", function() conrun.future.new():result() end },
+    { "wait", function() conrun.future.wait { f, conrun.future.new() } end },
+    { "as_completed", function() for _ in conrun.future.as_completed { f } do end end },
+    { "all", function() conrun.future.all { f } end },
+    { "select", function() conrun.select { f, w, q, e, a } end },
+    { "worker's result", function() w:result() end },
+    { "worker's end", function() w:join() end },
+    { "update", function() d:update("x", never) end },
+    { "map", function() p:map(never, { 1, 2 }) end },
+    { "map_async", function() p:map_async(never, { 1, 2 }):result() end },
+    { "imap", function() for _ in p:imap(never, { 1, 2 }) do end end },
+    { "imap_unordered", function() for _ in p:imap_unordered(never, { 1, 2 }) do end end },
+    { "apply", function() p:apply(never) end },
+    { "shutdown", function() p:shutdown() end },
+  }
+  for _, wait in ipairs(waits) do
+    io.stderr:write("<", wait[1], ">\n")
+    local ok, error_object = pcall(wait[2])
+    if ok or type(error_object) ~= "table" or error_object.kind ~= "deadlock" then
+      print(wait[1], ok, error_object)
+    end
+  end
+  os.exit(0)
+]]
+
 --- What is stuck, and what the report must say of it.
 local stuck = {
   {
@@ -162,6 +214,18 @@ for _, kind in ipairs(kinds) do
           assert.matches(word, err)
         end
       end)
+    end
+  end)
+end
+
+for _, kind in ipairs(kinds) do
+  it("in any wait is raised once and told once (" .. kind .. ")", function()
+    local out, err, status = run(kind, WAITS)
+    assert.are.equal("", out)
+    assert.are.equal(0, status)
+    for name, told in (err .. "<"):gmatch("<([%w%s'_]+)>(.-)%f[<]") do
+      local _, times = told:gsub("conrun: deadlock: ", "")
+      assert.are.equal(1, times, name .. told)
     end
   end)
 end

@@ -15,10 +15,6 @@ local PREFIX = [[
   end
 ]]
 
-local function run(kind, source, options)
-  return kinds.run((PREFIX .. source):gsub("KIND", kind), options)
-end
-
 --- What takes its time, but ends.
 local waiting = {
   { "a worker that sleeps and then puts", [[
@@ -121,6 +117,59 @@ local waiting = {
       end):result()
     end, p)
   ]] },
+  { "a thread of a process that ends, which gives back its lock", [[
+    local l, taken = conrun.lock.new(), conrun.event.new()
+    conrun.process.start(function()
+      conrun.thread.start({ daemon = true }, function()
+        l:acquire()
+        taken:set()
+        conrun.event.new():wait()
+      end)
+      taken:wait()
+      conrun.sleep(0.4)
+    end)
+    taken:wait()
+    expect(function() return l:acquire() and 1 end)
+  ]] },
+  { "a process that was killed, while the zygote is slow to bury it", [[
+    local w = conrun.process.start(function() conrun.queue.new():get() end)
+    local stat = io.open("/proc/" .. w.pid .. "/stat")
+    local zygote = stat:read("a"):match("%) %a (%d+)")
+    stat:close()
+    os.execute("kill -STOP " .. zygote .. "; (sleep 0.6; kill -CONT " .. zygote .. ") &")
+    start(function() w:kill() end)
+    expect(function() return w:join() and 1 end)
+  ]] },
+  { "an end of a pipe that is garbage", [[
+    local a = conrun.pipe.new()
+    expect(function() return select(2, a:recv()) == "closed" and 1 end)
+  ]] },
+  { "an end of a pipe that is garbage of another strand, which waits too", [[
+    local a, b = conrun.pipe.new()
+    local e = conrun.event.new()
+    local w = start(function(q)
+      do local _ = q:get() end
+      e:wait()
+    end, (function() local q = conrun.queue.new() q:put(b) b:close() return q end)())
+    expect(function() return select(2, a:recv()) == "closed" and 1 end)
+    e:set()
+    w:join()
+  ]] },
+  { "an end of a pipe that is garbage of an idle worker", [[
+    local p <close> = conrun.pool.new { workers = 1, kind = "KIND" }
+    local a, b = conrun.pipe.new()
+    p:apply(function() b:send(0) end)
+    b:close()
+    expect(function() return a:recv() == 0 and select(2, a:recv()) == "closed" and 1 end)
+  ]] },
+  { "a finalizer that has not run yet", [[
+    local e = conrun.event.new()
+    local w = start(function()
+      setmetatable({}, { __gc = function() e:set() end })
+      e:wait()
+    end)
+    expect(function() return e:wait() and w:join() and 1 end)
+  ]] },
   { "a chain of workers of which the last one sleeps", [[
     local function pass(n, q)
       if n == 0 then
@@ -135,11 +184,78 @@ local waiting = {
   ]] },
 }
 
+--- Who could help finds what it needs in one of these, put there before.
+local places = {
+  queue = { "conrun.queue.new()", "place:put(x)", "place:get()" },
+  dict = { "conrun.shared.dict()", "place.x = x", "place.x" },
+  list = { "conrun.shared.list()", "place:append(x)", "place[1]" },
+  message = { "conrun.queue.new()", "place:put { deep = { x } }", "place:get().deep[1]" },
+  ["queue in a queue"] = { "conrun.queue.new()", "local q = conrun.queue.new() q:put(x) place:put(q)",
+    "place:get():get()" },
+  result = { "nil", "place = conrun.thread.start(function(y) return y end, x)", "place:result()" },
+}
+
+--- What is found, what is waited for, and what the finder does to it.
+local found = {
+  { "a worker that is interrupted", [[start(function() pcall(function() conrun.queue.new():get() end) end)]],
+    "x:interrupt()", "x:join()" },
+  { "a task that is cancelled", [[POOL:submit(function() conrun.queue.new():get() end)]],
+    "x:cancel { running = true }", "x:error()" },
+  { "a pool that is terminated", [[POOL]], "x:terminate()",
+    "x:submit(function() conrun.queue.new():get() end):error()" },
+  { "a future that is settled", "conrun.future.new()", "x:set_result(1)", "x:result()" },
+  { "an event that is set", "conrun.event.new()", "x:set()", "x:wait()" },
+  { "a semaphore that is released", "conrun.semaphore.new(0)", "x:release()", "x:acquire()" },
+  { "a condition that is notified", "conrun.condition.new()", "x:with(x.notify, x)",
+    "x:acquire() x:wait() x:release()" },
+  { "a barrier that is broken", "conrun.barrier.new(2)", "x:abort()", "x:wait()" },
+}
+
+local names = {}
+for name in pairs(places) do names[#names + 1] = name end
+table.sort(names)
+
+for _, name in ipairs(names) do
+  local place = places[name]
+  for _, case in ipairs(found) do
+    local what, make, help, wait = table.unpack(case)
+    waiting[#waiting + 1] = { ("%s, by one who finds it in a %s"):format(what, name), ([[
+      local POOL = conrun.pool.new { workers = 1, kind = "KIND" }
+      local x = MAKE
+      local place = PLACE
+      PUT
+      local finder = start(function()
+        conrun.sleep(0.4)
+        local x = GET
+        HELP
+      end)
+      WAIT
+      finder:join()
+      POOL:terminate()
+      print(true, 1)
+    ]]):gsub("%u%u%u+", { MAKE = make, PLACE = place[1], PUT = place[2], GET = place[3], HELP = help,
+      WAIT = wait }) }
+  end
+end
+
+-- They mostly sleep, so some are started ahead of their turn.
+local AHEAD = 12
+
 for _, kind in ipairs(kinds) do
   describe("no deadlock (" .. kind .. ")", function()
-    for _, case in ipairs(waiting) do
+    local children = {}
+
+    local function child(i)
+      for k = i, math.min(i + AHEAD, #waiting) do
+        local source = (PREFIX .. waiting[k][2]):gsub("KIND", kind)
+        children[k] = children[k] or kinds.child(source)
+      end
+      return children[i]
+    end
+
+    for i, case in ipairs(waiting) do
       it("is " .. case[1], function()
-        local out, err, status = run(kind, case[2])
+        local out, err, status = child(i):finish()
         assert.are.equal("", err)
         assert.matches("^true\t1%.?0?\n$", out)
         assert.are.equal(0, status)

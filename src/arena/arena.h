@@ -111,6 +111,8 @@ typedef struct cr_root {
   _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
   _Atomic uint32_t checker;     /* index + 1 of the strand that looks for deadlocks now */
   _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
+  _Atomic uint64_t told;        /* the wait of the last deadlock's victim: its number, and its
+                                ** strand's index << 32; that deadlock is not told again */
   _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
   cr_gate dump_gate;            /* changes with it */
   char deadlock[256];           /* the cycle in one line, for the strand that raises it */
@@ -356,9 +358,11 @@ static inline void cr_value_free(const cr_value *v) {
 /* First step of every burial: redo log, page and cache operations, latches. */
 void cr_recover(cr_strand *dead);
 
-/* Does the strand hold the object?  It may run meanwhile: the answer is about some
-** moment during the call. */
-bool cr_strand_holds(cr_strand *s, const cr_object *o);
+/* Calls f for each object that the strand holds, with the strand's own word for it.  The
+** strand may run meanwhile, or even end: false, and the last object is perhaps none any
+** more.  What f is given can be read at any time, like all of the arena; but unless the
+** strand sleeps all the while, it may be read when something else is there. */
+bool cr_holdings_each(cr_strand *s, void (*f)(void *arg, cr_object *o, uint64_t aux), void *arg);
 
 /* Last step but one: abandons and drops every object the strand held, frees
 ** every block in its hands, returns its cache.  Can itself be interrupted and

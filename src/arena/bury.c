@@ -9,17 +9,46 @@
 */
 #include "arena/inside.h"
 
-/* Blocks of more holds may be freed while we look; what is then read is some other
-** word, and at worst the answer is yes for no reason. */
-bool cr_strand_holds(cr_strand *s, const cr_object *o) {
-  uint64_t what = (uint64_t)(uintptr_t)o;
-  for (int i = 0; i < CR_HOLDS_INLINE; i++)
-    if (atomic_load(&s->first[i].what) == what) return true;
-  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&s->more);
-  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
-    for (uint64_t i = 0; i < more->count; i++)
-      if (atomic_load(&more->hold[i].what) == what) return true;
-  return false;
+/* A reader of the holdings of a strand that runs.  A word is used only if the strand
+** still lives after it was read: then the word was the strand's own, and its blocks of
+** holds were there, for they go only with their strand (free_more).  By the time that
+** such a block is read it may be gone, but it is memory of the arena all the same, and
+** what is read there is not used. */
+typedef struct reader {
+  cr_strand *strand;
+  uint32_t generation;
+  void (*f)(void *arg, cr_object *o, uint64_t aux);
+  void *arg;
+} reader;
+
+static bool lives(const reader *r) {
+  return cr_strand_state(r->strand) == CR_RUNNING &&
+         atomic_load(&r->strand->generation) == r->generation;
+}
+
+__attribute__((no_sanitize("thread"))) static bool read_some(const reader *r, cr_hold *h,
+                                                             uint64_t n) {
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t what = atomic_load(&h[i].what), aux = atomic_load(&h[i].aux);
+    if (what == 0 || what & 3) continue;
+    if (!lives(r)) return false;
+    r->f(r->arg, (cr_object *)(uintptr_t)what, aux);
+  }
+  return true;
+}
+
+__attribute__((no_sanitize("thread"))) bool
+cr_holdings_each(cr_strand *s, void (*f)(void *arg, cr_object *o, uint64_t aux), void *arg) {
+  reader r = {s, atomic_load(&s->generation), f, arg};
+  if (!read_some(&r, s->first, CR_HOLDS_INLINE)) return false;
+  uint64_t more = atomic_load(&s->more);
+  while (lives(&r) && more) {
+    cr_holds *block = (cr_holds *)(uintptr_t)more;
+    uint64_t count = block->count;
+    more = atomic_load(&block->next);
+    if (!lives(&r) || !read_some(&r, block->hold, count)) return false;
+  }
+  return lives(&r);
 }
 
 void cr_recover(cr_strand *dead) {

@@ -170,7 +170,8 @@ enum cr_notice {
   CR_CALLBACKS = 1u << 1, /* callbacks of this strand are ready to run */
   CR_END = 1u << 2,       /* unwind and end: the pool or program is over */
   CR_DUMP = 1u << 3,      /* print your Lua stack and go on */
-  CR_DEADLOCK = 1u << 4   /* raise: nobody can wake you (worker/deadlock.c) */
+  CR_DEADLOCK = 1u << 4,  /* raise: nobody can wake you (worker/deadlock.c) */
+  CR_COLLECT = 1u << 5    /* collect your garbage and go on: it may keep what others wait for */
 };
 
 typedef struct cr_latch {
@@ -237,7 +238,12 @@ typedef struct cr_strand {
   _Atomic uint32_t sliced;       /* own; 1: its sleeps at a gate do not hear the bell (wait.c) */
   _Atomic uint32_t asleep;       /* own; 1 while in the kernel, with the two words: */
   _Atomic uint32_t seen, seen_bell;
-  uint32_t looks; /* own; how often cr_lent.check_wait has looked at this wait */
+  uint32_t looks;                /* own; how often cr_lent.check_wait has looked at this wait */
+  _Atomic uint32_t waits_number; /* own; counts the waits */
+  _Atomic uint32_t accused;      /* the number of the wait that CR_DEADLOCK is about; written by
+                                 ** whoever posts that.  Of any other wait the notice is not true */
+  _Atomic uint32_t swept;        /* own; 1: it has collected its garbage, and has not run code of
+                                 ** the program since, which could have made more */
   _Atomic int64_t waits_since;
   _Atomic int64_t waits_until;
   char where[CR_WHERE_MAX]; /* own; "script.lua:12" of the last wait */

@@ -28,6 +28,8 @@
 
 void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate) {
   cr_strand *me = cr_me;
+  uint32_t number = atomic_load_explicit(&me->waits_number, memory_order_relaxed) + 1;
+  atomic_store_explicit(&me->waits_number, number, memory_order_relaxed);
   atomic_store_explicit(&me->waits_what, what, memory_order_relaxed);
   atomic_store_explicit(&me->waits_since, cr_clock(), memory_order_relaxed);
   atomic_store_explicit(&me->waits_at, gate, memory_order_relaxed);
@@ -162,11 +164,14 @@ void cr_strand_pass_on(cr_strand *s) {
 
 uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }
 
+/* A notice is told now, and not at the next sleep, which may be another wait: it can be
+** about this one.  For the same reason a look around does not end the wait. */
 int cr_bell_wait(uint32_t seen, cr_time deadline) {
   cr_watch_forget();
-  if (atomic_load(&cr_me->notices)) return EINTR;
-  if (deadline == 0) return ETIMEDOUT;
-  return sleep_on(NULL, 0, seen, deadline);
+  int r = 0;
+  while (r == 0 && !atomic_load(&cr_me->notices) && atomic_load(&cr_me->bell) == seen)
+    r = deadline == 0 ? ETIMEDOUT : sleep_on(NULL, 0, seen, deadline);
+  return r == 0 && atomic_load(&cr_me->notices) ? EINTR : r;
 }
 
 void cr_ring(cr_strand *s) {

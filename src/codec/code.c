@@ -68,6 +68,11 @@ static void keep_recent(lua_State *L) {
   lua_pop(L, 1);
 }
 
+void cr_code_forget(lua_State *L) {
+  luaL_unref(L, LUA_REGISTRYINDEX, cr_lua->recent);
+  cr_lua->recent = LUA_NOREF;
+}
+
 void cr_code_function(lua_State *L, cr_code *code) {
   lua_Integer serial = (lua_Integer)code->object.serial;
   luaL_checkstack(L, 6, NULL);

@@ -153,6 +153,9 @@ cr_code *cr_code_push(lua_State *L, int index, const char *noun);
 /* Pushes the function of `code`, decoded at most once in this state.  [-0, +1, e] */
 void cr_code_function(lua_State *L, cr_code *code);
 
+/* The functions decoded lately are garbage now, if they are not in use.  [-0, +0, -] */
+void cr_code_forget(lua_State *L);
+
 /* ------------------------------------------------------------------ handles */
 
 typedef struct cr_handle {

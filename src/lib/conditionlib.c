@@ -3,12 +3,14 @@
 ** conditionlib: module "conrun.core.condition"; `wait_for` is added by
 ** lua/conrun/condition.lua.
 **
-** A wait always ends with the lock held again, also when it ends by an error.
+** A wait always ends with the lock held again, also when it ends by an error, unless that
+** says that the lock would be waited for for ever (kind "deadlock").
 ** So a notice that comes while it waits is looked at in this order: leave the
 ** waiters, handle the notice with neither lock nor place (callbacks may use
 ** both), take the lock again, and only then raise.  A notification that came
-** at the same moment is passed on if the waiter raises; if only callbacks ran,
-** the wait returns as if notified, and the caller's predicate decides.
+** at the same moment is passed on if the waiter raises.  If nothing raises, the strand
+** waits again; but if somebody was notified while it did not wait, this might have been
+** the strand: the wait returns as if notified, and the caller's predicate decides.
 */
 #include "lib/lib.h"
 
@@ -85,48 +87,68 @@ static int look_up(lua_State *L) {
   return 0;
 }
 
-/* Relocking in pieces: it must succeed before anything may raise. */
-static int relock(cr_condition *c, uint32_t depth) {
+/* The lock comes back before anything may raise, so what would is put aside.  But who
+** would wait for it for ever goes without it (EDEADLK), and what it was told goes to
+** another. */
+static int relock(lua_State *L, cr_condition *c, uint32_t depth, bool notified) {
   uint32_t aside = 0;
   int r;
-  while ((r = cr_condition_relock(c, depth)) == EINTR) aside |= cr_notices_take();
+  while ((r = cr_condition_relock(c, depth)) == EINTR) {
+    uint32_t notices = cr_heed(L);
+    aside |= notices & ~(uint32_t)CR_DEADLOCK;
+    if (notices & CR_DEADLOCK) {
+      r = EDEADLK;
+      break;
+    }
+  }
   if (aside) cr_post(cr_me, aside);
+  if (r == EDEADLK && notified) cr_condition_pass_on(c);
   return r;
 }
 
-/* A notice came: see above.  Returns as relock does. */
-static int interrupted(lua_State *L, cr_condition *c, uint32_t depth, bool *notified) {
-  *notified = cr_condition_leave(c);
-  lua_pushcfunction(L, look_up);
-  int status = lua_pcall(L, 0, 0, 0);
-  int r = relock(c, depth);
+typedef struct wait {
+  cr_condition *condition;
+  cr_time deadline;
+  bool notified, abandoned; /* how it ended: who held the lock last died with it */
+  bool again;               /* nothing came of it but a notice, which is dealt with */
+} wait;
+
+/* One wait, from the lock to the lock. */
+static void wait_once(lua_State *L, wait *w) {
+  cr_condition *c = w->condition;
+  uint32_t depth, before = cr_condition_notified(c);
+  int status = LUA_OK;
+  if (cr_condition_enter(c, &depth) == EPERM)
+    luaL_error(L, "cannot wait: acquire the condition's lock first");
+  int r = cr_condition_park(c, w->deadline);
+  w->notified = cr_condition_leave(c);
+  w->again = r == EINTR && !w->notified;
+  if (r == EINTR) {
+    lua_pushcfunction(L, look_up);
+    status = lua_pcall(L, 0, 0, 0);
+  }
+  r = relock(L, c, depth, w->notified);
+  if (r == EDEADLK) cr_deadlock_raise(L);
   if (status != LUA_OK) {
-    if (*notified) cr_condition_notify(c, 1);
+    if (w->notified) cr_condition_notify(c, 1);
     lua_error(L);
   }
-  *notified = true;
-  return r;
+  w->abandoned |= r == EOWNERDEAD;
+  if (w->again && cr_condition_notified(c) != before) {
+    w->again = false;
+    w->notified = true;
+  }
 }
 
 static int m_wait(lua_State *L) {
-  cr_condition *c = check(L);
-  cr_time deadline = cr_check_timeout(L, 2);
+  wait w = {.condition = check(L), .deadline = cr_check_timeout(L, 2)};
   luaL_checkstack(L, LUA_MINSTACK, NULL); /* nothing may raise between enter and relock */
   cr_here(L);
-  uint32_t depth;
-  bool notified;
-  if (cr_condition_enter(c, &depth) == EPERM)
-    return luaL_error(L, "cannot wait: acquire the condition's lock first");
-  int r = cr_condition_park(c, deadline);
-  if (r == EINTR)
-    r = interrupted(L, c, depth, &notified);
-  else {
-    notified = cr_condition_leave(c);
-    r = relock(c, depth);
-  }
-  if (!notified) return cr_outcome(L, false, ETIMEDOUT);
+  do wait_once(L, &w);
+  while (w.again);
+  if (!w.notified) return cr_outcome(L, false, ETIMEDOUT);
   lua_pushboolean(L, true);
-  if (r != EOWNERDEAD) return 1;
+  if (!w.abandoned) return 1;
   lua_pushliteral(L, "abandoned");
   return 2;
 }

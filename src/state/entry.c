@@ -106,10 +106,10 @@ static int serve_or_call(lua_State *L, cr_worker *w) {
 }
 
 /* The threads of a process end before it does, as those of the program do. */
-static void end_threads(void) {
+static void end_threads(lua_State *L) {
   int r = cr_roster_join(0);
   while (r == ETIMEDOUT || r == EINTR) {
-    if (cr_notices_take() & (CR_END | CR_INTERRUPT)) break;
+    if (cr_heed(L) & (CR_END | CR_INTERRUPT)) break;
     r = cr_roster_join(CR_FOREVER);
   }
   cr_roster_end();
@@ -163,7 +163,7 @@ static int live_as_thread(lua_State *L, cr_worker *w) {
 
 static int live_as_process(lua_State *L, cr_worker *w) {
   int code = live(L, w);
-  end_threads();
+  end_threads(L);
   cr_lib_leave_state(L);
   fflush(NULL);
   return code;

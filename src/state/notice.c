@@ -40,18 +40,57 @@ bool cr_is_end(lua_State *L, int index) {
   return same;
 }
 
-/* The strand that found the deadlock prints its own stack when it looks up, like this
-** one: the error may end the program, so it comes when all stacks are printed. */
-static int raise_deadlock(lua_State *L) {
+/* The error may end the program, so it comes when all stacks are printed. */
+int cr_deadlock_raise(lua_State *L) {
   cr_dumps_await();
   return cr_error_raise(L, "deadlock",
                         lua_pushfstring(L, "deadlock: %s", cr_arena_root()->deadlock));
 }
 
+/* The wait that has just ended: what CR_DEADLOCK says is true of one wait only. */
+static bool is_accused(void) {
+  return atomic_load(&cr_me->accused) == atomic_load(&cr_me->waits_number);
+}
+
+static uint32_t take(void) {
+  uint32_t notices = cr_notices_take();
+  return notices & CR_DEADLOCK && !is_accused() ? notices & ~(uint32_t)CR_DEADLOCK : notices;
+}
+
+/* Twice: what only a finalizer had kept is garbage afterwards. */
+static void collect(lua_State *L) {
+  cr_code_forget(L);
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCCOLLECT);
+  atomic_store(&cr_me->swept, 1);
+}
+
+static int run_callbacks(lua_State *L) {
+  cr_lua_lent.callbacks(L);
+  return 0;
+}
+
+/* The callbacks come first, since they may make garbage. */
+static void heed(lua_State *L, uint32_t notices) {
+  if (notices & CR_CALLBACKS) {
+    atomic_store(&cr_me->swept, 0);
+    lua_pushcfunction(L, run_callbacks);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);
+  }
+  if (notices & CR_COLLECT) collect(L);
+}
+
+uint32_t cr_heed(lua_State *L) {
+  uint32_t notices = take();
+  if (notices & CR_DUMP) cr_dump(L);
+  if (!(notices & CR_END)) heed(L, notices); /* else they run when the strand ends */
+  return notices & (CR_INTERRUPT | CR_END | CR_DEADLOCK);
+}
+
 /* What is not dealt with now is posted again before anything raises. */
 void cr_look_up(lua_State *L) {
   cr_check_part(L);
-  uint32_t notices = cr_notices_take();
+  uint32_t notices = take();
   if (notices & CR_DUMP) cr_dump(L);
   if (notices & CR_END) {
     cr_post(cr_me, CR_END);
@@ -60,12 +99,12 @@ void cr_look_up(lua_State *L) {
   }
   if (notices & (CR_INTERRUPT | CR_DEADLOCK)) {
     if (notices & CR_CALLBACKS) cr_post(cr_me, CR_CALLBACKS);
-    if (notices & CR_DEADLOCK) raise_deadlock(L);
+    if (notices & CR_DEADLOCK) cr_deadlock_raise(L);
     /* The main strand raises what lua raises; of others, the error says its kind. */
     if (cr_me->kind == CR_MAIN) luaL_error(L, "interrupted!");
     cr_error_raise(L, "interrupted", "interrupted!");
   }
-  if (notices & CR_CALLBACKS) cr_lua_lent.callbacks(L);
+  heed(L, notices);
 }
 
 /* Functions of conrun's own Lua parts are passed over: the user's line counts. */
@@ -85,6 +124,7 @@ static bool users_line(lua_State *L, lua_Debug *ar) {
 void cr_here(lua_State *L) {
   lua_Debug ar;
   cr_check_part(L);
+  atomic_store_explicit(&cr_me->swept, 0, memory_order_relaxed);
   if (users_line(L, &ar))
     snprintf(cr_me->where, sizeof cr_me->where, "%s:%d", ar.short_src, ar.currentline);
   else

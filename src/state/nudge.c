@@ -62,19 +62,9 @@ static void nudge(void) {
   lua_sethook(L, look_up, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-static int run_callbacks(lua_State *L) {
-  cr_lua_lent.callbacks(L);
-  return 0;
-}
-
-/* A pool's worker between two tasks: callbacks run, nothing raises. */
+/* A pool's worker between two tasks. */
 static void look_up_idle(lua_State *L) {
-  uint32_t notices = cr_notices_take();
-  if (notices & CR_DUMP) cr_dump(L);
-  if (notices & CR_END) cr_post(cr_me, CR_END);
-  if (!(notices & CR_CALLBACKS)) return;
-  lua_pushcfunction(L, run_callbacks);
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);
+  if (cr_heed(L) & CR_END) cr_post(cr_me, CR_END);
   if (cr_stray) exit(EXIT_SUCCESS); /* a callback has forked, and this is the child */
 }
 

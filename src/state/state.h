@@ -161,6 +161,13 @@ void cr_here(lua_State *L);
 ** over functions of conrun's own Lua parts.  [-0, +1, m] */
 void cr_where(lua_State *L);
 
+/* For a wait that must not raise: does what the strand is asked for and only returns the
+** notices that cr_look_up would raise for, which the caller has then: CR_END and
+** CR_INTERRUPT, to be posted again, and CR_DEADLOCK, for which it calls cr_deadlock_raise
+** as soon as it can.  [-0, +0, -] and [-0, +0, e] */
+uint32_t cr_heed(lua_State *L);
+int cr_deadlock_raise(lua_State *L);
+
 /* Prints the strand's Lua stack: the answer to CR_DUMP, which the caller has taken,
 ** or which is taken here, and no other notice.  [-0, +0, -] */
 void cr_dump(lua_State *L);

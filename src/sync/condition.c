@@ -116,6 +116,7 @@ static bool tell(cr_condition *c, cr_strand *s, uint32_t ticket) {
 static void notify(cr_condition *c, uint32_t n) {
   cr_strand *s;
   uint32_t ticket = 0;
+  atomic_fetch_add_explicit(&c->notified, 1, memory_order_relaxed);
   while (n > 0 && (s = longest(c, &ticket)))
     if (tell(c, s, ticket)) n--;
 }
@@ -125,6 +126,12 @@ int cr_condition_notify(cr_condition *c, uint32_t n) {
   notify(c, n);
   return 0;
 }
+
+uint32_t cr_condition_notified(const cr_condition *c) {
+  return atomic_load_explicit(&((cr_condition *)c)->notified, memory_order_relaxed);
+}
+
+void cr_condition_pass_on(cr_condition *c) { notify(c, 1); }
 
 /* The dead strand may have told some and not rung their bells. */
 static void ring_notified(const cr_condition *c) {

@@ -83,8 +83,9 @@ const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHE
 */
 typedef struct cr_condition {
   cr_object object;
-  _Atomic uint64_t lock;  /* the cr_lock, owned reference; r/o */
-  _Atomic uint32_t clock; /* ticket of the last waiter; under the lock */
+  _Atomic uint64_t lock;     /* the cr_lock, owned reference; r/o */
+  _Atomic uint32_t clock;    /* ticket of the last waiter; under the lock */
+  _Atomic uint32_t notified; /* counts the times that some were notified */
 } cr_condition;
 
 cr_condition *cr_condition_new(cr_lock *lock);
@@ -93,7 +94,10 @@ int cr_condition_enter(cr_condition *c, uint32_t *depth); /* EPERM: lock not hel
 int cr_condition_park(cr_condition *c, cr_time deadline);
 bool cr_condition_leave(cr_condition *c);
 int cr_condition_relock(cr_condition *c, uint32_t depth);
-int cr_condition_notify(cr_condition *c, uint32_t n); /* EPERM: lock not held */
+int cr_condition_notify(cr_condition *c, uint32_t n);  /* EPERM: lock not held */
+uint32_t cr_condition_notified(const cr_condition *c); /* changes with each time */
+void cr_condition_pass_on(cr_condition *c); /* one that was notified could not take the lock again,
+                                            ** and another is in its place */
 
 /* ---------------------------------------------------------------- semaphore */
 

@@ -83,6 +83,7 @@ static _Thread_local limit own_limit;
 static void run(lua_State *L, cr_pool *p) {
   cr_future *f = future_of(cr_me);
   if (cr_notices() & CR_INTERRUPT) forget_interrupt(f);
+  atomic_store_explicit(&cr_me->swept, 0, memory_order_relaxed);
   limit_start(&own_limit, p);
   cr_task_run(L, f);
   limit_stop(&own_limit);

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -71,15 +72,22 @@ static void put_holder(text *t, const cr_lock *l) {
              cr_lock_where(l, " since ", since));
 }
 
+/* NULL if it is no object any more. */
+static const char *name_of_type(const cr_object *o) {
+  uint32_t type = o ? o->type : 0;
+  return type > 0 && type < CR_TYPES ? cr_type_name((enum cr_type_id)type) : NULL;
+}
+
 void text_object(text *t, cr_strand *s) {
   const cr_object *o = atomic_load(&s->waits_for);
+  const char *name = name_of_type(o);
   enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
   if (what == CR_ON_WORKER && !o)
     text_put(t, "the end of its workers");
   else if (what == CR_ON_WORKER)
     text_put(t, "the end of '%.*s'", CR_NAME_MAX, ((const cr_worker *)o)->name);
-  else if (o && o->type > 0 && o->type < CR_TYPES)
-    text_put(t, "%s %lu (%s)", cr_type_of(o)->name, (unsigned long)o->serial, verbs[what]);
+  else if (name)
+    text_put(t, "%s %lu (%s)", name, (unsigned long)o->serial, verbs[what]);
   else
     text_put(t, "%s", verbs[what]);
   if (what == CR_ON_LOCK && o) put_holder(t, (const cr_lock *)o);
@@ -94,27 +102,26 @@ static void put_seconds(text *t, cr_time since) {
 
 #define MOST_LOCKS 16 /* of one strand that are named */
 
-static const cr_lock *held_lock(const cr_strand *s, const cr_hold *h) {
-  uint64_t what = atomic_load(&((cr_hold *)h)->what);
-  const cr_lock *l = (const cr_lock *)(uintptr_t)what;
-  if (!what || (what & 3) || l->object.type != CR_LOCK) return NULL;
-  return cr_lock_holder(l) == s ? l : NULL;
-}
+typedef struct locks {
+  text *t;
+  const cr_strand *holder;
+  int n;
+} locks;
 
-static void put_lock(text *t, const cr_lock *l, int *n) {
+static void put_lock(void *arg, cr_object *o, uint64_t aux) {
+  locks *all = arg;
+  const cr_lock *l = (const cr_lock *)o;
   char taken[CR_WHERE_MAX];
-  if (!l || ++*n > MOST_LOCKS) return;
-  text_put(t, "    holds lock %lu%s\n", (unsigned long)l->object.serial,
+  (void)aux;
+  if (o->type != CR_LOCK || cr_lock_holder(l) != all->holder || ++all->n > MOST_LOCKS) return;
+  text_put(all->t, "    holds lock %lu%s\n", (unsigned long)o->serial,
            cr_lock_where(l, ", taken at ", taken));
 }
 
-static void put_locks(text *t, const cr_strand *s) {
-  int n = 0;
-  for (int i = 0; i < CR_HOLDS_INLINE; i++) put_lock(t, held_lock(s, &s->first[i]), &n);
-  const cr_holds *more = cr_at(const cr_holds, &s->more);
-  for (; more; more = cr_at(const cr_holds, &more->next))
-    for (uint64_t i = 0; i < more->count; i++) put_lock(t, held_lock(s, &more->hold[i]), &n);
-  if (n > MOST_LOCKS) text_put(t, "    holds %d more locks\n", n - MOST_LOCKS);
+static void put_locks(text *t, cr_strand *s) {
+  locks all = {t, s, 0};
+  (void)cr_holdings_each(s, put_lock, &all);
+  if (all.n > MOST_LOCKS) text_put(t, "    holds %d more locks\n", all.n - MOST_LOCKS);
 }
 
 /* --------------------------------------------------------------------- strands */
@@ -135,23 +142,41 @@ void text_waiter(text *t, cr_strand *s) {
   put_locks(t, s);
 }
 
-/* The letter that the kernel has for the thread: R runs, S and D are in a system
-** call. '?': it cannot be found out. */
-static int kernel_state(const cr_strand *s) {
+/* What the kernel says of its thread.  The letter: R runs, S and D are in a system call,
+** '?': it cannot be found out. */
+typedef struct kernel {
+  char letter;
+  unsigned flags;
+} kernel;
+#define EXITING 4u /* the kernel's PF_EXITING: it ends, whatever it sleeps for meanwhile */
+
+static kernel ask_kernel(const cr_strand *s) {
   char path[64], line[256];
+  kernel k = {'?', 0};
   snprintf(path, sizeof path, "/proc/%d/task/%d/stat", atomic_load(&((cr_strand *)s)->pid),
            atomic_load(&((cr_strand *)s)->tid));
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
   if (fd >= 0) close(fd);
   line[n > 0 ? n : 0] = '\0';
-  const char *end = strrchr(line, ')'); /* the name before it may hold anything */
-  return end && end[1] == ' ' ? end[2] : '?';
+  const char *at = strrchr(line, ')'); /* the name before it may hold anything */
+  if (!at || at[1] != ' ') return k;
+  k.letter = *(at += 2);
+  for (int field = 0; field < 6 && at; field++) at = strchr(at + 1, ' ');
+  if (at) k.flags = (unsigned)strtoul(at, NULL, 10);
+  return k;
+}
+
+/* A signal that ends a process has woken it up before whoever sent it goes on. */
+bool kernel_sleeps(const cr_strand *s) {
+  kernel k = ask_kernel(s);
+  if (k.letter == '?') return access("/proc/self/stat", F_OK) != 0; /* gone, or no /proc */
+  return strchr("STt", k.letter) && !(k.flags & EXITING);
 }
 
 /* Tells of one that does not wait in conrun; true: it runs code that can be nudged. */
 static bool put_busy(text *t, cr_strand *s) {
-  int state = s == cr_me ? 'R' : kernel_state(s);
+  int state = s == cr_me ? 'R' : ask_kernel(s).letter;
   bool calls = state == 'S' || state == 'D';
   text_name(t, s);
   text_put(t,

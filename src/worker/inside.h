@@ -65,6 +65,34 @@ bool spare_promised(const cr_strand *s);
 void spare_wake_hired(void);
 void spare_kill_all(void);
 
+/* stuck.c: who waits for ever.  One picture for each finding, cleared before the first;
+** it can be used again. */
+typedef struct suspect {
+  enum {
+    GONE, /* nobody has the record */
+    LIVES,
+    STUCK
+  } is;
+  uint32_t generation, wait; /* whose record it is, and in which of its waits it sleeps */
+  size_t from, to;           /* its holdings; of the stuck */
+} suspect;
+typedef struct picture {
+  suspect all[CR_STRANDS]; /* by the index of the strand */
+  uint32_t top;            /* of these; strands born since are not looked at */
+  bool anybody;            /* lives at all */
+  uint64_t sum;            /* of the words on which the finding rests */
+  struct holding *held;    /* by those that slept at the first look */
+  size_t count, room;
+  bool full; /* no memory for all of them */
+  struct holders *table;
+  size_t places; /* of the table: a power of 2 */
+} picture;
+
+/* False: somebody is being born, buried or woken up, or there is no memory; another time. */
+bool stuck_find(picture *q);
+bool stuck_proven(const picture *first, const picture *second); /* is what both found true? */
+void stuck_forget(picture *q);
+
 /* deadlock.c: waits of this process are looked at from now on; and a checker that
 ** died is not waited for. */
 void deadlock_watch(void);
@@ -88,6 +116,10 @@ void text_name(text *t, cr_strand *s);   /* thread 'A' */
 void text_object(text *t, cr_strand *s); /* what it waits for */
 void text_waiter(text *t,
                  cr_strand *s); /* lines: what it waits for, where, since when, its locks */
+
+/* Does it sleep in the kernel, too, and is not about to die?  Where the kernel does not
+** say, yes. */
+bool kernel_sleeps(const cr_strand *s);
 
 /* bury.c: the first half for all strands of a process, before the second half for
 ** any: nobody waits for a latch of one that is still to come. */
