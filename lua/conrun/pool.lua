@@ -56,11 +56,8 @@ local pool = {}
 
 --- A pool; its workers are started when there is work for them.  A number alone says how
 --- many workers.
----@param options? conrun.PoolOptions|integer
----@return conrun.Pool
-function pool.new(options)
-  return core.new(type(options) == "number" and { workers = options } or options)
-end
+---@type fun(options?: conrun.PoolOptions|integer): conrun.Pool
+pool.new = core.new
 
 local function new_of_kind(kind, n, options, what)
   if n ~= nil and (math.type(n) ~= "integer" or n < 1) then

@@ -88,6 +88,13 @@ static int push_initializer(lua_State *L, int index) {
   return cr_setup_push(L) ? fn : 0;
 }
 
+/* pool.new(4): the number at index 1 becomes the options that it stands for. */
+static void name_workers(lua_State *L) {
+  lua_createtable(L, 0, 1);
+  lua_insert(L, 1);
+  lua_setfield(L, 1, "workers");
+}
+
 /* new([options]) -> pool */
 static int new_pool(lua_State *L) {
   enum {
@@ -97,6 +104,7 @@ static int new_pool(lua_State *L) {
   int index = lua_isnoneornil(L, 1) ? 0 : OPTIONS;
   cr_pool_options o = {0};
   lua_settop(L, 1);
+  if (lua_type(L, 1) == LUA_TNUMBER) name_workers(L);
   read_options(L, index, &o);
   cr_handle *h = cr_handle_new(L, CR_POOL);
   bool harmless = !index || lua_getfield(L, index, "initializer") == LUA_TNIL;

@@ -80,6 +80,14 @@ static const answer answers[] = {
     {"value", "inc", "v:add(1)"},
     {"array", "get_obj", "a itself: a[i]"},
     {"array", "get_lock", "a:add(i, n) or a:cas(i, old, new), which need no lock"},
+    {"option", "max_workers", "workers"},
+    {"option", "processes", "workers"},
+    {"option", "threads", "workers"},
+    {"option", "maxtasksperchild", "max_tasks_per_worker"},
+    {"option", "max_tasks_per_child", "max_tasks_per_worker"},
+    {"option", "thread_name_prefix", "name"},
+    {"option", "timeout", "task_timeout"},
+    {"option", "size", "workers"},
     {"conrun", "Thread", "conrun.thread.start(fn, ...)"},
     {"conrun", "Process", "conrun.process.start(fn, ...)"},
     {"conrun", "Timer", "conrun.thread.timer(seconds, fn, ...)"},
@@ -137,6 +145,11 @@ static const answer *find(const char *owner, const char *name) {
   for (const answer *a = answers; a->owner; a++)
     if (strcmp(a->name, name) == 0 && strcmp(a->owner, owner) == 0) return a;
   return NULL;
+}
+
+const char *cr_answer_find(const char *owner, const char *name) {
+  const answer *a = find(owner, name);
+  return a ? a->use : NULL;
 }
 
 int cr_answer(lua_State *L, const char *owner) {

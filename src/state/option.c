@@ -20,6 +20,8 @@ static bool is_known(const char *name, const char *const known[]) {
 static void refuse_option(lua_State *L, int index, const char *name, const char *const known[]) {
   cr_guess guess = {.word = name, .length = strlen(name)};
   for (const char *const *k = known; *k; k++) cr_guess_try(&guess, *k);
+  const char *known_as = cr_answer_find("option", name);
+  if (known_as && is_known(known_as, known)) guess.best = known_as;
   if (guess.best)
     lua_pushfstring(L, "unknown option '%s' (did you mean '%s'?)", name, guess.best);
   else {

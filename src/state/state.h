@@ -195,6 +195,8 @@ int cr_answer(lua_State *L, const char *owner);
 ** may then be called in place of its function `new`.  [-0, +0, m] */
 void cr_answers_methods(lua_State *L, const char *type);
 void cr_answers_module(lua_State *L, const char *name);
+/* What is to be used instead of the name, NULL if the table does not know it. */
+const char *cr_answer_find(const char *owner, const char *name);
 int cr_answers_list(lua_State *L); /* all of them, for the reference.  [-0, +1, m] */
 
 /* For the function `new` itself: takes away the module's table, if it came in front of the arguments
