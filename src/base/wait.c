@@ -82,8 +82,8 @@ static void look_up(void) {
 static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) {
   cr_strand *me = cr_me;
   bool looked_at = deadline == CR_FOREVER && cr_lent.check_wait;
-  bool more;
-  int r;
+  bool more = false;
+  int r = 0;
   atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
   do {
     r = sleep_once(g, seen, bell, looked_at ? next_look() : deadline);

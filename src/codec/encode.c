@@ -205,7 +205,8 @@ int encode_protected(encoder *e, int first, int n) {
   return status;
 }
 
-/* [table] [a position that it has nothing at] [how far it came] */
+/* Stack: [table] [a position without a value] [a flag: lua_next is running].  Returns
+** whether nothing follows the position. */
 static int next_after(lua_State *L) {
   bool *began = lua_touserdata(L, 3);
   lua_settop(L, 2);
@@ -216,12 +217,23 @@ static int next_after(lua_State *L) {
   return 1;
 }
 
-/* Are the n values of a long list all of its table?  False: not known.  lua_next
-** goes on from a position that holds nothing only if that is in the table's array, and
-** refuses it otherwise.  The array comes first and in order, so where n + 1 is in it,
-** 1..n came before, and nothing else did.  This comes before anything is written or in
-** hand, since a hook or a finalizer may run here; an error that is not lua_next's is a
-** hook's (an interruption), and goes on. */
+/*
+** Are the values at 1 to n everything that the table has?  Then the encoder needs not walk
+** over a long list twice, once for the list and once more to look for other keys.  False
+** means that it is not known.
+**
+** The proof is one call of lua_next with the key n + 1, at which the table has no value.
+** Lua keeps the values of a table in two parts, an array and a hash part, and lua_next
+** visits the array first, in order, and then the hash part.  Given a key without a value it
+** raises an error, unless the key is a position of the array.  So if the call succeeds and
+** says that nothing follows, then n + 1 is in the array, all of 1 to n are in the array
+** before that position, and both the rest of the array and the hash part are empty.
+**
+** A hook or a finalizer may run during the call, so it is made before the encoder has
+** written anything or has anything in hand.  An error that comes before lua_next has
+** begun, or after its end, is not lua_next's but the hook's, an interruption for example:
+** that error is raised again.
+*/
 static bool prove(lua_State *L, int index, size_t n) {
   bool began = false;
   if (n < LONG_LIST || n >= UINT32_MAX || !cr_has(CR_PROVE)) return false;

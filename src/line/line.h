@@ -118,11 +118,18 @@ bool cr_task_stop(cr_future *f);
 #define CR_POST_MOST 8
 int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_hold *hold[]);
 
-/* A worker of the pool takes the next task: *task is its holding, cr_me->task the
-** future, which is RUNNING.  *task was the holding of the one that it has settled
-** before, or NULL: the worker goes from one to the other under one latch, and the
-** settled one is not its own any more.  On failure *task is NULL; ESHUTDOWN: no more
-** tasks will come, leave; EINTR; ENOMEM. */
+/*
+** The calling worker gives up one task and takes the next.
+**
+** *task is the worker's holding of the task that it has settled, or NULL if it has none.
+** That task's holding is dropped in any case.  On success (0) *task is the holding of the
+** next task, whose future is also named by cr_me->task and is RUNNING.  Giving up and
+** taking happen under one latch, so that no one sees the worker idle between two tasks.
+** On failure *task is NULL:
+**   ESHUTDOWN   no more tasks will come: the worker is to leave
+**   EINTR       the worker has notices: it is to handle them and call again
+**   ENOMEM      there was no memory for the holding
+*/
 int cr_pool_take(cr_pool *p, cr_hold **task);
 /* It has settled the task and takes no other; nothing to do if *task is NULL. */
 void cr_pool_finished(cr_pool *p, cr_hold **task);
