@@ -78,19 +78,6 @@ enum cr_on_deadlock {
   CR_DEADLOCK_OFF
 };
 
-/* A row of the terminal that a strand keeps for itself (see screen/screen.c).  Under
-** the root's `output` lock, but for `owner`, which any may read. */
-enum {
-  CR_BARS = 8,           /* rows for all strands together */
-  CR_BAR_BYTES = 500,    /* of a row's text; a wide terminal of three-byte characters */
-  CR_BARS_PASSED = 0x100 /* in the root's `bars`: the cursor is below them, at a line's start */
-};
-typedef struct cr_bar {
-  _Atomic uint64_t owner; /* its strand: index + 1, and generation << 32; 0: free */
-  uint32_t length;        /* of the text; read with a bound, for its writer may have died */
-  char text[CR_BAR_BYTES];
-} cr_bar;
-
 /* A process that waits for a worker to become (worker/spare.c). */
 typedef struct cr_spare {
   _Atomic uint64_t word; /* pid << 32 | index + 1 of the strand it is to run; 0: nobody here */
@@ -98,16 +85,27 @@ typedef struct cr_spare {
 } cr_spare;
 #define CR_SPARES 2
 
-/* Words in the arena's first pages that upper floors share program-wide. */
+/*
+** What is there once in a program, shared by all strands, zero at first.  A floor declares
+** its part of it in its own header, and has a function that gives it; here is the room.
+*/
+#define CR_LINE_ROOM 16
+#define CR_CODEC_ROOM 16
+#define CR_SCREEN_ROOM 4160
+#define CR_PART(type, room)                                                 \
+  ((type *)(void *)((room) + 0 * sizeof(struct {                            \
+                               _Static_assert(sizeof(type) <= sizeof(room), \
+                                              "the part fits its room");    \
+                               char one;                                    \
+                             })))
+
+#define CR_BARS_PASSED 0x100u /* in `bars`: the cursor is below them, at a line's start */
 typedef struct cr_root {
   _Atomic uint64_t serial;    /* last object number given out */
-  _Atomic uint64_t origin;    /* last number given to what is copied (codec/origin.c) */
   _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
-  _Atomic(void *) output;     /* the lock (sync/) that keeps printed lines whole */
-  _Atomic uint32_t bars; /* rows that are drawn now; changed under `output`, and cr_bars_pass */
-  cr_bar bar[CR_BARS];
-  uint32_t default_workers;     /* of a pool that is given no number; 0: processors; r/o */
-  uint32_t seeded;              /* --seed: random numbers come from cr_strand.seed; r/o */
+  _Atomic uint32_t bars; /* rows that are drawn now (screen/); changed under the output lock, and
+                          ** by cr_bars_pass (worker/) */
+  uint32_t seeded;       /* --seed: random numbers come from cr_strand.seed; r/o */
   _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
   _Atomic uint32_t checker;     /* index + 1 of the strand that looks for deadlocks now */
   _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
@@ -116,13 +114,13 @@ typedef struct cr_root {
   _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
   cr_gate dump_gate;            /* changes with it */
   char deadlock[256];           /* the cycle in one line, for the strand that raises it */
-  _Atomic uint64_t deaths;      /* strands buried that had not ended by themselves */
   _Atomic int32_t main_pid;
   _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed; below 0: worker/inside.h */
   cr_gate keeper_gate;        /* changes with it */
   char trouble[96];           /* why the last zygote could not begin; its last byte stays 0 */
   cr_spare spare[CR_SPARES];
-  _Atomic uint32_t thread_number, process_number, pool_number; /* for default names */
+  _Atomic uint32_t thread_number, process_number; /* for default names */
+  _Alignas(16) char line[CR_LINE_ROOM], codec[CR_CODEC_ROOM], screen[CR_SCREEN_ROOM];
 } cr_root;
 cr_root *cr_arena_root(void);
 

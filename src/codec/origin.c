@@ -32,6 +32,11 @@
 
 #define KEYS_LOOKED_AT 8 /* of a table that may be a class */
 
+/* The last number that was given, in the program. */
+static _Atomic uint64_t *last_origin(void) {
+  return CR_PART(_Atomic uint64_t, cr_arena_root()->codec);
+}
+
 static bool has(int ref) { return ref != LUA_NOREF; }
 
 /* The entry of the value at the top of the stack in a table of the registry, or 0. */
@@ -67,13 +72,13 @@ bool origin_has(lua_State *L) { return entry(L, cr_lua->origins) != 0; }
 uint64_t origin_of(lua_State *L) {
   uint64_t origin = (uint64_t)entry(L, cr_lua->origins) >> 1;
   if (origin) return origin;
-  origin = atomic_fetch_add_explicit(&cr_arena_root()->origin, 1, memory_order_relaxed) + 1;
+  origin = atomic_fetch_add_explicit(last_origin(), 1, memory_order_relaxed) + 1;
   enter(L, origin, true);
   return origin;
 }
 
 uint64_t origin_moment(void) {
-  return atomic_fetch_add_explicit(&cr_arena_root()->origin, 1, memory_order_relaxed) + 1;
+  return atomic_fetch_add_explicit(last_origin(), 1, memory_order_relaxed) + 1;
 }
 
 bool origin_push(lua_State *L, uint64_t origin, int type) {

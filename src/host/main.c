@@ -150,7 +150,7 @@ static lua_State *open_plain_state(void) {
 static void set_root(const cr_options *o) {
   cr_root *root = cr_arena_root();
   atomic_store(&root->on_deadlock, (uint32_t)o->on_deadlock);
-  root->default_workers = o->workers;
+  cr_line_root()->default_workers = o->workers;
   root->seeded = o->seeded;
   cr_me->seed = (uint64_t)o->seed;
 }

@@ -33,7 +33,7 @@ static enum cr_strand_kind read_kind(lua_State *L, int index) {
 }
 
 static uint64_t read_workers(lua_State *L, int index) {
-  uint32_t usual = cr_arena_root()->default_workers;
+  uint32_t usual = cr_line_root()->default_workers;
   lua_Integer n =
       cr_option_integer(L, index, "workers", 1, usual ? (lua_Integer)usual : cr_cpu_count());
   if (n >= CR_STRANDS)

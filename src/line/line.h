@@ -84,6 +84,15 @@ typedef struct cr_pool {
 
 void cr_pool_register(void);
 
+/* This floor's part of what is there once in a program. */
+typedef struct cr_line_part {
+  uint32_t default_workers;     /* of a pool that is given no number; 0: processors; r/o */
+  _Atomic uint32_t pool_number; /* for default names */
+} cr_line_part;
+static inline cr_line_part *cr_line_root(void) {
+  return CR_PART(cr_line_part, cr_arena_root()->line);
+}
+
 typedef struct cr_pool_options {
   enum cr_strand_kind kind;
   uint64_t workers;

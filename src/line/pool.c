@@ -562,6 +562,6 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
     snprintf(p->name, sizeof p->name, "%s", o->name);
   else
     snprintf(p->name, sizeof p->name, "pool-%u",
-             atomic_fetch_add(&cr_arena_root()->pool_number, 1) + 1);
+             atomic_fetch_add(&cr_line_root()->pool_number, 1) + 1);
   return p;
 }

@@ -8,7 +8,7 @@
 ** descriptor, where only a lock that all of them share keeps a long line whole:
 ** the root's `output`.
 **
-** Progress bars are rows of text in the root, at most CR_BARS for all strands, so
+** Progress bars are rows of text in the root, at most BARS for all strands, so
 ** that any process can draw all of them.  While there are some, the cursor stands
 ** at the end of the last, and whoever writes a line to the terminal takes the bars
 ** away, writes, and draws them again below it.  What goes to the terminal by
@@ -38,6 +38,23 @@
 
 #include "screen/screen.h"
 
+/* A row of the terminal that a strand keeps for itself.  Under the output lock, but for
+** `owner`, which any may read. */
+#define BARS 8        /* rows for all strands together */
+#define BAR_BYTES 500 /* of a row's text; a wide terminal of three-byte characters */
+typedef struct screen_bar {
+  _Atomic uint64_t owner; /* its strand: index + 1, and generation << 32; 0: free */
+  uint32_t length;        /* of the text; read with a bound, for its writer may have died */
+  char text[BAR_BYTES];
+} screen_bar;
+
+/* This floor's part of what is there once in a program. */
+typedef struct screen {
+  _Atomic(void *) output; /* the lock that keeps printed lines whole */
+  screen_bar bar[BARS];
+} screen;
+static screen *the_screen(void) { return CR_PART(screen, cr_arena_root()->screen); }
+
 /* In the registry: this state's holding of the output lock. */
 typedef struct output {
   cr_hold *hold; /* NULL until it is needed */
@@ -53,7 +70,7 @@ static output *get_output(lua_State *L) {
 
 /* NULL if there is no memory for a holding; lines may then mix. */
 static cr_lock *shared_lock(lua_State *L) {
-  cr_lock *lock = atomic_load(&cr_arena_root()->output);
+  cr_lock *lock = atomic_load(&the_screen()->output);
   output *o = get_output(L);
   if (lock && !o->hold) o->hold = cr_object_hold(&lock->object);
   return o->hold ? lock : NULL;
@@ -93,32 +110,30 @@ static void erase(void) {
   send(text, (size_t)n);
 }
 
-static size_t append(char *room, size_t n, uint32_t row, const cr_bar *bar) {
-  size_t length = bar->length < CR_BAR_BYTES ? bar->length : CR_BAR_BYTES;
+static size_t append(char *room, size_t n, uint32_t row, const screen_bar *bar) {
+  size_t length = bar->length < BAR_BYTES ? bar->length : BAR_BYTES;
   if (row > 0) room[n++] = '\n';
   memcpy(room + n, bar->text, length);
   return n + length;
 }
 
 static void draw(void) {
-  cr_root *root = cr_arena_root();
-  char room[CR_BARS * (CR_BAR_BYTES + 1)];
+  char room[BARS * (BAR_BYTES + 1)];
   size_t n = 0;
   uint32_t rows = 0;
-  for (cr_bar *bar = root->bar; bar < root->bar + CR_BARS; bar++) {
+  for (screen_bar *bar = the_screen()->bar; bar < the_screen()->bar + BARS; bar++) {
     uint64_t owner = atomic_load(&bar->owner);
     if (owner && !is_alive(owner)) atomic_store(&bar->owner, owner = 0);
     if (owner) n = append(room, n, rows++, bar);
   }
-  atomic_store(&root->bars, rows);
+  atomic_store(&cr_arena_root()->bars, rows);
   send(room, n);
 }
 
 void cr_screen_rest(void) {
-  cr_root *root = cr_arena_root();
-  uint32_t rows = atomic_exchange(&root->bars, 0);
+  uint32_t rows = atomic_exchange(&cr_arena_root()->bars, 0);
   if (rows == 0) return;
-  for (int i = 0; i < CR_BARS; i++) atomic_store(&root->bar[i].owner, 0);
+  for (int i = 0; i < BARS; i++) atomic_store(&the_screen()->bar[i].owner, 0);
   if (!(rows & CR_BARS_PASSED)) send("\n", 1);
 }
 
@@ -212,22 +227,21 @@ static int line(lua_State *L) {
   return 0;
 }
 
-static cr_bar *own_row(lua_Integer row) {
-  if (row < 1 || row > CR_BARS) return NULL;
-  cr_bar *bar = &cr_arena_root()->bar[row - 1];
+static screen_bar *own_row(lua_Integer row) {
+  if (row < 1 || row > BARS) return NULL;
+  screen_bar *bar = &the_screen()->bar[row - 1];
   return atomic_load(&bar->owner) == me() ? bar : NULL;
 }
 
 /* The lock is held: rows change hands only then. */
-static cr_bar *free_row(void) {
-  cr_root *root = cr_arena_root();
-  for (cr_bar *bar = root->bar; bar < root->bar + CR_BARS; bar++)
+static screen_bar *free_row(void) {
+  for (screen_bar *bar = the_screen()->bar; bar < the_screen()->bar + BARS; bar++)
     if (atomic_load(&bar->owner) == 0) return bar;
   return NULL;
 }
 
-static void set_text(cr_bar *bar, const char *text, size_t n) {
-  bar->length = (uint32_t)(n < CR_BAR_BYTES ? n : CR_BAR_BYTES);
+static void set_text(screen_bar *bar, const char *text, size_t n) {
+  bar->length = (uint32_t)(n < BAR_BYTES ? n : BAR_BYTES);
   memcpy(bar->text, text, bar->length);
   atomic_store(&bar->owner, me());
 }
@@ -240,7 +254,7 @@ static int show(lua_State *L) {
   const char *text = luaL_checklstring(L, 2, &n);
   cr_lock *lock = enter_rows(L);
   if (!lock) return 0;
-  cr_bar *bar = row ? own_row(row) : free_row();
+  screen_bar *bar = row ? own_row(row) : free_row();
   if (bar) {
     erase();
     set_text(bar, text, n);
@@ -248,7 +262,7 @@ static int show(lua_State *L) {
   }
   leave_rows(lock);
   if (!bar) return 0;
-  lua_pushinteger(L, bar - cr_arena_root()->bar + 1);
+  lua_pushinteger(L, bar - the_screen()->bar + 1);
   return 1;
 }
 
@@ -259,7 +273,7 @@ static int drop(lua_State *L) {
   const char *text = luaL_optlstring(L, 2, "", &n);
   cr_lock *lock = enter_rows(L);
   if (!lock) return 0;
-  cr_bar *bar = own_row(row);
+  screen_bar *bar = own_row(row);
   if (bar) {
     erase();
     atomic_store(&bar->owner, 0);
@@ -288,13 +302,13 @@ static void make_lock(output *o) {
   cr_lock *lock = cr_lock_new(false);
   if (!lock) return; /* lines may then mix; printing goes on */
   o->hold = cr_object_born(lock);
-  atomic_store(&cr_arena_root()->output, lock);
+  atomic_store(&the_screen()->output, lock);
   atexit(leave_screen);
 }
 
 void cr_screen_open(lua_State *L) {
   output *o = lua_newuserdatauv(L, sizeof *o, 0);
   o->hold = NULL;
-  if (cr_me->kind == CR_MAIN && !atomic_load(&cr_arena_root()->output)) make_lock(o);
+  if (cr_me->kind == CR_MAIN && !atomic_load(&the_screen()->output)) make_lock(o);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &output_key);
 }
