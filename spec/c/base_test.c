@@ -33,6 +33,45 @@ TEST(strand_is_claimed_once) {
   CHECK(!cr_strand_claim(s));
 }
 
+/* A new strand in the record of one that is gone. */
+static cr_strand *successor(cr_id *before) {
+  cr_strand *s = cr_strand_new(CR_THREAD, "before");
+  *before = cr_id_of(s);
+  atomic_store(&s->pid, 4321);
+  cr_strand_claim(s);
+  cr_strand_free(s);
+  EQUAL(cr_strand_new(CR_THREAD, "after"), s);
+  return s;
+}
+
+TEST(a_strand_gets_nothing_that_was_meant_for_the_one_before) {
+  cr_id before;
+  cr_strand *s = successor(&before);
+  CHECK(before != cr_id_of(s) && !cr_strand_named(before));
+  EQUAL(cr_strand_named(cr_id_of(s)), s);
+  CHECK(!cr_post_to(before, CR_INTERRUPT));
+  EQUAL(cr_notices_of(s), 0);
+  CHECK(cr_post_to(cr_id_of(s), CR_INTERRUPT));
+  EQUAL(cr_notices_of(s), CR_INTERRUPT);
+  CHECK(!cr_strand_claim_of(s, 4321));
+  CHECK(cr_strand_claim_of(s, 0));
+  cr_strand_free(s);
+  CHECK(!cr_strand_named(0));
+}
+
+TEST(a_record_that_is_only_taken_is_nobody) {
+  cr_id before;
+  cr_strand *s = successor(&before);
+  atomic_store(&s->pid, 4321); /* as the one before has left it */
+  atomic_store(&s->state, CR_TAKEN | cr_id_of(cr_me) << 8);
+  CHECK(!cr_strand_claim_of(s, 4321) && !cr_strand_exists(s) && !cr_strand_named(cr_id_of(s)));
+  EQUAL(cr_strand_maker(s), cr_id_of(cr_me));
+  cr_strand_untake(s, cr_id_of(cr_me) + 1);
+  EQUAL(cr_strand_state(s), CR_TAKEN);
+  cr_strand_untake(s, cr_id_of(cr_me));
+  EQUAL(cr_strand_state(s), CR_FREE);
+}
+
 TEST(strand_table_is_finite) {
   static cr_strand *all[CR_STRANDS];
   int n = 0;

@@ -180,7 +180,7 @@ static void make_lock(thing *t) {
 static void make_worker(thing *t) {
   cr_worker *w = (cr_worker *)t->object;
   cr_strand *s = strand[t->strand].record;
-  atomic_store(&w->strand, s->index);
+  atomic_store(&w->strand, cr_id_of(s));
   atomic_store(&w->until, strand[t->strand].timed ? cr_clock() : 0);
   cr_object_share(t->object, &s->worker);
   cr_future *call = cr_future_new();
@@ -487,7 +487,7 @@ TEST(a_notice_and_a_bell_end_the_sleep) {
   atomic_store(&cr_me->notices, CR_CALLBACKS);
   CHECK(stuck_find(&first));
   EQUAL(first.all[0].is, LIVES);
-  atomic_store(&cr_me->notices, 0);
+  cr_notices_take();
   take_down();
 }
 

@@ -160,8 +160,8 @@ static int waiting_at(cr_condition *c) {
   int n = 0;
   for (uint32_t i = 0; i < cr_strands_top(); i++) {
     cr_strand *s = &cr_strands[i];
-    uint32_t ticket = atomic_load(&s->waits_ticket);
-    n += atomic_load(&s->waits_for) == c && ticket && !(ticket & 1);
+    uint64_t ticket = atomic_load(&s->ticket);
+    n += atomic_load(&s->listens) == (uint64_t)(uintptr_t)c && ticket && !(ticket & 1);
   }
   return n;
 }
@@ -239,7 +239,7 @@ static void be_notified_and_die(void *arg) {
   hold(c);
   EQUAL(cr_lock_acquire(cr_condition_lock(c), CR_FOREVER), 0);
   EQUAL(cr_condition_enter(c, &depth), 0);
-  UNTIL(atomic_load(&cr_me->waits_ticket) & 1);
+  UNTIL(atomic_load(&cr_me->ticket) & 1);
   die();
 }
 
@@ -316,6 +316,23 @@ TEST(semaphore_of_the_dead_gets_its_permits_back) {
   UNTIL(waits(waiting->strand, CR_ON_SEMAPHORE));
   finish(dead);
   finish(waiting);
+  EQUAL(atomic_load(&s->value), 2); /* that one has ended without giving it back, too */
+  DROP(s);
+}
+
+static void acquire_some_and_die(void *arg) {
+  cr_semaphore *s = arg;
+  cr_hold *h = hold(s);
+  for (int i = 0; i < 5; i++) cr_semaphore_acquire(s, h, CR_FOREVER);
+  die();
+}
+
+TEST(semaphore_that_counts_events_gets_nothing_back) {
+  MAKE(cr_semaphore, s, cr_semaphore_new(1, false));
+  EQUAL(cr_semaphore_release(s, hold_of_s, 5), 0);
+  runner *dead = by_process(acquire_some_and_die, s);
+  UNTIL(atomic_load(&s->value) == 1);
+  finish(dead);
   EQUAL(atomic_load(&s->value), 1);
   DROP(s);
 }
@@ -346,27 +363,36 @@ TEST(event_wakes_all_even_if_cleared_at_once) {
 
 /* ---------------------------------------------------------------------- barrier */
 
+TEST(barrier_that_is_full_waits_for_its_leader) {
+  MAKE(cr_barrier, b, cr_barrier_new(1));
+  uint32_t round, index;
+  EQUAL(cr_barrier_arrive(b, hold_of_b, &round, &index), EALREADY);
+  EQUAL(cr_barrier_turn(b, hold_of_b, round), 0);
+  EQUAL(cr_barrier_arrive(b, hold_of_b, &round, &index), EALREADY);
+  cr_barrier_reset(b);
+  EQUAL(cr_barrier_turn(b, hold_of_b, round), EPIPE); /* the same answer as for those who waited */
+  DROP(b);
+}
+
 typedef struct lap {
   cr_barrier *barrier;
   _Atomic uint64_t *sum; /* of the indexes */
   int rounds, outcome;
 } lap;
 
-static int pass(cr_barrier *b, uint32_t *index, cr_time deadline) {
+static int pass(cr_barrier *b, cr_hold *mine, uint32_t *index, cr_time deadline) {
   uint32_t round;
-  int r = cr_barrier_arrive(b, &round, index);
-  if (r == 0) return cr_barrier_park(b, round, deadline);
-  if (r != EALREADY) return r;
-  cr_barrier_turn(b, round);
-  return 0;
+  int r = cr_barrier_arrive(b, mine, &round, index);
+  if (r == 0) return cr_barrier_park(b, mine, round, deadline);
+  return r == EALREADY ? cr_barrier_turn(b, mine, round) : r;
 }
 
 static void run_laps(void *arg) {
   lap *l = arg;
   uint32_t index;
-  hold(l->barrier);
+  cr_hold *mine = hold(l->barrier);
   for (int i = 0; i < l->rounds; i++) {
-    EQUAL(pass(l->barrier, &index, CR_FOREVER), l->outcome);
+    EQUAL(pass(l->barrier, mine, &index, CR_FOREVER), l->outcome);
     atomic_fetch_add(l->sum, index);
   }
 }
@@ -407,7 +433,7 @@ TEST(barrier_of_two_for_four) {
 TEST(barrier_of_one_never_waits) {
   MAKE(cr_barrier, b, cr_barrier_new(1));
   uint32_t index = 7;
-  EQUAL(pass(b, &index, 0), 0);
+  EQUAL(pass(b, hold_of_b, &index, 0), 0);
   EQUAL(index, 0);
   DROP(b);
 }
@@ -415,9 +441,9 @@ TEST(barrier_of_one_never_waits) {
 TEST(barrier_breaks_and_is_reset) {
   MAKE(cr_barrier, b, cr_barrier_new(2));
   uint32_t index;
-  EQUAL(pass(b, &index, SOON), ETIMEDOUT);
+  EQUAL(pass(b, hold_of_b, &index, SOON), ETIMEDOUT);
   CHECK(cr_barrier_broken(b));
-  EQUAL(pass(b, &index, CR_FOREVER), EPIPE);
+  EQUAL(pass(b, hold_of_b, &index, CR_FOREVER), EPIPE);
   cr_barrier_reset(b);
   CHECK(!cr_barrier_broken(b));
   DROP(b);
@@ -445,8 +471,7 @@ TEST(barrier_tells_all_who_wait) {
 
 static void arrive_and_die(void *arg) {
   uint32_t round, index;
-  hold(arg);
-  cr_barrier_arrive(arg, &round, &index);
+  cr_barrier_arrive(arg, hold(arg), &round, &index);
   die();
 }
 

@@ -75,7 +75,7 @@ static inline uint64_t chance(uint64_t below) {
 static inline void bury(cr_strand *s) {
   if (!cr_strand_claim(s)) return;
   cr_recover(s);
-  cr_strand_pass_on(s);
+  cr_debts_bury(s);
   cr_holds_bury(s);
   cr_strand_free(s);
 }

@@ -23,7 +23,7 @@
 ** from exactly one place, burial of a strand frees just what it had, and
 ** cr_audit can check it all.
 **
-** Lock order: an object's latches, then a size class, then pages.
+** Lock order: an object's latches, then that of its count, then a size class, then pages.
 **
 ** If a process dies
 **   - in cr_alloc from the cache: the block is head of the cache and also held;
@@ -80,7 +80,7 @@ enum cr_on_deadlock {
 
 /* A process that waits for a worker to become (worker/spare.c). */
 typedef struct cr_spare {
-  _Atomic uint64_t word; /* pid << 32 | index + 1 of the strand it is to run; 0: nobody here */
+  _Atomic uint64_t word; /* pid << 32 | number of the strand it is to run; 0: nobody here */
   cr_gate gate;          /* changes with it */
 } cr_spare;
 #define CR_SPARES 2
@@ -107,7 +107,7 @@ typedef struct cr_root {
                           ** by cr_bars_pass (worker/) */
   uint32_t seeded;       /* --seed: random numbers come from cr_strand.seed; r/o */
   _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
-  _Atomic uint32_t checker;     /* index + 1 of the strand that looks for deadlocks now */
+  _Atomic uint64_t checker;     /* cr_id of the strand that looks for deadlocks now */
   _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
   _Atomic uint64_t told;        /* the wait of the last deadlock's victim: its number, and its
                                 ** strand's index << 32; that deadlock is not told again */
@@ -188,16 +188,23 @@ typedef struct cr_type {
   ** strand but the caller knows the object any more.  It must not fail.  NULL
   ** when there is nothing inside. */
   void (*destroy)(struct cr_object *object);
-  /* A strand that held the object died, or ended while it used it: gives up
-  ** what that strand had of it (a lock it owned).  `aux` is that strand's own
-  ** word for the object.  May be NULL. */
+  /* Tells all who wait for a change of the object, in place of a dead strand that may
+  ** have made one (CR_OWE_NEWS).  Takes no latch.  Can be repeated.  May be NULL. */
+  void (*tell)(struct cr_object *object);
+  /* Goes through with what a dead strand may have begun (CR_OWE_CARE).  Can be repeated.
+  ** May be NULL. */
+  void (*care)(struct cr_object *object);
+  /* A strand that held the object died or ended: gives up what that strand had of it.
+  ** `aux` is that strand's own word for the object.  Can be repeated.  May be NULL. */
   void (*abandon)(struct cr_object *object, cr_strand *dead, _Atomic uint64_t *aux);
-  /* The calling strand drops its holding while the strand itself goes on: as
-  ** abandon, for what nobody could give back any more (a lock it owned).  It
-  ** still holds the object.  May be NULL. */
-  void (*let_go)(struct cr_object *object, _Atomic uint64_t *aux);
-  /* One reference went, `refs` are left, not 0.  Called under the object's latch:
-  ** it may change the object and wake a gate, nothing else.  May be NULL. */
+  /* The calling strand has forgotten the object (its last handle is garbage): has it
+  ** something of it to give back, so that it must go on holding it?  `alone`: nobody else
+  ** can ever reach the object; then there is nobody to give back to, and what would
+  ** outlive it is undone here.  May be NULL: no. */
+  bool (*owes)(struct cr_object *object, const _Atomic uint64_t *aux, bool alone);
+  /* One reference is about to go, `refs` are left, not 0.  Called under the latch of the
+  ** count: it may change the object by atomic operations and wake a gate, nothing else.
+  ** May be NULL. */
   void (*left)(struct cr_object *object, uint64_t refs);
   /* The object is about to be mentioned in a message.  May be NULL. */
   void (*send)(struct cr_object *object);
@@ -228,9 +235,9 @@ enum cr_type_id {
 /* The head of every object.  Put it first in the struct. */
 typedef struct cr_object {
   _Atomic uint64_t next;  /* in its destroyer's chain of dying objects */
-  _Atomic uint64_t refs;  /* strands and messages that hold it; changed under `latch` by redo */
+  _Atomic uint64_t refs;  /* strands and messages that hold it; changed by redo, see cr_counting */
   _Atomic uint64_t watch; /* bit (strand index mod 64): ring these bells at the next change */
-  cr_latch latch;         /* guards refs and what the type says */
+  cr_latch latch;         /* guards what the type says */
   uint32_t type;          /* enum cr_type_id; r/o */
   uint64_t serial;        /* unique number in this program; r/o */
 } cr_object;
@@ -245,6 +252,11 @@ const char *cr_type_name(enum cr_type_id id);
 void *cr_object_new(enum cr_type_id type, size_t size);
 cr_hold *cr_object_born(void *object);
 
+/* The latch that guards the count of an object.  It lies in the arena's head and not in
+** the object, because who gives up a reference opens it when the object may be gone
+** already (debts.h). */
+cr_latch *cr_counting(const cr_object *o);
+
 /* Adds a holding of the calling strand to an object that the strand can reach
 ** at this moment through something it holds.  NULL: not enough memory. */
 cr_hold *cr_object_hold(cr_object *o);
@@ -252,6 +264,13 @@ cr_hold *cr_object_hold(cr_object *o);
 /* Drops the calling strand's holding.  The last one destroys the object.
 ** Never waits for anything but a latch, so a finalizer may call it. */
 void cr_object_drop(cr_hold *hold);
+
+/* The same for the last handle of a Lua state, which says nothing about what the strand
+** owes: if it does owe (cr_type.owes), the holding is kept until it has given back, which
+** cr_object_settled looks for, or has a handle again, which then gets it: cr_hold_kept. */
+void cr_object_forget(cr_hold *hold);
+void cr_object_settled(void);
+cr_hold *cr_hold_kept(const cr_object *o); /* NULL: there is none */
 
 /* An object that owns another (worker -> future) keeps its address in a field
 ** that counts as one reference.  Give: the calling strand's holding becomes the
@@ -264,7 +283,8 @@ void cr_object_share_each(cr_object *o, _Atomic uint64_t *const field[], size_t 
 void cr_object_disown(_Atomic uint64_t *field);
 
 /* Rings the bells of all strands that watch the object.  Call after a change
-** that select or as_completed may wait for. One load when nobody watches. */
+** that select or as_completed may wait for. One load when nobody watches.  Who can be
+** killed between the change and this owes the object's news from before the change. */
 void cr_object_changed(cr_object *o);
 
 /* The calling strand wants its bell rung at the object's next change. */
@@ -353,7 +373,8 @@ static inline void cr_value_free(const cr_value *v) {
 
 /* ----------------------------------------------------------- death and audit */
 
-/* First step of every burial: redo log, page and cache operations, latches. */
+/* First half of every burial, 1 to 3 of debts.h: redo log, page and cache operations,
+** wake-ups, latches. */
 void cr_recover(cr_strand *dead);
 
 /* Calls f for each object that the strand holds, with the strand's own word for it.  The
@@ -362,10 +383,28 @@ void cr_recover(cr_strand *dead);
 ** strand sleeps all the while, it may be read when something else is there. */
 bool cr_holdings_each(cr_strand *s, void (*f)(void *arg, cr_object *o, uint64_t aux), void *arg);
 
-/* Last step but one: abandons and drops every object the strand held, frees
-** every block in its hands, returns its cache.  Can itself be interrupted and
-** repeated. The strand may be the caller (its normal end). */
+/* Second half.  Pays what the strand owed, 4 and 5: afterwards nobody waits for it in
+** vain.  Can itself be interrupted and repeated.  The strand may be the caller (its normal
+** end). */
+void cr_debts_bury(cr_strand *dead);
+
+/* 7: drops every object the strand held, frees every block in its hands, returns its
+** cache.  As above. */
 void cr_holds_bury(cr_strand *dead);
+
+/* All holds of a strand, one after the other; begin with {.strand = s}.  NULL: that was
+** the last.  Of a strand that runs they are about those of now: see cr_strand_holds. */
+typedef struct cr_holds_walk {
+  cr_strand *strand;
+  cr_holds *more;
+  uint64_t next;
+} cr_holds_walk;
+cr_hold *cr_holds_next(cr_holds_walk *walk);
+#define CR_HOLD_KEPT 2 /* cr_hold.what: of an object that is owed something, without a handle */
+static inline cr_object *cr_held_object(const cr_hold *h) { /* NULL: it is none */
+  uint64_t what = atomic_load(&((cr_hold *)h)->what);
+  return what & 1 ? NULL : (cr_object *)(uintptr_t)(what & ~(uint64_t)3);
+}
 
 /* Returns the free blocks that a strand keeps for itself. */
 void cr_cache_return(cr_strand *s);

@@ -122,7 +122,7 @@ void cr_free(void *block) {
 
 void cr_free_owned(_Atomic uint64_t *field) {
   cr_strand *me = cr_me;
-  void *block = (void *)(uintptr_t)(atomic_load(field) & ~(uint64_t)3);
+  void *block = cr_debt_of(atomic_load(field) & ~(uint64_t)3);
   if (!block) return;
   cr_memory_goes();
   block_head *head = head_of(block);

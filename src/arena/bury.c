@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** bury: what a dead strand had goes back.
+** bury: what a dead strand had goes back, in the order that base/debts.h argues.
 **
-** First cr_recover, with the dead strand's latches still closed: it finishes or
-** undoes what the strand was in the middle of, then opens them.  Then
-** cr_holds_bury: every hold in turn.  Each step clears the place it came from in
-** the same redo log, so a burial that is itself interrupted is begun again.
+** Each step clears the place it came from in the same redo log, so a burial that is
+** itself interrupted is begun again.
 */
 #include "arena/inside.h"
+
+cr_hold *cr_holds_next(cr_holds_walk *walk) {
+  if (!walk->more) {
+    if (walk->next < CR_HOLDS_INLINE) return &walk->strand->first[walk->next++];
+    walk->more = (cr_holds *)(uintptr_t)atomic_load(&walk->strand->more);
+    walk->next = 0;
+  }
+  while (walk->more && walk->next >= walk->more->count) {
+    walk->more = (cr_holds *)(uintptr_t)atomic_load(&walk->more->next);
+    walk->next = 0;
+  }
+  return walk->more ? &walk->more->hold[walk->next++] : NULL;
+}
 
 /* A reader of the holdings of a strand that runs.  A word is used only if the strand
 ** still lives after it was read: then the word was the strand's own, and its blocks of
@@ -16,30 +27,29 @@
 ** what is read there is not used. */
 typedef struct reader {
   cr_strand *strand;
-  uint32_t generation;
+  cr_id id;
   void (*f)(void *arg, cr_object *o, uint64_t aux);
   void *arg;
 } reader;
 
 static bool lives(const reader *r) {
-  return cr_strand_state(r->strand) == CR_RUNNING &&
-         atomic_load(&r->strand->generation) == r->generation;
+  return cr_strand_state(r->strand) == CR_RUNNING && cr_id_of(r->strand) == r->id;
 }
 
 __attribute__((no_sanitize("thread"))) static bool read_some(const reader *r, cr_hold *h,
                                                              uint64_t n) {
   for (uint64_t i = 0; i < n; i++) {
     uint64_t what = atomic_load(&h[i].what), aux = atomic_load(&h[i].aux);
-    if (what == 0 || what & 3) continue;
+    if (what == 0 || what & 1) continue;
     if (!lives(r)) return false;
-    r->f(r->arg, (cr_object *)(uintptr_t)what, aux);
+    r->f(r->arg, (cr_object *)(uintptr_t)(what & ~(uint64_t)3), aux);
   }
   return true;
 }
 
 __attribute__((no_sanitize("thread"))) bool
 cr_holdings_each(cr_strand *s, void (*f)(void *arg, cr_object *o, uint64_t aux), void *arg) {
-  reader r = {s, atomic_load(&s->generation), f, arg};
+  reader r = {s, cr_id_of(s), f, arg};
   if (!read_some(&r, s->first, CR_HOLDS_INLINE)) return false;
   uint64_t more = atomic_load(&s->more);
   while (lives(&r) && more) {
@@ -55,7 +65,33 @@ void cr_recover(cr_strand *dead) {
   cr_redo_finish(dead);
   pages_recover(dead);
   small_recover(dead);
-  cr_latches_release(dead);
+  ringing_finish(dead);
+  cr_debts_tell(dead);
+}
+
+/* ------------------------------------------------------- the payers of this floor */
+
+static void pay_news(cr_strand *dead, _Atomic uint64_t *note) {
+  cr_object *o = cr_owed(note);
+  (void)dead;
+  if (cr_type_of(o) && cr_type_of(o)->tell) cr_type_of(o)->tell(o);
+}
+
+static void pay_care(cr_strand *dead, _Atomic uint64_t *note) {
+  cr_object *o = cr_owed(note);
+  (void)dead;
+  if (cr_type_of(o) && cr_type_of(o)->care) cr_type_of(o)->care(o);
+}
+
+static void pay_block(cr_strand *dead, _Atomic uint64_t *note) {
+  (void)dead;
+  cr_free_owned(note);
+}
+
+void bury_register(void) {
+  cr_payer_register(CR_OWE_NEWS, pay_news);
+  cr_payer_register(CR_OWE_CARE, pay_care);
+  cr_payer_register(CR_OWE_BLOCK, pay_block);
 }
 
 /* Died between the two stores of cr_alloc or cr_free? (block.c) */
@@ -83,40 +119,17 @@ static void bury_block(cr_strand *dead, cr_hold *h) {
 
 static void bury_hold(cr_strand *dead, cr_hold *h) {
   uint64_t what = atomic_load(&h->what);
-  if (what == 0) return;
-  if (what & 1) {
+  if (what & 1)
     bury_block(dead, h);
-    return;
-  }
-  cr_object *o = (cr_object *)(uintptr_t)what;
-  if (cr_type_of(o) && cr_type_of(o)->abandon) cr_type_of(o)->abandon(o, dead, &h->aux);
-  cr_object_disown(&h->what);
-}
-
-/* As a holding without a word of its own. */
-static void bury_parting(cr_strand *dead) {
-  cr_object *o = (cr_object *)(uintptr_t)atomic_load(&dead->parting);
-  _Atomic uint64_t none = 0;
-  if (o && cr_type_of(o) && cr_type_of(o)->abandon) cr_type_of(o)->abandon(o, dead, &none);
-  cr_object_disown(&dead->parting);
-}
-
-static void each_hold(cr_strand *dead, void (*f)(cr_strand *, cr_hold *)) {
-  for (int i = 0; i < CR_HOLDS_INLINE; i++) f(dead, &dead->first[i]);
-  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&dead->more);
-  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
-    for (uint64_t i = 0; i < more->count; i++) f(dead, &more->hold[i]);
+  else if (what)
+    cr_object_disown(&h->what);
 }
 
 /* Frees the blocks of holds; all their holds are clear. */
 static void free_more(cr_strand *dead) {
   cr_holds *more;
-  while ((more = (cr_holds *)(uintptr_t)atomic_load(&dead->more))) {
-    cr_redo_pointer(&cr_me->leaving, more);
-    cr_redo(&dead->more, atomic_load(&more->next));
-    cr_redo_commit();
-    cr_free_owned(&cr_me->leaving);
-  }
+  while ((more = (cr_holds *)(uintptr_t)atomic_load(&dead->more)))
+    free_out_of(&dead->more, atomic_load(&more->next));
 }
 
 /* A strand that buries itself goes on using holds until the end, so its chain of
@@ -129,13 +142,20 @@ static void link_inline(cr_strand *s) {
   }
 }
 
+void cr_debts_bury(cr_strand *dead) {
+  cr_holds_walk walk = {.strand = dead};
+  cr_hold *h;
+  cr_debts_pay(dead);
+  while ((h = cr_holds_next(&walk))) {
+    cr_object *o = cr_held_object(h);
+    if (o && cr_type_of(o) && cr_type_of(o)->abandon) cr_type_of(o)->abandon(o, dead, &h->aux);
+  }
+}
+
 void cr_holds_bury(cr_strand *dead) {
-  if (atomic_exchange(&dead->ringing, 0))
-    for (uint32_t i = 0; i < cr_strands_top(); i++)
-      if (cr_strand_state(&cr_strands[i]) == CR_RUNNING) cr_ring(&cr_strands[i]);
-  each_hold(dead, bury_hold);
-  cr_free_owned(&dead->leaving);
-  bury_parting(dead);
+  cr_holds_walk walk = {.strand = dead};
+  cr_hold *h;
+  while ((h = cr_holds_next(&walk))) bury_hold(dead, h);
   dying_finish(dead);
   link_inline(dead);
   free_more(dead);

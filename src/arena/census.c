@@ -54,8 +54,7 @@ static void count(void *arg, void *block) {
 void cr_census_take(cr_census *c) {
   memset(c, 0, sizeof *c);
   walk(count, c);
-  for (uint32_t i = 0; i < cr_strands_top(); i++)
-    c->strands += cr_strand_state(&cr_strands[i]) != CR_FREE;
+  for (uint32_t i = 0; i < cr_strands_top(); i++) c->strands += cr_strand_exists(&cr_strands[i]);
   c->pages = arena->in_use;
 }
 
@@ -146,14 +145,14 @@ static void reach_hold(audit *a, cr_hold *h) {
 static void reach_strand(audit *a, cr_strand *s) {
   cr_object *worker = (cr_object *)(uintptr_t)atomic_load(&s->worker);
   if (worker) reach_object(&a->visit, worker);
-  cr_object *parting = (cr_object *)(uintptr_t)atomic_load(&s->parting);
-  if (parting) reach_object(&a->visit, parting);
-  for (int i = 0; i < CR_HOLDS_INLINE; i++) reach_hold(a, &s->first[i]);
+  for (int i = 0; i < CR_DEBTS; i++)
+    if (atomic_load(&s->debt[i]) >> CR_DEBT_SHIFT == CR_OWE_TASK)
+      reach_object(&a->visit, cr_owed(&s->debt[i]));
   cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&s->more);
-  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next)) {
-    reach(a, more);
-    for (uint64_t i = 0; i < more->count; i++) reach_hold(a, &more->hold[i]);
-  }
+  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next)) reach(a, more);
+  cr_holds_walk walk = {.strand = s};
+  cr_hold *h;
+  while ((h = cr_holds_next(&walk))) reach_hold(a, h);
 }
 
 static void judge(audit *a, entry *e) {
@@ -174,7 +173,7 @@ int cr_audit(void (*report)(void *arg, const char *line), void *arg) {
   audit a = {.visit = {reach_block, reach_object}, .report = report, .arg = arg};
   walk(add, &a);
   for (uint32_t i = 0; i < cr_strands_top(); i++)
-    if (cr_strand_state(&cr_strands[i]) != CR_FREE) reach_strand(&a, &cr_strands[i]);
+    if (cr_strand_exists(&cr_strands[i])) reach_strand(&a, &cr_strands[i]);
   for (size_t i = 0; i < a.n; i++)
     if (cr_block_tag(a.entry[i].block) == CR_TAG_OBJECT) reach_inside(&a, a.entry[i].block);
   for (size_t i = 0; i < a.n; i++) judge(&a, &a.entry[i]);

@@ -55,6 +55,8 @@ typedef struct size_class {
   small_page *listed; /* pages with free blocks, linked */
 } size_class;
 
+#define COUNTING 256 /* latches; two objects that have the same one wait for each other */
+
 typedef struct arena_head {
   uint64_t magic;
   uint64_t size;       /* bytes mapped */
@@ -62,6 +64,9 @@ typedef struct arena_head {
   uint64_t first_page; /* the first that can be given out */
   cr_root root;
   size_class class[CR_CLASSES];
+  struct {
+    _Alignas(64) cr_latch latch;
+  } counting[COUNTING]; /* of objects' counts, by address */
   _Alignas(64) cr_latch page_latch;
   uint64_t limit;              /* pages that may be in use, r/o */
   uint64_t in_use, dirty_free; /* pages; under the page latch, recounted by recovery */
@@ -106,7 +111,14 @@ static inline bool block_is_free(const small_page *page, uint32_t i) {
 }
 void *block_at(small_page *page, uint32_t i);
 
+/* bury.c */
+void bury_register(void);
+
 /* object.c */
 void dying_finish(cr_strand *s);
+void ringing_finish(cr_strand *dead);
+/* Frees the block that is the first of a chain, after which `next` is the first: it is
+** owed in between. */
+void free_out_of(_Atomic uint64_t *chain, uint64_t next);
 
 #endif

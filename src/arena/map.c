@@ -126,6 +126,7 @@ int cr_arena_create(const cr_arena_options *options) {
   madvise(base, size, MADV_DONTDUMP); /* a core file need not be 64 GiB long */
   lay_out(base, size, options->limit);
   atomic_store(&arena->root.main_pid, (int32_t)getpid());
+  bury_register();
   cr_strand_enter(cr_strand_new(CR_MAIN, "main"));
   return 0;
 }
@@ -139,6 +140,7 @@ int cr_arena_attach(int fd, void *base, size_t size) {
   char *next = base;
   place(&next, sizeof *arena);
   cr_strands_use(next, false);
+  bury_register();
   return 0;
 }
 

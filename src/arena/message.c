@@ -71,12 +71,13 @@ int cr_message_mention(cr_message *m, cr_object *o, uint64_t *number) {
   cr_refs *refs = room_for_one(m);
   if (!refs) return ENOMEM;
   uint64_t n = atomic_load_explicit(&refs->count, memory_order_relaxed);
-  cr_latch_take(&o->latch);
+  cr_latch *counting = cr_counting(o);
+  cr_latch_take(counting);
   cr_redo(&o->refs, atomic_load_explicit(&o->refs, memory_order_relaxed) + 1);
   cr_redo_pointer(&refs->object[n], o);
   cr_redo(&refs->count, n + 1);
   cr_redo_commit();
-  cr_latch_drop(&o->latch);
+  cr_latch_drop(counting);
   *number = n;
   return 0;
 }

@@ -2,8 +2,8 @@
 /*
 ** object: counted blocks.
 **
-** The count changes only under the object's latch and by a redo log that in the
-** same step changes the place that holds the reference (a strand's hold, a
+** The count changes only under its latch (cr_counting) and by a redo log that in
+** the same step changes the place that holds the reference (a strand's hold, a
 ** message's list, a field of another object).  So the count is at every moment
 ** the number of such places, and a dead strand's references are found in its
 ** holds.
@@ -42,23 +42,35 @@ cr_hold *cr_object_born(void *object) {
   return h;
 }
 
+/* The latches are used by turns: objects made one after the other have different ones. */
+cr_latch *cr_counting(const cr_object *o) { return &arena->counting[o->serial % COUNTING].latch; }
+
+/* What a place with a reference names: a hold, a field, a debt. */
+static cr_object *object_at(_Atomic uint64_t *place) {
+  return cr_debt_of(atomic_load(place) & ~(uint64_t)3);
+}
+
 /* One more reference, noted in `place`. */
 static void reference(cr_object *o, _Atomic uint64_t *place) {
-  cr_latch_take(&o->latch);
+  cr_latch *counting = cr_counting(o);
+  cr_latch_take(counting);
   uint64_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
   cr_check(refs > 0);
   cr_redo(&o->refs, refs + 1);
   cr_redo_pointer(place, o);
   cr_redo_commit();
-  cr_latch_drop(&o->latch);
+  cr_latch_drop(counting);
 }
 
-/* One reference less, `place` cleared. */
+/* One reference less, `place` cleared.  From the commit on the object is there only as
+** long as the latch is closed. */
 static void unreference(_Atomic uint64_t *place) {
-  cr_object *o = (cr_object *)(uintptr_t)atomic_load(place);
-  cr_latch_take(&o->latch);
+  cr_object *o = object_at(place);
+  cr_latch *counting = cr_counting(o);
+  cr_latch_take(counting);
   uint64_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
   cr_check(refs > 0);
+  if (refs > 1 && types[o->type] && types[o->type]->left) types[o->type]->left(o, refs - 1);
   cr_redo(&o->refs, refs - 1);
   if (refs == 1) {
     cr_redo(&o->next, atomic_load_explicit(&cr_me->dying, memory_order_relaxed));
@@ -66,8 +78,7 @@ static void unreference(_Atomic uint64_t *place) {
   }
   cr_redo(place, 0);
   cr_redo_commit();
-  if (refs > 1 && types[o->type] && types[o->type]->left) types[o->type]->left(o, refs - 1);
-  cr_latch_drop(&o->latch);
+  cr_latch_drop(counting);
   cr_memory_goes();
   if (refs == 1) dying_finish(cr_me);
 }
@@ -79,8 +90,6 @@ cr_hold *cr_object_hold(cr_object *o) {
 }
 
 void cr_object_drop(cr_hold *h) {
-  cr_object *o = (cr_object *)(uintptr_t)atomic_load(&h->what);
-  if (types[o->type] && types[o->type]->let_go) types[o->type]->let_go(o, &h->aux);
   unreference(&h->what);
   cr_hold_unused(h);
 }
@@ -88,13 +97,14 @@ void cr_object_drop(cr_hold *h) {
 void cr_object_share(cr_object *o, _Atomic uint64_t *field) { reference(o, field); }
 
 void cr_object_share_each(cr_object *o, _Atomic uint64_t *const field[], size_t n) {
-  cr_latch_take(&o->latch);
+  cr_latch *counting = cr_counting(o);
+  cr_latch_take(counting);
   uint64_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
   cr_check(refs > 0);
   cr_redo(&o->refs, refs + n);
   for (size_t i = 0; i < n; i++) cr_redo_pointer(field[i], o);
   cr_redo_commit();
-  cr_latch_drop(&o->latch);
+  cr_latch_drop(counting);
 }
 
 void cr_object_disown(_Atomic uint64_t *field) {
@@ -108,12 +118,14 @@ void cr_object_give(cr_hold *h, _Atomic uint64_t *field) {
   cr_hold_unused(h);
 }
 
-/* Frees the first of the strand's dying objects, whose contents are gone. */
-static void free_first(cr_strand *s, cr_object *o) {
-  cr_redo_pointer(&cr_me->leaving, o);
-  cr_redo(&s->dying, atomic_load(&o->next));
+void free_out_of(_Atomic uint64_t *chain, uint64_t next) {
+  _Atomic uint64_t *place = cr_note_place();
+  cr_redo(place, cr_debt_word(CR_OWE_BLOCK, (void *)(uintptr_t)atomic_load(chain)));
+  cr_redo(chain, next);
   cr_redo_commit();
-  cr_free_owned(&cr_me->leaving);
+  cr_noted();
+  cr_free_owned(place);
+  cr_unnote();
 }
 
 /* Destruction may drop further objects, which join the chain of the caller; the
@@ -128,7 +140,8 @@ void dying_finish(cr_strand *s) {
     const cr_type *t = cr_type_of(o);
     if (t && t->destroy) t->destroy(o);
     /* Its contents are gone; but what they held may now be before it. */
-    if (atomic_load(&s->dying) == (uint64_t)(uintptr_t)o) free_first(s, o);
+    if (atomic_load(&s->dying) == (uint64_t)(uintptr_t)o)
+      free_out_of(&s->dying, atomic_load(&o->next));
   }
   busy = outer;
   if (!outer && s != cr_me) dying_finish(cr_me);
@@ -141,18 +154,71 @@ void cr_object_watch(cr_object *o) {
 }
 
 static void ring_all(uint64_t watchers) {
-  uint32_t top = cr_strands_top();
+  uint32_t top = watchers ? cr_strands_top() : 0;
   for (uint32_t i = 0; i < top; i++)
     if (watchers >> (i % 64) & 1 && cr_strand_state(&cr_strands[i]) == CR_RUNNING)
       cr_ring(&cr_strands[i]);
 }
 
 /* The watchers are taken out before they are rung: one that watches again after
-** its bell rang is not forgotten.  If we die in between, our burial rings
-** everybody. */
+** its bell rang is not forgotten.  They are in our record before that: if we die in
+** between, our burial rings them. */
 void cr_object_changed(cr_object *o) {
-  if (atomic_load(&o->watch) == 0) return;
-  atomic_store(&cr_me->ringing, 1);
-  ring_all(atomic_exchange(&o->watch, 0));
+  uint64_t watchers = atomic_load(&o->watch);
+  if (watchers == 0) return;
+  do atomic_store(&cr_me->ringing, watchers);
+  while (!atomic_compare_exchange_weak(&o->watch, &watchers, 0));
+  ring_all(watchers);
   atomic_store(&cr_me->ringing, 0);
+}
+
+void ringing_finish(cr_strand *dead) {
+  ring_all(atomic_load(&dead->ringing));
+  atomic_store(&dead->ringing, 0);
+}
+
+/* ------------------------------------------------------------- forgotten, but owed */
+
+static bool owes(cr_hold *h) {
+  cr_object *o = object_at(&h->what);
+  const cr_type *t = types[o->type];
+  return t && t->owes && t->owes(o, &h->aux, atomic_load(&o->refs) == 1);
+}
+
+/* That nobody else has a reference stays true: only we could give one away. */
+void cr_object_forget(cr_hold *h) {
+  if (!owes(h)) {
+    cr_object_drop(h);
+    return;
+  }
+  cr_me->kept++;
+  atomic_store(&h->what, atomic_load(&h->what) | CR_HOLD_KEPT);
+}
+
+static cr_hold *next_kept(cr_holds_walk *walk) {
+  cr_hold *h;
+  while ((h = cr_holds_next(walk)))
+    if ((atomic_load(&h->what) & 3) == CR_HOLD_KEPT) return h;
+  return NULL;
+}
+
+cr_hold *cr_hold_kept(const cr_object *o) {
+  cr_holds_walk walk = {.strand = cr_me};
+  cr_hold *h = NULL;
+  while (cr_me->kept > 0 && (h = next_kept(&walk)))
+    if (object_at(&h->what) == o) break;
+  if (!h) return NULL;
+  cr_me->kept--;
+  atomic_store(&h->what, (uint64_t)(uintptr_t)o);
+  return h;
+}
+
+void cr_object_settled(void) {
+  cr_holds_walk walk = {.strand = cr_me};
+  cr_hold *h;
+  while (cr_me->kept > 0 && (h = next_kept(&walk))) {
+    if (owes(h)) continue;
+    cr_me->kept--;
+    cr_object_drop(h);
+  }
 }

@@ -12,16 +12,17 @@
 **   gate     a futex word on which strands wait for an object to change
 **   latch    a short internal lock whose dead holder is recovered by burial
 **   redo     a log of word writes that happen all or not at all
+**   debt     a note in the strand's record of what it owes to others (debts.h)
 **
 ** Death.  A process can be killed between any two instructions.  Whoever
 ** notices (see worker/) buries each of its strands.  Burial first finishes a
 ** committed redo log or forgets an uncommitted one (cr_redo_finish), and only
-** then frees the latches the strand held (cr_latches_release).  So a critical
+** then pays what the strand owed, its latches among that.  So a critical
 ** section under a latch either happened or did not, for every reader.
 **
-** Lock order.  Latches nest at most CR_LATCH_DEPTH deep, always downwards:
-** object latch, then size class, then pages (see arena/).  Nothing here calls
-** upwards, and nothing here sees Lua.
+** Lock order.  Latches nest always downwards: object latches, then the latch of a
+** count, then size class, then pages (see arena/).  Nothing here calls upwards,
+** and nothing here sees Lua.
 **
 ** Functions that can fail return 0 or an errno value; they never print and
 ** never exit.
@@ -117,19 +118,21 @@ int cr_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *act
 
 /* --------------------------------------------------------------- strands */
 
-#define CR_STRANDS 4096  /* records in the table, also the limit of live strands */
-#define CR_LATCH_DEPTH 6 /* latches one strand may hold at once */
-#define CR_REDO_MAX 12   /* word writes in one redo log */
-#define CR_CLASSES 28    /* size classes of the arena's small blocks */
+#define CR_STRANDS 4096 /* records in the table, also the limit of live strands */
+#define CR_DEBTS 24     /* notes of what a strand owes, latches among them */
+#define CR_REDO_MAX 12  /* word writes in one redo log */
+#define CR_CLASSES 28   /* size classes of the arena's small blocks */
 #define CR_HOLDS_INLINE 14
 #define CR_NAME_MAX 48
 #define CR_WHERE_MAX 72
 
-/* A strand's life.  FREE -> BORN by whoever starts it, BORN -> RUNNING by the
+/* A strand's life.  FREE -> TAKEN -> BORN by whoever starts it, BORN -> RUNNING by the
 ** strand itself, RUNNING (or BORN) -> DYING by whoever buries it, DYING -> FREE
-** when nothing of it is left. */
+** when nothing of it is left.  A TAKEN record still has words of the strand that had
+** it before, so nobody but its taker reads them. */
 enum cr_strand_state {
   CR_FREE,
+  CR_TAKEN,
   CR_BORN,
   CR_RUNNING,
   CR_DYING
@@ -217,26 +220,23 @@ typedef struct cr_redo_log {
 ** afterwards) and safe to read by others only when atomic.
 */
 typedef struct cr_strand {
-  _Alignas(64) _Atomic uint32_t state; /* enum cr_strand_state, and who set it << 8 */
-  _Atomic uint32_t bell;               /* futex word, changed by cr_post and cr_ring */
-  _Atomic uint32_t notices;            /* enum cr_notice bits */
-  uint32_t index;                      /* position in the table, r/o */
-  _Atomic uint32_t generation;         /* times this record was used; r/o while live */
-  _Atomic uint32_t kind;               /* enum cr_strand_kind; r/o while live */
-  _Atomic uint32_t daemon;             /* the program's end does not wait for it; r/o while live */
-  _Atomic int32_t pid;                 /* set by the starter or the strand itself */
-  _Atomic int32_t tid;                 /* own; 0 until it runs */
-  uint32_t parent;                     /* index of the strand that started it; r/o while live */
-  char name[CR_NAME_MAX];              /* r/o while live */
+  _Alignas(64) _Atomic uint64_t state; /* enum cr_strand_state, and the id of who set it << 8 */
+  _Atomic uint64_t id;                 /* cr_id of the strand that has the record; r/o while live */
+  _Atomic uint64_t notices; /* enum cr_notice bits, and the id of whom they are for << 16 */
+  _Atomic uint32_t bell;    /* futex word, changed by cr_post and cr_ring */
+  uint32_t index;           /* position in the table, r/o */
+  _Atomic uint32_t kind;    /* enum cr_strand_kind; r/o while live */
+  _Atomic uint32_t daemon;  /* the program's end does not wait for it; r/o while live */
+  _Atomic int32_t pid;      /* set by the starter or the strand itself */
+  _Atomic int32_t tid;      /* own; 0 until it runs */
+  char name[CR_NAME_MAX];   /* r/o while live */
 
   /* What it waits for; own, read by reports and by burial. */
-  _Atomic(void *) waits_for;     /* the object, NULL while it does not wait */
-  _Atomic(cr_gate *) waits_at;   /* the gate within it, woken again if the strand dies */
-  _Atomic uint32_t waits_what;   /* enum cr_what */
-  _Atomic uint32_t waits_ticket; /* condition: enum in sync/ */
-  _Atomic(cr_gate *) waking;     /* own; a gate it has cleared but not yet woken */
-  _Atomic uint32_t sliced;       /* own; 1: its sleeps at a gate do not hear the bell (wait.c) */
-  _Atomic uint32_t asleep;       /* own; 1 while in the kernel, with the two words: */
+  _Atomic(void *) waits_for;   /* the object, NULL while it does not wait */
+  _Atomic(cr_gate *) waits_at; /* the gate within it, woken again if the strand dies */
+  _Atomic uint32_t waits_what; /* enum cr_what */
+  _Atomic uint32_t sliced;     /* own; 1: its sleeps at a gate do not hear the bell (wait.c) */
+  _Atomic uint32_t asleep;     /* own; 1 while in the kernel, with the two words: */
   _Atomic uint32_t seen, seen_bell;
   uint32_t looks;                /* own; how often cr_lent.check_wait has looked at this wait */
   _Atomic uint32_t waits_number; /* own; counts the waits */
@@ -248,18 +248,21 @@ typedef struct cr_strand {
   _Atomic int64_t waits_until;
   char where[CR_WHERE_MAX]; /* own; "script.lua:12" of the last wait */
 
-  /* Recovery; own. */
-  _Atomic(cr_latch *) latches[CR_LATCH_DEPTH];
-  uint32_t latch_depth;
+  /* What it owes; own, see debts.h. */
+  uint32_t debts; /* notes in use: the first ones */
+  _Atomic uint64_t debt[CR_DEBTS];
+  _Atomic uint64_t ringing; /* watchers that it has taken out of an object to ring them (arena/) */
+  _Atomic uint64_t locking; /* a lock that it is taking or giving up (sync/lock.c) */
+  _Atomic uint64_t locks;   /* those that it has, chained */
+  _Atomic uint64_t listens; /* the condition whose waiter it is (sync/condition.c) */
+  _Atomic uint64_t ticket;  /* since when, and whether it was notified; written by notifiers too */
   cr_redo_log redo;
 
   /* Holdings; own (see arena/). */
-  cr_hold *spare;           /* chain of unused holds; rebuilt by burial */
-  _Atomic uint64_t more;    /* cr_holds *, further holds */
-  _Atomic uint64_t dying;   /* chain of objects whose last reference it dropped */
-  _Atomic uint64_t leaving; /* a block on its way from a chain to its freeing */
-  _Atomic uint64_t parting; /* an object on its way out of a chain that counted it */
-  _Atomic uint64_t ringing; /* 1 while it rings the bells of watchers */
+  cr_hold *spare;         /* chain of unused holds; rebuilt by burial */
+  uint32_t kept;          /* how many holds are without a handle (arena/) */
+  _Atomic uint64_t more;  /* cr_holds *, further holds */
+  _Atomic uint64_t dying; /* chain of objects whose last reference it dropped */
   cr_hold first[CR_HOLDS_INLINE];
   _Atomic uint64_t cache[CR_CLASSES]; /* free small blocks, linked */
   uint32_t cached[CR_CLASSES];        /* how many; recounted by burial */
@@ -289,8 +292,22 @@ static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {
   return (enum cr_strand_state)(atomic_load(&((cr_strand *)s)->state) & 0xff);
 }
 
+static inline bool cr_strand_exists(const cr_strand *s) { return cr_strand_state(s) >= CR_BORN; }
+
 extern cr_strand *cr_strands;          /* the table; set once by cr_strands_use */
 extern _Thread_local cr_strand *cr_me; /* the calling strand; NULL before birth */
+
+/*
+** The name of a strand in shared words: the number of its record + 1 in the low 16
+** bits, and above them how often the record had been used.  No two strands of a
+** program have the same, so what was meant for one never reaches another that has its
+** record next.  48 bits; 0 is nobody.
+*/
+typedef uint64_t cr_id;
+static inline cr_id cr_id_of(const cr_strand *s) {
+  return atomic_load_explicit(&((cr_strand *)s)->id, memory_order_relaxed);
+}
+cr_strand *cr_strand_named(cr_id id); /* NULL: it is nobody's, or that strand is gone */
 
 /*
 ** ThreadSanitizer sees one process.  Memory that one of its threads wrote, another
@@ -325,24 +342,25 @@ cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name);
 /* Makes the calling thread the runner of `s`: sets cr_me, pid, tid, RUNNING. */
 void cr_strand_enter(cr_strand *s);
 
-/* Takes the right to bury `s`; false if another has it or it is free. */
+/* Takes the right to bury `s`; false if another has it or it is free.  The second only
+** if it is a strand of process `pid`. */
 bool cr_strand_claim(cr_strand *s);
+bool cr_strand_claim_of(cr_strand *s, int pid);
 
-/* The first two steps of a burial; arena/ puts its own recovery between them
-** (cr_recover).  The caller has claimed `s`, and `s` runs no more, unless it is
-** the caller itself at its own end. */
+/* Who has taken the record of a strand that does not run yet, else 0; and gives back
+** one that was only TAKEN by a strand that is dead. */
+cr_id cr_strand_maker(const cr_strand *s);
+void cr_strand_untake(cr_strand *s, cr_id maker);
+
+/* The first step of a burial (arena/: cr_recover).  The caller has claimed `s`, and `s`
+** runs no more, unless it is the caller itself at its own end. */
 void cr_redo_finish(cr_strand *s);
-void cr_latches_release(cr_strand *s);
 
 /* The record is free for reuse; nothing of the strand is left. */
 void cr_strand_free(cr_strand *s);
 
 /* Changes whenever a record becomes free. */
 cr_gate *cr_strands_gate(void);
-
-/* Wakes the gates that the dead strand slept at or was about to wake: a wake-up
-** meant for others may have died with it.  Before its holds are buried. */
-void cr_strand_pass_on(cr_strand *s);
 
 /* ---------------------------------------------------------------- switches */
 
@@ -385,9 +403,9 @@ typedef struct cr_loans {
   /* Called by base in a hard build, lent by worker: a wake-up of the calling strand, in a
   ** wait of this kind (enum cr_what), was lost.  Reports it. */
   void (*tell_lost)(uint32_t what);
-  /* Called by base, lent by worker.  Every few milliseconds of a wait for a latch: opens
-  ** the latches of strands that have died. */
-  void (*open_latches)(void);
+  /* Called by base, lent by worker.  Every few milliseconds of a wait for a latch: if its
+  ** holder has died, opens it. */
+  void (*open_latches)(cr_latch *l);
   /* Called by worker, lent by state.  The zygote prepares a Lua state for its children. */
   void (*warm)(void);
   /* Called by worker, lent by state.  A process that will be a worker has nothing to do
@@ -425,17 +443,28 @@ void cr_crew_forget(void);
 
 /* ----------------------------------------------------------------- notices */
 
-/* Posts notices to a strand and rings its bell.  Async-signal-safe. */
-void cr_post(cr_strand *s, uint32_t notices);
+/* Posts notices to a strand and rings its bell; false: it is gone.  Async-signal-safe.
+** By record they go to whoever has it now: the caller itself, or anybody at all. */
+bool cr_post_to(cr_id id, uint32_t notices);
+static inline void cr_post(const cr_strand *s, uint32_t notices) {
+  cr_post_to(cr_id_of(s), notices);
+}
 
 /* Rings a strand's bell: it looks up from a wait on its own bell. */
 void cr_ring(cr_strand *s);
 
-/* Takes and clears the calling strand's notices. */
+/* Takes and clears the calling strand's notices; the second only one of them: was it
+** there? */
 uint32_t cr_notices_take(void);
+bool cr_notice_take(enum cr_notice which);
+#define CR_NOTICE_BITS 16
+#define CR_NOTICES ((UINT64_C(1) << CR_NOTICE_BITS) - 1) /* in the record's word */
 
+static inline uint32_t cr_notices_of(const cr_strand *s) {
+  return atomic_load(&((cr_strand *)s)->notices) & CR_NOTICES;
+}
 static inline uint32_t cr_notices(void) {
-  return atomic_load_explicit(&cr_me->notices, memory_order_relaxed);
+  return atomic_load_explicit(&cr_me->notices, memory_order_relaxed) & CR_NOTICES;
 }
 
 /* ------------------------------------------------------------------ waiting */
@@ -465,7 +494,8 @@ void cr_wait_begin(enum cr_what what, void *object, cr_gate *gate);
 **     to another sleeper, which cr_wait_end(false) does;
 **   - served, and the object has more to give (another item, another permit): the
 **     primitive wakes one more with cr_gate_wake(gate, 1) after cr_wait_end(true).
-** The burial of a strand that dies in a wait does the former for it.
+** The burial of a strand that dies in a wait does the former for it: the gate in its
+** record is a debt.
 */
 void cr_wait_end(bool served);
 
@@ -477,13 +507,17 @@ int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline);
 
 /* Wakes up to `n` sleepers after the object changed.  The change must be
 ** visible (sequentially consistent) before the call.  No system call when
-** nobody sleeps. */
+** nobody sleeps.  Who may be killed between the change and this call has noted before
+** the change that it owes a wake-up (debts.h). */
 void cr_gate_wake(cr_gate *g, int n);
 #define CR_ALL INT32_MAX
 
 /* For a word that is its own gate (a lock's): wakes sleepers without changing
 ** the word; the caller has changed it and cleared bit 0 by itself. */
 void cr_gate_nudge(cr_gate *g, int n);
+
+/* In place of a dead strand: wakes all sleepers, whatever the word says. */
+void cr_gate_wake_again(cr_gate *g);
 
 /*
 ** A look around before falling asleep.  Where another processor is free, what a
@@ -540,7 +574,9 @@ int cr_bell_wait(uint32_t seen, cr_time deadline);
 ** cr_lent.open_latches. */
 void cr_latch_take(cr_latch *l);
 void cr_latch_drop(cr_latch *l);
-bool cr_latch_mine(const cr_latch *l); /* for assertions */
+bool cr_latch_mine(const cr_latch *l);                     /* for assertions */
+cr_strand *cr_latch_holder(const cr_latch *l);             /* a hint; NULL: it is open */
+void cr_latch_release(cr_latch *l, const cr_strand *dead); /* opens it if that one has it */
 
 /* The redo log: all the writes between the first cr_redo and cr_redo_commit
 ** happen, or none.  The writes are visible to other strands one after the
@@ -635,5 +671,7 @@ void cr_watch_found(void);
 #define cr_watch_miss(g) ((void)0)
 #define cr_watch_found() ((void)0)
 #endif
+
+#include "base/debts.h"
 
 #endif

@@ -6,10 +6,10 @@
 **        index + 1      held by that strand
 **        | CONTENDED    somebody may be asleep on the word
 **
-** A strand notes the latch in its record before it takes it and clears the note
-** after it let go, so the latches that a dead strand may hold are among its
-** notes; whether it does hold one is in the word.  The dead strand's burial
-** opens them, after its redo log is finished.
+** A strand owes the opening of a latch from before it takes it until after it let go
+** (debts.h), so the latches that a dead strand may hold are among its debts; whether it
+** does hold one is in the word.  Nobody else has a dead strand's number before it is
+** buried, so the number of its record is name enough.
 **
 ** Sleepers.  CONTENDED may be set when nobody sleeps; nobody sleeps without it.
 ** A strand that has slept takes the latch with CONTENDED set, since others may
@@ -24,20 +24,6 @@
 #define CONTENDED 0x80000000u
 #define SPINS 64
 #define PATIENCE 2000000 /* ns between looks at the dead */
-
-static void note(cr_strand *s, cr_latch *l) {
-  cr_check(s->latch_depth < CR_LATCH_DEPTH);
-  atomic_store_explicit(&s->latches[s->latch_depth++], l, memory_order_release);
-}
-
-/* Latches are dropped in any order, mostly the last first. */
-static void forget(cr_strand *s, const cr_latch *l) {
-  uint32_t i = s->latch_depth;
-  while (atomic_load_explicit(&s->latches[--i], memory_order_relaxed) != l) cr_check(i > 0);
-  cr_latch *last = atomic_load_explicit(&s->latches[--s->latch_depth], memory_order_relaxed);
-  atomic_store_explicit(&s->latches[i], last, memory_order_release);
-  atomic_store_explicit(&s->latches[s->latch_depth], NULL, memory_order_release);
-}
 
 static bool grab(cr_latch *l, uint32_t value) {
   uint32_t zero = 0;
@@ -64,12 +50,12 @@ static void sleep_on(cr_latch *l) {
     return;
   cr_time until = cr_lent.open_latches ? cr_clock() + PATIENCE : CR_FOREVER;
   if (cr_futex_wait(&l->word, seen | CONTENDED, until) == ETIMEDOUT && cr_lent.open_latches)
-    cr_lent.open_latches();
+    cr_lent.open_latches(l);
 }
 
 void cr_latch_take(cr_latch *l) {
   uint32_t me = cr_me->index + 1;
-  note(cr_me, l);
+  cr_owe(CR_OWE_LATCH, l);
   (void)cr_fault("latch");
   if (grab(l, me)) return;
   cr_assert((atomic_load(&l->word) & ~CONTENDED) != me);
@@ -85,20 +71,19 @@ void cr_latch_drop(cr_latch *l) {
   cr_assert((old & ~CONTENDED) == cr_me->index + 1);
   (void)cr_fault("latch");
   if (old & CONTENDED) cr_futex_wake(&l->word, 1);
-  forget(cr_me, l);
+  cr_strike(CR_OWE_LATCH, l);
 }
 
 bool cr_latch_mine(const cr_latch *l) {
   return (atomic_load(&((cr_latch *)l)->word) & ~CONTENDED) == cr_me->index + 1;
 }
 
-void cr_latches_release(cr_strand *s) {
-  for (int i = 0; i < CR_LATCH_DEPTH; i++) {
-    cr_latch *l = atomic_load(&s->latches[i]);
-    if (!l) continue;
-    if ((atomic_load(&l->word) & ~CONTENDED) == s->index + 1) atomic_store(&l->word, 0);
-    cr_futex_wake(&l->word, CR_ALL);
-    atomic_store(&s->latches[i], NULL);
-  }
-  s->latch_depth = 0;
+cr_strand *cr_latch_holder(const cr_latch *l) {
+  uint32_t number = atomic_load(&((cr_latch *)l)->word) & ~CONTENDED;
+  return number ? &cr_strands[number - 1] : NULL;
+}
+
+void cr_latch_release(cr_latch *l, const cr_strand *dead) {
+  if (cr_latch_holder(l) == dead) atomic_store(&l->word, 0);
+  cr_futex_wake(&l->word, CR_ALL);
 }

@@ -48,7 +48,7 @@
 
 #define POINT_MAX 16
 #define ALWAYS UINT64_MAX
-#define EVERYBODY UINT32_MAX
+#define EVERYBODY UINT64_MAX
 #define NAP 200000 /* ns */
 
 enum action {
@@ -60,7 +60,7 @@ enum action {
 typedef struct rule {
   char point[POINT_MAX]; /* "*": any */
   uint32_t action;       /* enum action */
-  uint32_t whom;         /* index of a strand, or EVERYBODY */
+  cr_id whom;            /* a strand, or EVERYBODY */
   uint64_t number;       /* of the passage, from 0, or ALWAYS */
   _Atomic uint64_t passed;
 } rule;
@@ -77,7 +77,7 @@ static plan *whole(void) { return (plan *)(void *)&cr_strands[CR_STRANDS]; }
 /* ------------------------------------------------------------------- passing */
 
 static bool is_meant(const rule *r, const char *point) {
-  if (r->whom != EVERYBODY && (!cr_me || r->whom != cr_me->index)) return false;
+  if (r->whom != EVERYBODY && (!cr_me || r->whom != cr_id_of(cr_me))) return false;
   if (r->action == DIE && (!cr_me || cr_me->kind != CR_PROCESS)) return false;
   return r->point[0] == '*' || strcmp(r->point, point) == 0;
 }
@@ -175,7 +175,7 @@ int cr_plan(const char *rules, const cr_strand *whom) {
   memcpy(text, rules, strlen(rules) + 1);
   put_in_force(0);
   for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-    rule r = {.whom = whom ? whom->index : EVERYBODY};
+    rule r = {.whom = whom ? cr_id_of(whom) : EVERYBODY};
     if (n == CR_PLAN_RULES || !read_rule(word, &r)) return EINVAL;
     memcpy(&p->rule[n++], &r, sizeof r);
   }

@@ -3,14 +3,22 @@
 ** strand: the table of all strands, their birth and the end of their records.
 **
 ** The table is in the arena's first pages.  A record is taken by one
-** compare-and-swap of its state; the taker's index is part of that word, so if
+** compare-and-swap of its state; the taker's id is part of that word, so if
 ** the taker dies before the strand runs, its own burial finds the record.
+**
+** What the strand before has left in the record (its pid, above all) is not read by
+** anybody until the taker has cleared it: the record is TAKEN until then.  And who
+** claims a strand because of something in its record swaps the very state that it read
+** before: if the record has gone to another strand meanwhile, the state is another.
 */
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/base.h"
+
+#define INDEX_BITS 16
+#define ID_MASK ((UINT64_C(1) << 48) - 1)
 
 typedef struct table {
   _Atomic uint32_t top;  /* one more than the highest index ever used */
@@ -68,23 +76,35 @@ static void link_holds(cr_strand *s) {
 ** at the record, hence word by word.  The bell keeps its value: somebody may still
 ** ring the strand that had the record before. */
 static void clear(cr_strand *s) {
-  uint32_t bell = atomic_load(&s->bell);
   _Atomic uint32_t *words = (_Atomic uint32_t *)(void *)s;
   for (size_t i = offsetof(cr_strand, kind) / sizeof *words; i < sizeof *s / sizeof *words; i++)
     atomic_store_explicit(&words[i], 0, memory_order_relaxed);
-  atomic_store(&s->notices, 0);
-  atomic_store(&s->bell, bell + 1);
+  atomic_store(&s->notices, cr_id_of(s) << CR_NOTICE_BITS);
+  atomic_fetch_add(&s->bell, 1);
   link_holds(s);
 }
 
-static uint32_t word(enum cr_strand_state state) {
-  return (uint32_t)state | (cr_me ? cr_me->index : 0) << 8;
+static uint64_t word(enum cr_strand_state state) {
+  return (uint64_t)state | (cr_me ? cr_id_of(cr_me) : 0) << 8;
 }
 
 static bool take(cr_strand *s) {
-  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
-  return (state & 0xff) == CR_FREE &&
-         atomic_compare_exchange_strong(&s->state, &state, word(CR_BORN));
+  uint64_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  if ((state & 0xff) != CR_FREE) return false;
+  raise_top((uint32_t)(s - cr_strands)); /* whoever buries us must find it */
+  return atomic_compare_exchange_strong(&s->state, &state, word(CR_TAKEN));
+}
+
+static cr_id next_id(const cr_strand *s) {
+  cr_id uses = (cr_id_of(s) >> INDEX_BITS) + 1;
+  return (uses << INDEX_BITS | (s->index + 1)) & ID_MASK;
+}
+
+cr_strand *cr_strand_named(cr_id id) {
+  cr_id number = id & ((1u << INDEX_BITS) - 1);
+  if (number == 0 || number > CR_STRANDS) return NULL;
+  cr_strand *s = &cr_strands[number - 1];
+  return cr_id_of(s) == id && cr_strand_exists(s) ? s : NULL;
 }
 
 cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
@@ -96,12 +116,11 @@ cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
     cr_memory_comes();
     atomic_store(&whole()->hint, i + 1);
     if (s->index != i) s->index = i; /* it never changes, and others read it */
-    s->generation++;
+    atomic_store(&s->id, next_id(s));
     clear(s);
     s->kind = kind;
-    s->parent = cr_me ? cr_me->index : 0;
     strncpy(s->name, name, CR_NAME_MAX - 1);
-    raise_top(i);
+    atomic_store(&s->state, word(CR_BORN));
     cr_memory_goes();
     return s;
   }
@@ -117,12 +136,26 @@ void cr_strand_enter(cr_strand *s) {
   atomic_store(&s->state, word(CR_RUNNING));
 }
 
-bool cr_strand_claim(cr_strand *s) {
+bool cr_strand_claim_of(cr_strand *s, int pid) {
   cr_point(CR_AT_DEATH, s);
-  uint32_t state = atomic_load(&s->state);
-  while ((state & 0xff) == CR_BORN || (state & 0xff) == CR_RUNNING)
+  uint64_t state = atomic_load(&s->state);
+  while ((state & 0xff) == CR_BORN || (state & 0xff) == CR_RUNNING) {
+    if (pid != 0 && atomic_load(&s->pid) != pid) return false;
     if (atomic_compare_exchange_weak(&s->state, &state, word(CR_DYING))) return true;
+  }
   return false;
+}
+
+bool cr_strand_claim(cr_strand *s) { return cr_strand_claim_of(s, 0); }
+
+cr_id cr_strand_maker(const cr_strand *s) {
+  uint64_t state = atomic_load(&((cr_strand *)s)->state);
+  return (state & 0xff) == CR_TAKEN || (state & 0xff) == CR_BORN ? state >> 8 : 0;
+}
+
+void cr_strand_untake(cr_strand *s, cr_id maker) {
+  uint64_t state = CR_TAKEN | maker << 8;
+  atomic_compare_exchange_strong(&s->state, &state, CR_FREE);
 }
 
 void cr_strand_free(cr_strand *s) {

@@ -15,8 +15,7 @@
 ** waiter's sleep or keeps it from falling asleep.  The count keeps a second
 ** waiter's arming from restoring the value that the first one has seen.
 **
-** A waker that dies after it has cleared ARMED and before it has woken anybody
-** is found by `waking` in its record.
+** A waker owes the wake-up from before it clears ARMED until it has woken (debts.h).
 */
 #include "base/base.h"
 #include "base/futex.h"
@@ -123,7 +122,7 @@ int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline) {
   ** changed the bell, and the kernel sees that. */
   uint32_t bell = atomic_load(&me->bell);
   cr_watch_forget();
-  if (atomic_load(&me->notices)) return EINTR;
+  if (cr_notices_of(me)) return EINTR;
   if (deadline == 0) return ETIMEDOUT;
   return sleep_on(g, seen, bell, deadline);
 }
@@ -137,29 +136,22 @@ void cr_gate_wake(cr_gate *g, int n) {
   if (!(word & ARMED)) return;
   cr_point(CR_AT_WAKE, g);
   int found = n;
-  atomic_store(&cr_me->waking, g);
+  cr_owe(CR_OWE_WAKE, g);
   cr_watch_wakes(g);
   while ((word & ARMED) && !atomic_compare_exchange_weak(&g->word, &word, (word + 2) & ~ARMED)) {}
   (void)cr_fault("wake");
   if (word & ARMED) found = cr_futex_wake(&g->word, n);
   cr_watch_woke(g, n, found);
   (void)cr_fault("wake");
-  atomic_store_explicit(&cr_me->waking, NULL, memory_order_release);
+  cr_strike(CR_OWE_WAKE, g);
 }
 
 void cr_gate_nudge(cr_gate *g, int n) { pass(g, n); }
 
-static void wake_again(cr_gate *g) {
-  if (!g) return;
+/* The dead strand may have cleared ARMED already. */
+void cr_gate_wake_again(cr_gate *g) {
   atomic_fetch_or(&g->word, ARMED);
   pass(g, CR_ALL);
-}
-
-void cr_strand_pass_on(cr_strand *s) {
-  wake_again(atomic_load(&s->waking));
-  atomic_store(&s->waking, NULL);
-  /* What it waited for stays in the record: its types' burial looks there. */
-  wake_again(atomic_load(&s->waits_at));
 }
 
 uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }
@@ -169,9 +161,9 @@ uint32_t cr_bell(void) { return atomic_load(&cr_me->bell); }
 int cr_bell_wait(uint32_t seen, cr_time deadline) {
   cr_watch_forget();
   int r = 0;
-  while (r == 0 && !atomic_load(&cr_me->notices) && atomic_load(&cr_me->bell) == seen)
+  while (r == 0 && !cr_notices_of(cr_me) && atomic_load(&cr_me->bell) == seen)
     r = deadline == 0 ? ETIMEDOUT : sleep_on(NULL, 0, seen, deadline);
-  return r == 0 && atomic_load(&cr_me->notices) ? EINTR : r;
+  return r == 0 && cr_notices_of(cr_me) ? EINTR : r;
 }
 
 void cr_ring(cr_strand *s) {
@@ -181,9 +173,22 @@ void cr_ring(cr_strand *s) {
   if (gate) cr_futex_wake(&gate->word, CR_ALL); /* to wake for nothing does no harm */
 }
 
-void cr_post(cr_strand *s, uint32_t notices) {
-  atomic_fetch_or(&s->notices, notices);
+/* The word says whom its bits are for, so a strand that gets the record while we are
+** here gets nothing; its bell may ring for nothing. */
+bool cr_post_to(cr_id id, uint32_t notices) {
+  cr_strand *s = cr_strand_named(id);
+  uint64_t word = s ? atomic_load(&s->notices) : 0;
+  do {
+    if (word >> CR_NOTICE_BITS != id) return false;
+  } while (!atomic_compare_exchange_weak(&s->notices, &word, word | notices));
   cr_ring(s);
+  return true;
 }
 
-uint32_t cr_notices_take(void) { return atomic_exchange(&cr_me->notices, 0); }
+uint32_t cr_notices_take(void) {
+  return atomic_fetch_and(&cr_me->notices, ~CR_NOTICES) & CR_NOTICES;
+}
+
+bool cr_notice_take(enum cr_notice which) {
+  return atomic_fetch_and(&cr_me->notices, ~(uint64_t)which) & which;
+}

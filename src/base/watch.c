@@ -98,8 +98,7 @@ void cr_watch_woke(cr_gate *g, int wanted, int found) {
 static bool is_waking(cr_gate *g) {
   uint32_t top = cr_strands_top();
   for (uint32_t i = 0; i < top; i++)
-    if (atomic_load(&whole()->wakes[i]) == g && cr_strand_state(&cr_strands[i]) != CR_FREE)
-      return true;
+    if (atomic_load(&whole()->wakes[i]) == g && cr_strand_exists(&cr_strands[i])) return true;
   return false;
 }
 
@@ -123,11 +122,21 @@ static bool stirs_at(cr_strand *s, cr_gate *g) {
            atomic_load(&s->seen_bell) == atomic_load(&s->bell));
 }
 
+/* News may be for this gate or this bell.  Who waits at the gate himself owes only what he
+** may get there. */
+static bool notes(cr_strand *s, const cr_gate *g) {
+  for (int i = 0; i < CR_DEBTS; i++) {
+    uint64_t word = atomic_load(&s->debt[i]), kind = word >> CR_DEBT_SHIFT;
+    if (kind == CR_OWE_NEWS) return true;
+    if (kind == CR_OWE_WAKE && cr_debt_of(word) == g && atomic_load(&s->waits_at) != g) return true;
+  }
+  return false;
+}
+
 static bool owes(cr_strand *s, cr_gate *g) {
   enum cr_strand_state state = cr_strand_state(s);
-  if (s == cr_me || state == CR_FREE || state == CR_BORN) return false;
-  if (state == CR_DYING || atomic_load(&s->ringing)) return true;
-  return g && (atomic_load(&s->waking) == g || stirs_at(s, g));
+  if (s == cr_me || state < CR_RUNNING) return false;
+  return state == CR_DYING || atomic_load(&s->ringing) || notes(s, g) || (g && stirs_at(s, g));
 }
 
 static bool is_owed(cr_gate *g) {
@@ -145,7 +154,7 @@ void cr_watch_forget(void) { look.valid = false; }
 /* The look itself may have found a deadlock, and told this strand to show its stack and
 ** then to raise.  If the attempt that follows succeeds all the same, it was none. */
 static bool despairs(uint32_t *bell) {
-  uint32_t notices = atomic_load(&cr_me->notices);
+  uint32_t notices = cr_notices();
   if (!(notices & CR_DEADLOCK) || (notices & ~(CR_DEADLOCK | CR_DUMP))) return false;
   *bell = atomic_load(&cr_me->bell);
   return true;
@@ -170,7 +179,7 @@ static void note(cr_gate *g, uint32_t seen, uint32_t bell) {
 bool cr_watch_look(cr_gate *g, uint32_t *seen, uint32_t *bell) {
   bool hopeless = despairs(bell);
   if (atomic_load(&cr_me->bell) != *bell) return false;
-  if (atomic_load(&cr_me->notices) && !hopeless) return false;
+  if (cr_notices() && !hopeless) return false;
   if (word_of(g) != *seen || is_owed(g)) return !hopeless && sleep_on(g, seen);
   note(g, *seen, *bell);
   return false;

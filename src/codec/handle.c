@@ -52,7 +52,7 @@ static int collect(lua_State *L) {
     forget(h);
     h->object = NULL;
     h->hold = NULL;
-    if (!cr_stray) cr_object_drop(hold);
+    if (!cr_stray) cr_object_forget(hold);
   }
   return 0;
 }
@@ -143,15 +143,11 @@ void cr_handle_push(lua_State *L, cr_object *o) {
   luaL_checkstack(L, 6, NULL);
   if (push_existing(L, o)) return;
   cr_handle *h = cr_handle_new(L, (enum cr_type_id)o->type);
-  h->hold = cr_object_hold(o);
+  h->hold = cr_hold_kept(o);
+  if (!h->hold) h->hold = cr_object_hold(o);
   if (!h->hold) raise_memory(L);
   h->object = o;
   cr_handle_enter(L);
-}
-
-/* A hold names its object above the bits that say what it is (arena.h). */
-static cr_object *held_object(const cr_hold *hold) {
-  return (cr_object *)(uintptr_t)(atomic_load(&hold->what) & ~UINT64_C(15));
 }
 
 /* The holding is given to the handle as soon as there is one: no error after
@@ -161,15 +157,18 @@ static int adopt(lua_State *L) {
   cr_object *o = lua_touserdata(L, 2);
   if (push_existing(L, o)) return 1;
   cr_handle *h = cr_handle_new(L, (enum cr_type_id)o->type);
-  h->hold = *hold;
+  h->hold = cr_hold_kept(o);
   h->object = o;
-  *hold = NULL;
+  if (!h->hold) {
+    h->hold = *hold;
+    *hold = NULL;
+  }
   cr_handle_enter(L);
   return 1;
 }
 
 void cr_handle_push_held(lua_State *L, cr_hold *hold) {
-  cr_object *o = held_object(hold);
+  cr_object *o = cr_held_object(hold);
   int status = LUA_ERRMEM;
   if (lua_checkstack(L, 8)) {
     lua_pushcfunction(L, adopt);

@@ -200,7 +200,7 @@ static int look_up(lua_State *L) {
 ** that is over.  The code that runs may print more than the pseudo terminal holds,
 ** so the pump has the turn meanwhile. */
 static void attend(void) {
-  atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
+  cr_notice_take(CR_INTERRUPT);
   if (cr_notices() == 0) return;
   erase();
   fflush(e.out);

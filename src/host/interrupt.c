@@ -48,8 +48,7 @@ static void look(lua_State *L, lua_Debug *event) {
   lua_sethook(L, before.hook, before.mask, before.count);
   before.hook = NULL;
   cr_dump_if_asked(L);
-  uint32_t had = atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
-  if (!(had & CR_INTERRUPT)) return;
+  if (!cr_notice_take(CR_INTERRUPT)) return;
   lua_sethook(L, NULL, 0, 0);
   luaL_error(L, "interrupted!");
 }

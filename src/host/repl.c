@@ -245,8 +245,7 @@ static void answer(lua_State *L) {
 /* Ctrl-C that no code has met: it came too late, or at a prompt without editing, where
 ** the terminal has forgotten the line.  It has left its ^C on the screen. */
 static bool was_cancelled(void) {
-  uint32_t had = atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
-  if (!(had & CR_INTERRUPT)) return false;
+  if (!cr_notice_take(CR_INTERRUPT)) return false;
   clearerr(stdin);
   fputs("\n", stdout);
   return true;

@@ -25,55 +25,48 @@ static int look_up(lua_State *L) {
   return 0;
 }
 
-/* Gives up the place in the round: breaks it, unless it ended at this moment.
-** With notices pending every wait returns at once, so they are put aside. */
-static void leave(cr_barrier *b, uint32_t round) {
-  uint32_t aside = 0;
-  while (cr_barrier_park(b, round, 0) == EINTR) aside |= cr_notices_take();
-  if (aside) cr_post(cr_me, aside);
-}
-
 /* Handles notices in the middle of a round. */
-static void look_up_or_leave(lua_State *L, cr_barrier *b, uint32_t round) {
+static void look_up_or_leave(lua_State *L, cr_barrier *b, cr_hold *mine, uint32_t round) {
   lua_pushcfunction(L, look_up);
   if (lua_pcall(L, 0, 0, 0) == LUA_OK) return;
-  leave(b, round);
+  cr_barrier_leave(b, mine, round, false);
   lua_error(L);
 }
 
-static int park(lua_State *L, cr_barrier *b, uint32_t round, cr_time deadline) {
+static int park(lua_State *L, cr_barrier *b, cr_hold *mine, uint32_t round, cr_time deadline) {
   int r;
-  while ((r = cr_barrier_park(b, round, deadline)) == EINTR) look_up_or_leave(L, b, round);
+  while ((r = cr_barrier_park(b, mine, round, deadline)) == EINTR)
+    look_up_or_leave(L, b, mine, round);
   return r;
 }
 
-/* The last one runs the action (argument 3) before it opens the next round.  If
-** the barrier broke meanwhile, opening that round is refused below. */
-static void turn(lua_State *L, cr_barrier *b, uint32_t round) {
+/* The last one runs the action (argument 3) before it opens the next round.  0, or EPIPE
+** if the barrier broke meanwhile. */
+static int turn(lua_State *L, cr_barrier *b, cr_hold *mine, uint32_t round) {
   if (!lua_isnoneornil(L, 3)) {
     lua_pushvalue(L, 3);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
-      cr_barrier_abort(b);
+      cr_barrier_leave(b, mine, round, true);
       lua_error(L);
     }
   }
-  cr_barrier_turn(b, round);
+  return cr_barrier_turn(b, mine, round);
 }
 
 /* wait(barrier, timeout, action) */
 static int m_wait(lua_State *L) {
   cr_barrier *b = check(L);
+  cr_hold *mine = cr_handle_check_open(L, 1, CR_BARRIER)->hold;
   cr_time deadline = cr_check_timeout(L, 2);
   luaL_checkstack(L, LUA_MINSTACK, NULL); /* nothing may raise unseen after the arrival */
   uint32_t round, index;
   int r;
   cr_here(L);
-  while ((r = cr_barrier_arrive(b, &round, &index)) == EINTR) cr_look_up(L);
-  if (r == EALREADY) {
-    turn(L, b, round);
-    r = 0;
-  } else if (r == 0)
-    r = park(L, b, round, deadline);
+  while ((r = cr_barrier_arrive(b, mine, &round, &index)) == EINTR) cr_look_up(L);
+  if (r == EALREADY)
+    r = turn(L, b, mine, round);
+  else if (r == 0)
+    r = park(L, b, mine, round, deadline);
   if (r) return cr_outcome(L, true, r);
   lua_pushinteger(L, index);
   return 1;

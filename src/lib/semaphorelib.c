@@ -4,8 +4,9 @@
 **
 ** Any strand may release, also one that acquired nothing: that is how a
 ** semaphore counts things that come from elsewhere.  A bounded one refuses to
-** go above its first value.  The permits of a strand that dies go back, which
-** is why acquire and release name the strand's own holding of the object.
+** go above its first value.  The permits of a strand that ends go back (see
+** sync/semaphore.c for when they do not), which is why acquire and release name
+** the strand's own holding of the object.
 */
 #include "lib/lib.h"
 

@@ -64,6 +64,7 @@ static bool in_line(const cr_pool *p, const cr_future *f) {
 /* Back to the front of the line, with a reference of its own. */
 static bool put_back(cr_pool *p, cr_future *f) {
   cr_latch_take(&f->object.latch);
+  cr_latch_take(cr_counting(&f->object));
   bool again = cr_future_state(f) == CR_WORKING;
   if (again) {
     cr_redo(&f->state, CR_PENDING);
@@ -74,6 +75,7 @@ static bool put_back(cr_pool *p, cr_future *f) {
     }
     cr_redo_commit();
   }
+  cr_latch_drop(cr_counting(&f->object));
   cr_latch_drop(&f->object.latch);
   return again;
 }
@@ -97,7 +99,7 @@ static bool was_its(const death *d, cr_future *f) {
   cr_latch_take(&d->pool->object.latch);
   if (!in_line(d->pool, f)) cr_future_start(f, d->dead);
   cr_latch_drop(&d->pool->object.latch);
-  return atomic_load(&f->runner) == (uint64_t)d->dead->index + 1;
+  return atomic_load(&f->runner) == cr_id_of(d->dead);
 }
 
 static void bury_task(const death *d, cr_future *f) {
@@ -109,21 +111,16 @@ static void bury_task(const death *d, cr_future *f) {
     fail(f, d->kind, d->text, d->dead);
 }
 
-/* Is what is held a task of the pool that the dead strand was computing? */
-static void bury_outer(const death *d, const cr_hold *h) {
-  uint64_t what = atomic_load(&((cr_hold *)h)->what);
-  cr_future *f = (cr_future *)(uintptr_t)what;
-  if (what == 0 || (what & 3) || f->object.type != CR_FUTURE) return;
-  if (atomic_load(&f->runner) == (uint64_t)d->dead->index + 1 &&
-      atomic_load(&f->pool) == (uint64_t)(uintptr_t)d->pool)
-    bury_task(d, f);
-}
-
+/* The tasks that it helped with, and the outer ones: held by it, with it as the runner. */
 static void bury_outer_tasks(const death *d) {
-  for (int i = 0; i < CR_HOLDS_INLINE; i++) bury_outer(d, &d->dead->first[i]);
-  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&d->dead->more);
-  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next))
-    for (uint64_t i = 0; i < more->count; i++) bury_outer(d, &more->hold[i]);
+  cr_holds_walk walk = {.strand = d->dead};
+  cr_hold *h;
+  while ((h = cr_holds_next(&walk))) {
+    cr_future *f = (cr_future *)cr_held_object(h);
+    if (f && f->object.type == CR_FUTURE && atomic_load(&f->runner) == cr_id_of(d->dead) &&
+        atomic_load(&f->pool) == (uint64_t)(uintptr_t)d->pool)
+      bury_task(d, f);
+  }
 }
 
 static void bury_servant(const death *d) {
@@ -145,15 +142,6 @@ static void bury_servant(const death *d) {
   atomic_store(&d->dead->serves, 0); /* last: a burial that goes on with this begins again */
 }
 
-/* One that the dead strand had taken from a line to settle it (clear_first). */
-static void settle_parting(const death *d) {
-  cr_future *f = (cr_future *)(uintptr_t)atomic_load(&d->dead->parting);
-  cr_pool *p = d->pool;
-  bool broken = f && p && atomic_load(&f->pool) == (uint64_t)(uintptr_t)p &&
-                atomic_load(&p->state) == CR_POOL_BROKEN;
-  if (f) settle_unrun(f, broken ? &p->broken : NULL);
-}
-
 void pool_bury(cr_strand *dead, cr_worker *w, int status) {
   cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
   cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
@@ -161,6 +149,5 @@ void pool_bury(cr_strand *dead, cr_worker *w, int status) {
   death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};
   describe(&d, status);
   if (p) bury_servant(&d);
-  settle_parting(&d);
   if (call) fail(call, d.kind, d.text, dead);
 }

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "line/inside.h"
@@ -29,8 +28,7 @@ void count_workers(cr_pool *p) {
   uint32_t top = cr_strands_top();
   for (uint32_t i = 0; i < top; i++) {
     cr_strand *s = &cr_strands[i];
-    enum cr_strand_state state = cr_strand_state(s);
-    if (state == CR_FREE) continue;
+    if (!cr_strand_exists(s)) continue;
     uint64_t task = atomic_load(&s->task);
     if (atomic_load(&s->serves) != cr_word(p) || task == DOING_LEAVE) continue;
     workers++;
@@ -59,24 +57,25 @@ void log_prepend(cr_pool *p, cr_future *f) {
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + 1);
 }
 
-/* Logs that the first leaves; its reference goes to `place`. */
-static void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place) {
+/* Logs that the first leaves; its reference goes to `place`, as `word`. */
+static void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place, uint64_t word) {
   uint64_t next = atomic_load_explicit(&f->next_task, memory_order_relaxed);
   cr_redo(&p->first, next);
   if (next == 0) cr_redo(&p->last, 0);
   cr_redo(&f->next_task, 0);
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) - 1);
-  cr_redo_pointer(place, f);
+  cr_redo(place, word);
 }
 
-/* The first task, whose reference is at `place` now, or NULL.  For tasks that nobody
-** is to compute. */
-static cr_future *pop(cr_pool *p, _Atomic uint64_t *place) {
+/* The first task, whose reference is in a note of the caller now, or NULL.  For tasks that
+** nobody is to compute. */
+static cr_future *pop(cr_pool *p) {
   cr_latch_take(&p->object.latch);
   cr_future *f = line_first(p);
   if (f) {
-    log_pop(p, f, place);
+    log_pop(p, f, cr_note_place(), cr_debt_word(CR_OWE_TASK, f));
     cr_redo_commit();
+    cr_noted();
   }
   cr_latch_drop(&p->object.latch);
   return f;
@@ -89,36 +88,35 @@ void settle_unrun(cr_future *f, const cr_value *error) {
   if (!failed && cr_future_cancel(f) == 0) cr_task_let_go(f);
 }
 
-/* One task of the line; false when it is empty.  The task goes by a word of the strand's
-** record, where the burial finds it if the strand dies over this: whoever waits for it
-** must be told.  That word is taken if settling ended another pool, whose line is
-** cleared inside of this: then a hold will do, or without memory its tasks stay in it,
-** in a pool that nobody knows any more. */
-static bool clear_first(cr_pool *p, const cr_value *error) {
-  _Atomic uint64_t *parting = &cr_me->parting;
-  cr_hold *hold = atomic_load(parting) ? cr_hold_reserve() : NULL;
-  if (!hold && atomic_load(parting)) return false;
-  cr_future *f = pop(p, hold ? &hold->what : parting);
-  if (f) (void)cr_fault("clear");
-  if (f) settle_unrun(f, error);
-  if (!hold)
-    cr_object_disown(parting);
-  else if (f)
-    cr_object_drop(hold);
-  else
-    cr_hold_unused(hold);
-  return f != NULL;
+static const cr_value *error_of(cr_pool *p) {
+  return atomic_load(&p->state) == CR_POOL_BROKEN ? &p->broken : NULL;
 }
 
-/* Settles all tasks in the line: with the error, or as cancelled. */
+/* Settles all tasks in the line: with the error, or as cancelled.  Each goes by a note of
+** the strand: whoever waits for it must be told, whatever happens to us.  Settling one may
+** be the end of another pool, whose line is then cleared inside of this. */
 static void clear_line(cr_pool *p, const cr_value *error) {
-  while (clear_first(p, error)) {}
+  cr_future *f;
+  while ((f = pop(p))) {
+    _Atomic uint64_t *note = cr_last_note();
+    (void)cr_fault("clear");
+    settle_unrun(f, error);
+    cr_object_disown(note);
+    cr_unnote();
+  }
+}
+
+/* The pool is there: the dead strand has a reference to it, or was about to free it. */
+static void pay_task(cr_strand *dead, _Atomic uint64_t *note) {
+  cr_future *f = cr_owed(note);
+  (void)dead;
+  settle_unrun(f, error_of((cr_pool *)(uintptr_t)atomic_load(&f->pool)));
+  cr_object_disown(note);
 }
 
 /* The line of a pool that is broken or terminated. */
 static void clear_ended(cr_pool *p) {
-  uint64_t state = atomic_load(&p->state);
-  if (state >= CR_POOL_TERMINATED) clear_line(p, state == CR_POOL_BROKEN ? &p->broken : NULL);
+  if (atomic_load(&p->state) >= CR_POOL_TERMINATED) clear_line(p, error_of(p));
 }
 
 /* ------------------------------------------------------------------- workers */
@@ -256,14 +254,17 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
   cr_check(n > 0 && n <= CR_POST_MOST);
   for (size_t i = 0; i < n; i++) field[i] = &f[i]->code;
   cr_object_share_each(&code->object, field, n);
+  cr_owe(CR_OWE_CARE, p);
   cr_latch_take(&p->object.latch);
   int r = refusal(p);
   if (r == 0) join_line(p, f, n, hold);
   cr_latch_drop(&p->object.latch);
-  if (r) return r;
-  cr_gate_wake(&p->work, 1);
-  for (size_t i = 0; i < n; i++) start_if_needed(p);
-  return 0;
+  if (r == 0) {
+    cr_gate_wake(&p->work, 1);
+    for (size_t i = 0; i < n; i++) start_if_needed(p);
+  }
+  cr_strike(CR_OWE_CARE, p);
+  return r;
 }
 
 /* --------------------------------------------------------------------- taking */
@@ -271,7 +272,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
 /* The calling worker, which did `before`, computes the first task; the pool's latch
 ** is held, as for the next one. */
 static void begin(cr_pool *p, cr_future *f, cr_hold *hold, uint64_t before) {
-  log_pop(p, f, &hold->what);
+  log_pop(p, f, &hold->what, (uint64_t)(uintptr_t)f);
   cr_redo_pointer(&cr_me->task, f);
   cr_redo_commit();
   if (before < DOING_TASK) add(&p->running, 1);
@@ -316,6 +317,7 @@ static int look_around(cr_pool *p, cr_hold *hold) {
 static int wait_for_task(cr_pool *p, cr_hold *hold) {
   int r = look_around(p, hold);
   if (r != EAGAIN) return r;
+  cr_owe(CR_OWE_WAKE, &p->work);
   cr_wait_begin(CR_ON_TASK, p, &p->work);
   for (;;) {
     uint32_t seen = cr_gate_arm(&p->work);
@@ -326,6 +328,7 @@ static int wait_for_task(cr_pool *p, cr_hold *hold) {
   /* A wake-up goes to one sleeper, who answers for the rest (base.h): for a pool, too,
   ** that was closed after this one was woken and before it armed the gate again. */
   if (r == 0 && (atomic_load(&p->queued) > 0 || refusal(p))) cr_gate_wake(&p->work, 1);
+  cr_strike(CR_OWE_WAKE, &p->work);
   return r;
 }
 
@@ -403,8 +406,10 @@ static void change_state(cr_pool *p, enum cr_pool_state to) {
 }
 
 void cr_pool_close(cr_pool *p) {
+  cr_owe(CR_OWE_CARE, p);
   change_state(p, CR_POOL_CLOSED);
   start_if_needed(p);
+  cr_strike(CR_OWE_CARE, p);
 }
 
 void cr_pool_cancel(cr_pool *p) { clear_line(p, NULL); }
@@ -412,27 +417,29 @@ void cr_pool_cancel(cr_pool *p) { clear_line(p, NULL); }
 /* The record may be freed and taken by another strand while we look: a process is
 ** killed only if it still serves this pool just before. */
 static void end_worker(cr_strand *s, void *arg) {
+  cr_id id = cr_id_of(s);
   if (atomic_load(&s->serves) != cr_word(arg)) return;
-  int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
-  if (s->kind == CR_PROCESS && pid > 0) {
+  int pid = atomic_load(&s->pid);
+  if (s->kind == CR_PROCESS && pid > 0)
     kill(pid, SIGKILL);
-  } else {
-    cr_post(s, CR_END);
-    if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
-  }
+  else
+    cr_strand_notify(id, CR_END);
 }
 
 /* Can be repeated: whoever did it before, or broke the pool, may have died over it. */
 void cr_pool_terminate(cr_pool *p) {
+  cr_owe(CR_OWE_CARE, p);
   change_state(p, CR_POOL_TERMINATED);
   clear_ended(p);
   if (atomic_load(&p->state) == CR_POOL_TERMINATED) cr_roster_each(end_worker, p);
+  cr_strike(CR_OWE_CARE, p);
 }
 
 void cr_pool_break(cr_pool *p, const char *why, const cr_value *error) {
   cr_value v;
   int r = error ? cr_value_copy(error, &v) : cr_encode_error("broken", why, NULL, &v);
   if (r != 0) v.head = CR_V_NONE;
+  cr_owe(CR_OWE_CARE, p);
   cr_latch_take(&p->object.latch);
   bool first = atomic_load(&p->state) < CR_POOL_TERMINATED;
   if (first) {
@@ -446,6 +453,7 @@ void cr_pool_break(cr_pool *p, const char *why, const cr_value *error) {
   clear_ended(p);
   cr_gate_wake(&p->work, CR_ALL);
   cr_gate_wake(&p->rest, CR_ALL);
+  cr_strike(CR_OWE_CARE, p);
 }
 
 void cr_pool_give_up(cr_pool *p, const char *why) {
@@ -475,13 +483,12 @@ int cr_pool_join(cr_pool *p, cr_time deadline) {
 }
 
 /* Holds of the calling strand do not change while it waits here. */
-static cr_pool *open_pool(cr_hold *h) {
-  uint64_t what = atomic_load(&h->what);
-  cr_object *o = (cr_object *)(uintptr_t)what;
-  return what && !(what & 3) && o->type == CR_POOL ? (cr_pool *)o : NULL;
+static cr_pool *open_pool(const cr_hold *h) {
+  cr_object *o = cr_held_object(h);
+  return o && o->type == CR_POOL ? (cr_pool *)o : NULL;
 }
 
-static int finish(cr_hold *h, cr_time deadline) {
+static int finish(const cr_hold *h, cr_time deadline) {
   cr_pool *p = open_pool(h);
   if (!p || atomic_load(&cr_me->serves) == cr_word(p)) return 0;
   cr_pool_close(p);
@@ -489,11 +496,10 @@ static int finish(cr_hold *h, cr_time deadline) {
 }
 
 int cr_pools_finish(cr_time deadline) {
+  cr_holds_walk walk = {.strand = cr_me};
+  const cr_hold *h;
   int r = 0;
-  for (int i = 0; i < CR_HOLDS_INLINE && r == 0; i++) r = finish(&cr_me->first[i], deadline);
-  cr_holds *more = cr_at(cr_holds, &cr_me->more);
-  for (; more && r == 0; more = cr_at(cr_holds, &more->next))
-    for (uint64_t i = 0; i < more->count && r == 0; i++) r = finish(&more->hold[i], deadline);
+  while (r == 0 && (h = cr_holds_next(&walk))) r = finish(h, deadline);
   return r;
 }
 
@@ -521,30 +527,31 @@ static void visit(cr_object *o, cr_visit *v) {
 ** the workers finish what waits and go. */
 static void left(cr_object *o, uint64_t refs) {
   cr_pool *p = (cr_pool *)o;
-  if (refs > atomic_load(&p->workers) || atomic_load(&p->state) != CR_POOL_OPEN) return;
-  atomic_store(&p->state, CR_POOL_CLOSED);
+  uint64_t open = CR_POOL_OPEN;
+  if (refs > atomic_load(&p->workers) || atomic_load(&p->state) > CR_POOL_CLOSED) return;
+  atomic_compare_exchange_strong(&p->state, &open, CR_POOL_CLOSED);
   cr_gate_wake(&p->work, CR_ALL);
 }
 
-/* The dead strand may have ended the pool and not told anybody. */
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+/* The dead strand may have put a task in the line and started nobody, or ended the pool
+** and not told anybody. */
+static void care(cr_object *o) {
   cr_pool *p = (cr_pool *)o;
-  (void)dead, (void)aux;
   if (atomic_load(&p->state) >= CR_POOL_TERMINATED) cr_pool_terminate(p);
+  start_if_needed(p);
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
 }
 
 static void send(cr_object *o) { cr_pool_fill((cr_pool *)o); }
 
 void cr_pool_register(void) {
-  static const cr_type type = {.name = "pool",
-                               .destroy = destroy,
-                               .abandon = abandon,
-                               .left = left,
-                               .send = send,
-                               .visit = visit};
+  static const cr_type type = {
+      .name = "pool", .destroy = destroy, .care = care, .left = left, .send = send, .visit = visit};
   cr_type_register(CR_POOL, &type);
   cr_type_register(CR_CODE, &code_type);
   cr_lent.bury = pool_bury;
+  cr_payer_register(CR_OWE_TASK, pay_task);
 }
 
 cr_pool *cr_pool_new(const cr_pool_options *o) {

@@ -39,16 +39,15 @@ void cr_task_let_go(cr_future *f) {
   cr_object_disown(&f->code);
 }
 
-/* Under the latch the future cannot settle, nor can the runner's burial get past it, so
-** the runner and its worker are there; notifying takes no latch.  When the notice is seen
-** the task may be over: the worker's loop forgets an interruption that comes too late. */
+/* Under the latch the future cannot settle, so the notice reaches its runner before that
+** one can begin anything else; notifying takes no latch.  When the notice is seen the task
+** may be over: the worker's loop forgets an interruption that comes too late. */
 bool cr_task_stop(cr_future *f) {
   bool asked = false;
   cr_latch_take(&f->object.latch);
   if (cr_future_state(f) == CR_WORKING && f->runner != 0) {
-    cr_worker *w = cr_worker_of(&cr_strands[f->runner - 1]);
     atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
-    asked = w && cr_worker_notify(w, CR_INTERRUPT) == 0;
+    asked = cr_strand_notify(atomic_load(&f->runner), CR_INTERRUPT);
   }
   cr_latch_drop(&f->object.latch);
   return asked;

@@ -78,14 +78,11 @@ static cr_lock *shared_lock(lua_State *L) {
 
 /* ------------------------------------------------------------------- the rows */
 
-static uint64_t me(void) {
-  return (uint64_t)atomic_load(&cr_me->generation) << 32 | (cr_me->index + 1);
-}
+static cr_id me(void) { return cr_id_of(cr_me); }
 
-static bool is_alive(uint64_t owner) {
-  const cr_strand *s = &cr_strands[(uint32_t)owner - 1];
-  return atomic_load(&((cr_strand *)s)->generation) == owner >> 32 &&
-         cr_strand_state(s) == CR_RUNNING;
+static bool is_alive(cr_id owner) {
+  const cr_strand *s = cr_strand_named(owner);
+  return s && cr_strand_state(s) == CR_RUNNING;
 }
 
 /* To the terminal, past stdio, in one piece.  A terminal that is gone is no reason

@@ -69,5 +69,5 @@ void cr_dump(lua_State *L) {
 }
 
 void cr_dump_if_asked(lua_State *L) {
-  if (atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_DUMP) & CR_DUMP) cr_dump(L);
+  if (cr_notice_take(CR_DUMP)) cr_dump(L);
 }

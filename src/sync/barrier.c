@@ -11,8 +11,17 @@
 ** words beside it; anyone reads it.  The last to arrive is the leader: it runs
 ** the action (in the binding) and then turns the barrier to the next round.
 **
-** A strand that died breaks the barrier if it was parked in the present round
-** (its record says so) or was the leader that has not turned it.
+** A round has one end for all: it is complete, or broken.  When all have arrived, only
+** the leader's turn or somebody's abort, reset or death can end it: nobody's time runs
+** out any more.
+**
+** A strand that has arrived has a place: its own word for the object (cr_hold.aux) names
+** the round, in the same redo log.  If it dies while that is the present round, wherever
+** it was in its program, the round is broken.
+**
+** How a round ended is kept until all its strands have seen it, however late they run:
+** `inside` counts them, for the last CR_BARRIER_ROUNDS rounds.  A round whose room is still
+** taken by so old a one is not begun before that is left.
 */
 #include "sync/sync.h"
 
@@ -31,170 +40,196 @@ cr_barrier *cr_barrier_new(uint32_t parties) {
 
 static uint64_t state_of(const cr_barrier *b) { return atomic_load(&b->state); }
 
+static _Atomic uint64_t *inside(cr_barrier *b, uint32_t round) {
+  return &b->inside[round % CR_BARRIER_ROUNDS];
+}
+
+static uint64_t bit_of(uint32_t round) { return (uint64_t)1 << round % CR_BARRIER_ROUNDS; }
+
 /* ------------------------------------------------- transitions, under the latch */
 
-/* Ends the present round and opens the next one. */
+/* Ends the present round and opens the next one.  If nobody came to it, nobody asks how
+** it ended, and its room may be that of an older one still. */
 static void end_round(cr_barrier *b, bool complete) {
-  uint32_t round = round_of(state_of(b));
-  uint64_t bit = (uint64_t)1 << (round % 64), failed = atomic_load(&b->failed);
+  uint64_t state = state_of(b), failed = atomic_load(&b->failed);
+  uint64_t bit = state & ARRIVED ? bit_of(round_of(state)) : 0;
   cr_redo(&b->failed, complete ? failed & ~bit : failed | bit);
-  cr_redo(&b->leader, 0);
-  cr_redo(&b->state, start_of(round + 1));
+  cr_redo(&b->state, start_of(round_of(state) + 1));
   cr_redo_commit();
 }
 
-static void break_round(cr_barrier *b) {
-  cr_redo(&b->leader, 0);
-  cr_redo(&b->state, start_of(round_of(state_of(b))) | BROKEN);
-  cr_redo_commit();
+static void break_round(cr_barrier *b) { atomic_fetch_or(&b->state, BROKEN); }
+
+/* A place is a round, and how many times this strand has come to it: more than once, if a
+** callback comes that runs while it waits. */
+static uint64_t places(const _Atomic uint64_t *aux, uint32_t round) {
+  uint64_t place = atomic_load((_Atomic uint64_t *)aux);
+  return round_of(place) == round ? place & UINT32_MAX : 0;
 }
 
 /* One more has come. EAGAIN: everybody is here already and the leader is about
-** to turn. */
-static int join_round(cr_barrier *b, uint32_t *round, uint32_t *index) {
+** to turn, or not all of an old round are gone. */
+static int join_round(cr_barrier *b, cr_hold *mine, uint32_t *round, uint32_t *index) {
   uint64_t state = state_of(b);
   *round = round_of(state);
   *index = (uint32_t)(state & ARRIVED);
+  uint64_t there = atomic_load(inside(b, *round));
   if (state & BROKEN) return EPIPE;
-  if (*index == b->parties) return EAGAIN;
-  bool last = *index + 1 == b->parties;
-  if (last) cr_redo(&b->leader, (uint64_t)cr_me->index + 1);
+  if (*index == b->parties || (*index == 0 && there > 0)) return EAGAIN;
+  cr_redo(inside(b, *round), there + 1);
+  cr_redo(&mine->aux, start_of(*round) | (places(&mine->aux, *round) + 1));
   cr_redo(&b->state, state + 1);
   cr_redo_commit();
-  return last ? EALREADY : 0;
+  return *index + 1 == b->parties ? EALREADY : 0;
 }
 
-static void wake(cr_barrier *b) {
-  cr_gate_wake(&b->turned, CR_ALL);
-  cr_object_changed(&b->object);
+/* `n` places of a strand in `round` are given up.  True: somebody may wait for that. */
+static bool vacate(cr_barrier *b, _Atomic uint64_t *aux, uint32_t round, uint64_t n) {
+  uint64_t left = atomic_load(inside(b, round)) - n, mine = places(aux, round);
+  uint32_t now = round_of(state_of(b));
+  cr_redo(inside(b, round), left);
+  if (mine) cr_redo(aux, mine > n ? start_of(round) | (mine - n) : 0);
+  cr_redo_commit();
+  return left == 0 && now != round && inside(b, now) == inside(b, round);
+}
+
+/* How `round` ended, EAGAIN while it goes on.  `failed` is written before the
+** state, so it is right for every round that the state has left. */
+static int outcome(const cr_barrier *b, uint32_t round) {
+  uint64_t state = state_of(b);
+  if (round_of(state) == round) return state & BROKEN ? EPIPE : EAGAIN;
+  return atomic_load(&b->failed) & bit_of(round) ? EPIPE : 0;
+}
+
+static void tell(cr_object *o) {
+  cr_gate_wake(&((cr_barrier *)o)->turned, CR_ALL);
+  cr_object_changed(o);
 }
 
 /* -------------------------------------------------------------------- arriving */
 
 typedef struct request {
   cr_barrier *barrier;
+  cr_hold *mine;
   uint32_t round, index;
 } request;
-
-static void begin(cr_barrier *b, uint32_t round) {
-  atomic_store(&cr_me->waits_ticket, round);
-  cr_wait_begin(CR_ON_BARRIER, b, &b->turned);
-}
 
 static int attempt_join(void *arg) {
   request *q = arg;
   cr_latch_take(&q->barrier->object.latch);
-  int r = join_round(q->barrier, &q->round, &q->index);
-  /* Before the latch goes: from now on our death breaks the barrier. */
-  if (r == 0) begin(q->barrier, q->round);
+  int r = join_round(q->barrier, q->mine, &q->round, &q->index);
   cr_latch_drop(&q->barrier->object.latch);
   return r;
 }
 
-/* Waits for the leader to turn.  The note in our record names the round before:
-** our death here breaks nothing.  Joining replaces it by the right one. */
-static int await_turn(request *q) {
-  cr_barrier *b = q->barrier;
-  int r;
-  begin(b, q->round - 1);
-  do {
-    uint32_t seen = cr_gate_arm(&b->turned);
-    r = attempt_join(q);
-    if (r != EAGAIN) break;
-    r = cr_gate_wait(&b->turned, seen, CR_FOREVER);
-  } while (r == 0);
-  if (r != 0) cr_wait_end(true);
-  return r;
-}
-
-int cr_barrier_arrive(cr_barrier *b, uint32_t *round, uint32_t *index) {
-  request q = {.barrier = b};
+int cr_barrier_arrive(cr_barrier *b, cr_hold *mine, uint32_t *round, uint32_t *index) {
+  request q = {.barrier = b, .mine = mine};
   int r = attempt_join(&q);
-  if (r == EAGAIN) r = await_turn(&q);
+  if (r == EAGAIN) r = cr_wait(CR_ON_BARRIER, b, &b->turned, CR_FOREVER, attempt_join, &q);
   *round = q.round;
   *index = q.index;
   return r;
 }
 
-void cr_barrier_turn(cr_barrier *b, uint32_t round) {
-  cr_latch_take(&b->object.latch);
-  uint64_t state = state_of(b);
-  if (round_of(state) == round && !(state & BROKEN)) end_round(b, true);
-  cr_latch_drop(&b->object.latch);
-  wake(b);
-}
+/* ---------------------------------------------------------------------- leaving */
 
-/* --------------------------------------------------------------------- parking */
+enum how {
+  AS_IT_IS, /* it ended, or goes on: EAGAIN, and the strand stays */
+  TURN,     /* the leader: it is complete, unless it is broken */
+  GIVE_UP,  /* it is broken if not all are there: ETIMEDOUT */
+  BREAK     /* it is broken: ETIMEDOUT */
+};
 
-/* How `round` ended, EAGAIN while it goes on.  `failed` is written before the
-** state, so it is right for every round that the state has left. */
-static int attempt_leave(void *arg) {
-  request *q = arg;
-  uint64_t state = state_of(q->barrier);
-  if (round_of(state) == q->round) return state & BROKEN ? EPIPE : EAGAIN;
-  return atomic_load(&q->barrier->failed) >> (q->round % 64) & 1 ? EPIPE : 0;
-}
-
-/* The deadline passed: breaks the round, unless it ended at that moment. */
-static int give_up(request *q) {
-  cr_barrier *b = q->barrier;
-  cr_latch_take(&b->object.latch);
-  int r = attempt_leave(q);
-  if (r == EAGAIN) break_round(b);
-  cr_latch_drop(&b->object.latch);
+static int end_of_round(cr_barrier *b, uint32_t round, enum how how) {
+  int r = outcome(b, round);
   if (r != EAGAIN) return r;
-  wake(b);
+  if (how == TURN) {
+    end_round(b, true);
+    return 0;
+  }
+  bool full = (state_of(b) & ARRIVED) == b->parties;
+  if (how == AS_IT_IS || (how == GIVE_UP && full)) return EAGAIN;
+  break_round(b);
   return ETIMEDOUT;
 }
 
-int cr_barrier_park(cr_barrier *b, uint32_t round, cr_time deadline) {
-  request q = {.barrier = b, .round = round};
-  int r;
-  begin(b, round);
-  do {
-    uint32_t seen = cr_gate_arm(&b->turned);
-    r = attempt_leave(&q);
-    if (r != EAGAIN) break;
-    r = cr_gate_wait(&b->turned, seen, deadline);
-  } while (r == 0);
-  if (r == ETIMEDOUT) r = give_up(&q);
-  cr_wait_end(true);
+static int leave(cr_barrier *b, cr_hold *mine, uint32_t round, enum how how) {
+  cr_owe(CR_OWE_NEWS, b);
+  cr_latch_take(&b->object.latch);
+  uint64_t before = state_of(b);
+  int r = end_of_round(b, round, how);
+  bool news = state_of(b) != before;
+  if (r != EAGAIN) news |= vacate(b, &mine->aux, round, 1);
+  cr_latch_drop(&b->object.latch);
+  if (news) tell(&b->object);
+  cr_strike(CR_OWE_NEWS, b);
   return r;
+}
+
+int cr_barrier_turn(cr_barrier *b, cr_hold *mine, uint32_t round) {
+  return leave(b, mine, round, TURN);
+}
+
+static int attempt_leave(void *arg) {
+  const request *q = arg;
+  return outcome(q->barrier, q->round);
+}
+
+/* When all are there, the deadline is past: only the leader ends the round. */
+int cr_barrier_park(cr_barrier *b, cr_hold *mine, uint32_t round, cr_time deadline) {
+  request q = {.barrier = b, .round = round};
+  int r = attempt_leave(&q);
+  if (r == EAGAIN) r = cr_wait(CR_ON_BARRIER, b, &b->turned, deadline, attempt_leave, &q);
+  if (r == EINTR) return r;
+  r = leave(b, mine, round, r == ETIMEDOUT ? GIVE_UP : AS_IT_IS);
+  return r == EAGAIN ? cr_barrier_park(b, mine, round, CR_FOREVER) : r;
+}
+
+/* A place in a round that is not over is simply given up. */
+void cr_barrier_leave(cr_barrier *b, cr_hold *mine, uint32_t round, bool leader) {
+  if (leave(b, mine, round, leader ? BREAK : GIVE_UP) != EAGAIN) return;
+  cr_latch_take(&b->object.latch);
+  vacate(b, &mine->aux, round, 1);
+  cr_latch_drop(&b->object.latch);
 }
 
 /* ------------------------------------------------------------- the other verbs */
 
-void cr_barrier_abort(cr_barrier *b) {
+static void end(cr_barrier *b, bool broken) {
+  cr_owe(CR_OWE_NEWS, b);
   cr_latch_take(&b->object.latch);
-  break_round(b);
+  if (broken)
+    break_round(b);
+  else
+    end_round(b, false);
   cr_latch_drop(&b->object.latch);
-  wake(b);
+  tell(&b->object);
+  cr_strike(CR_OWE_NEWS, b);
 }
 
-void cr_barrier_reset(cr_barrier *b) {
-  cr_latch_take(&b->object.latch);
-  end_round(b, false);
-  cr_latch_drop(&b->object.latch);
-  wake(b);
-}
+void cr_barrier_abort(cr_barrier *b) { end(b, true); }
+void cr_barrier_reset(cr_barrier *b) { end(b, false); }
 
-uint32_t cr_barrier_waiting(const cr_barrier *b) { return (uint32_t)(state_of(b) & ARRIVED); }
 bool cr_barrier_broken(const cr_barrier *b) { return state_of(b) & BROKEN; }
-
-static bool was_here(const cr_barrier *b, cr_strand *dead) {
-  if (atomic_load(&b->leader) == (uint64_t)dead->index + 1) return true;
-  return atomic_load(&dead->waits_for) == (const void *)b &&
-         atomic_load(&dead->waits_what) == CR_ON_BARRIER &&
-         atomic_load(&dead->waits_ticket) == round_of(state_of(b));
+uint32_t cr_barrier_waiting(const cr_barrier *b) {
+  uint64_t state = state_of(b);
+  return state & BROKEN ? 0 : (uint32_t)(state & ARRIVED);
 }
 
+/* The round is broken before the place is given up: a burial that is begun again finds
+** the place, or has nothing left to do but to tell. */
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  (void)aux;
   cr_barrier *b = (cr_barrier *)o;
+  (void)dead;
+  if (atomic_load(aux) == 0) return;
+  cr_owe(CR_OWE_NEWS, b);
   cr_latch_take(&o->latch);
-  if (was_here(b, dead) && !cr_barrier_broken(b)) break_round(b);
+  uint32_t round = round_of(atomic_load(aux));
+  if (round == round_of(state_of(b))) break_round(b);
+  vacate(b, aux, round, places(aux, round));
   cr_latch_drop(&o->latch);
-  wake(b);
+  tell(o);
+  cr_strike(CR_OWE_NEWS, b);
 }
 
-const cr_type cr_barrier_type = {.name = "barrier", .abandon = abandon};
+const cr_type cr_barrier_type = {.name = "barrier", .tell = tell, .abandon = abandon};

@@ -28,13 +28,20 @@ static int attempt_join(void *arg) {
   return done >= issued(q) ? 0 : EAGAIN;
 }
 
-int cr_queue_task_done(cr_queue *q) {
+static int one_done(cr_queue *q) {
   uint64_t done = atomic_load(&q->done);
   do {
     if (done >= issued(q)) return ERANGE;
   } while (!atomic_compare_exchange_weak(&q->done, &done, done + 1));
   if (attempt_join(q) == 0) cr_gate_wake(&q->finished, CR_ALL);
   return 0;
+}
+
+int cr_queue_task_done(cr_queue *q) {
+  cr_owe(CR_OWE_WAKE, &q->finished);
+  int r = one_done(q);
+  cr_strike(CR_OWE_WAKE, &q->finished);
+  return r;
 }
 
 int cr_queue_join(cr_queue *q, cr_time deadline) {
@@ -71,26 +78,23 @@ static void empty(cr_queue *q) {
   } while (k > 0);
 }
 
-static void wake_everybody(cr_queue *q) {
+static void tell(cr_object *o) {
+  cr_queue *q = (cr_queue *)o;
   cr_gate_wake(&q->filled, CR_ALL);
   cr_gate_wake(&q->emptied, CR_ALL);
   cr_gate_wake(&q->finished, CR_ALL);
-  cr_object_changed(&q->object);
+  cr_object_changed(o);
 }
 
 void cr_queue_close(cr_queue *q, bool now) {
+  cr_owe(CR_OWE_NEWS, q);
   close_ends(q, now ? DROPPED : CLOSED);
-  wake_everybody(q);
+  tell(&q->object);
+  cr_strike(CR_OWE_NEWS, q);
   if (now) empty(q);
 }
 
 /* ----------------------------------------------------------------- end of life */
-
-/* The dead strand may have changed something and not told anybody. */
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  (void)dead, (void)aux;
-  wake_everybody((cr_queue *)o);
-}
 
 /* The values of one segment that are still inside.  Whoever repeats this finds
 ** the freed ones empty. */
@@ -140,5 +144,4 @@ static void visit(cr_object *o, cr_visit *v) {
   for (segment *s = segment_at(&q->spare); s; s = segment_at(&s->next)) v->block(v, s);
 }
 
-const cr_type cr_queue_type = {
-    .name = "queue", .destroy = destroy, .abandon = abandon, .visit = visit};
+const cr_type cr_queue_type = {.name = "queue", .destroy = destroy, .tell = tell, .visit = visit};

@@ -3,13 +3,14 @@
 ** condition: wait, with a lock put down, until told that something changed.
 **
 ** There is no list of waiters.  A waiting strand is found in the strand table:
-** it says in its own record that it waits for this condition, and since which
+** it says in its own record to which condition it listens, and since which
 ** ticket.  So the death of a waiter leaves nothing to repair, and notify(n)
-** wakes exactly the n strands that have waited longest.
+** wakes exactly the n strands that have waited longest.  These two words are not
+** those about what it waits for: a burial in the middle of the wait may wait itself.
 **
-** waits_ticket   0                 not waiting for a condition
-**                number << 1       waiting; set by the strand, under the lock
-**                number << 1 | 1   notified; set by a notifier, under the latch
+** ticket   0                 listens to no condition
+**          number << 1       waiting; set by the strand, under the lock
+**          number << 1 | 1   notified; set by a notifier, under the latch
 **
 ** A strand becomes a waiter under the lock, and notifiers hold the lock: none is
 ** missed.  It stops being one under the object's latch, and a notifier picks
@@ -25,7 +26,6 @@
 cr_condition *cr_condition_new(cr_lock *lock) {
   cr_condition *c = cr_object_new(CR_CONDITION, sizeof *c);
   if (!c) return NULL;
-  atomic_store(&lock->shared, 1);
   cr_object_share(&lock->object, &c->lock);
   return c;
 }
@@ -35,9 +35,8 @@ cr_lock *cr_condition_lock(const cr_condition *c) {
 }
 
 /* The next ticket; 0 is nobody's.  The lock guards the clock. */
-static uint32_t draw(cr_condition *c) {
-  uint32_t number = atomic_load_explicit(&c->clock, memory_order_relaxed) + 1;
-  if (number << 1 == 0) number = 1;
+static uint64_t draw(cr_condition *c) {
+  uint64_t number = atomic_load_explicit(&c->clock, memory_order_relaxed) + 1;
   atomic_store_explicit(&c->clock, number, memory_order_relaxed);
   return number << 1;
 }
@@ -46,7 +45,8 @@ int cr_condition_enter(cr_condition *c, uint32_t *depth) {
   cr_lock *l = cr_condition_lock(c);
   if (!cr_lock_mine(l)) return EPERM;
   cr_wait_begin(CR_ON_CONDITION, c, NULL);
-  atomic_store(&cr_me->waits_ticket, draw(c));
+  atomic_store(&cr_me->listens, (uint64_t)(uintptr_t)c);
+  atomic_store(&cr_me->ticket, draw(c));
   *depth = l->depth;
   l->depth = 1;
   return cr_lock_release(l);
@@ -56,7 +56,7 @@ int cr_condition_park(cr_condition *c, cr_time deadline) {
   (void)c;
   for (;;) {
     uint32_t seen = cr_bell();
-    if (atomic_load(&cr_me->waits_ticket) & NOTIFIED) {
+    if (atomic_load(&cr_me->ticket) & NOTIFIED) {
       cr_watch_found();
       return 0;
     }
@@ -67,9 +67,10 @@ int cr_condition_park(cr_condition *c, cr_time deadline) {
 
 bool cr_condition_leave(cr_condition *c) {
   cr_latch_take(&c->object.latch);
-  uint32_t ticket = atomic_exchange(&cr_me->waits_ticket, 0);
-  cr_wait_end(true);
+  uint64_t ticket = atomic_exchange(&cr_me->ticket, 0);
+  atomic_store(&cr_me->listens, 0);
   cr_latch_drop(&c->object.latch);
+  cr_wait_end(true);
   return ticket & NOTIFIED;
 }
 
@@ -82,21 +83,18 @@ int cr_condition_relock(cr_condition *c, uint32_t depth) {
 
 /* The ticket with which `s` waits here without being notified, else 0.  Exact
 ** under the latch, a hint without it. */
-static uint32_t ticket_of(const cr_condition *c, cr_strand *s) {
-  if (atomic_load(&s->waits_for) != c || atomic_load(&s->waits_what) != CR_ON_CONDITION) return 0;
-  uint32_t ticket = atomic_load(&s->waits_ticket);
+static uint64_t ticket_of(const cr_condition *c, cr_strand *s) {
+  if (atomic_load(&s->listens) != (uint64_t)(uintptr_t)c) return 0;
+  uint64_t ticket = atomic_load(&s->ticket);
   return ticket & NOTIFIED || cr_strand_state(s) != CR_RUNNING ? 0 : ticket;
 }
 
-/* Tickets wrap around; what counts is the distance. */
-static bool earlier(uint32_t a, uint32_t b) { return (int32_t)(a - b) < 0; }
-
-static cr_strand *longest(const cr_condition *c, uint32_t *ticket) {
+static cr_strand *longest(const cr_condition *c, uint64_t *ticket) {
   cr_strand *found = NULL;
   uint32_t top = cr_strands_top();
   for (uint32_t i = 0; i < top; i++) {
-    uint32_t t = ticket_of(c, &cr_strands[i]);
-    if (t == 0 || (found && !earlier(t, *ticket))) continue;
+    uint64_t t = ticket_of(c, &cr_strands[i]);
+    if (t == 0 || (found && t > *ticket)) continue;
     found = &cr_strands[i];
     *ticket = t;
   }
@@ -104,10 +102,10 @@ static cr_strand *longest(const cr_condition *c, uint32_t *ticket) {
 }
 
 /* False when `s` has left meanwhile. */
-static bool tell(cr_condition *c, cr_strand *s, uint32_t ticket) {
+static bool tell_one(cr_condition *c, cr_strand *s, uint64_t ticket) {
   cr_latch_take(&c->object.latch);
   bool here = ticket_of(c, s) == ticket;
-  if (here) atomic_store(&s->waits_ticket, ticket | NOTIFIED);
+  if (here) atomic_store(&s->ticket, ticket | NOTIFIED);
   cr_latch_drop(&c->object.latch);
   if (here) cr_ring(s);
   return here;
@@ -115,10 +113,12 @@ static bool tell(cr_condition *c, cr_strand *s, uint32_t ticket) {
 
 static void notify(cr_condition *c, uint32_t n) {
   cr_strand *s;
-  uint32_t ticket = 0;
+  uint64_t ticket = 0;
   atomic_fetch_add_explicit(&c->notified, 1, memory_order_relaxed);
+  cr_owe(CR_OWE_NEWS, c);
   while (n > 0 && (s = longest(c, &ticket)))
-    if (tell(c, s, ticket)) n--;
+    if (tell_one(c, s, ticket)) n--;
+  cr_strike(CR_OWE_NEWS, c);
 }
 
 int cr_condition_notify(cr_condition *c, uint32_t n) {
@@ -134,25 +134,31 @@ uint32_t cr_condition_notified(const cr_condition *c) {
 void cr_condition_pass_on(cr_condition *c) { notify(c, 1); }
 
 /* The dead strand may have told some and not rung their bells. */
-static void ring_notified(const cr_condition *c) {
+static void tell(cr_object *o) {
   uint32_t top = cr_strands_top();
   for (uint32_t i = 0; i < top; i++) {
     cr_strand *s = &cr_strands[i];
-    if (atomic_load(&s->waits_for) == c && atomic_load(&s->waits_ticket) & NOTIFIED) cr_ring(s);
+    if (atomic_load(&s->listens) == (uint64_t)(uintptr_t)o && atomic_load(&s->ticket) & NOTIFIED)
+      cr_ring(s);
   }
 }
 
-/* The lock may be one that the strand knew only through the condition.
-** A notification that went to the dead strand goes to another.  If the burial
+/* A notification that went to the dead strand goes to another.  If the burial
 ** is begun again between the two steps, one strand too many looks up, which a
 ** condition allows. */
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  cr_condition *c = (cr_condition *)o;
-  cr_lock_abandon(&cr_condition_lock(c)->object, dead, aux);
-  ring_notified(c);
-  if (atomic_load(&dead->waits_for) != o) return;
-  if (atomic_load(&dead->waits_ticket) & NOTIFIED) notify(c, 1);
-  atomic_store(&dead->waits_ticket, 0);
+  (void)aux;
+  if (atomic_load(&dead->listens) != (uint64_t)(uintptr_t)o) return;
+  if (atomic_load(&dead->ticket) & NOTIFIED) notify((cr_condition *)o, 1);
+  atomic_store(&dead->ticket, 0);
+  atomic_store(&dead->listens, 0);
+}
+
+/* Its lock may be one that the strand knows only through it. */
+static bool owes(cr_object *o, const _Atomic uint64_t *aux, bool alone) {
+  cr_lock *l = cr_condition_lock((cr_condition *)o);
+  (void)aux;
+  return cr_lock_owed(l, alone && atomic_load(&l->object.refs) == 1);
 }
 
 static void destroy(cr_object *o) { cr_object_disown(&((cr_condition *)o)->lock); }
@@ -162,5 +168,9 @@ static void visit(cr_object *o, cr_visit *v) {
   if (l) v->object(v, &l->object);
 }
 
-const cr_type cr_condition_type = {
-    .name = "condition", .destroy = destroy, .abandon = abandon, .visit = visit};
+const cr_type cr_condition_type = {.name = "condition",
+                                   .destroy = destroy,
+                                   .tell = tell,
+                                   .abandon = abandon,
+                                   .owes = owes,
+                                   .visit = visit};

@@ -470,10 +470,6 @@ static void destroy(cr_object *o) {
   destroy_table(d, &d->table);
 }
 
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  cr_lock_abandon(&((cr_dict *)o)->lock.object, dead, aux);
-}
-
 static void visit_node(node *n, cr_visit *visit) {
   visit->block(visit, n);
   cr_value_visit(&n->key, visit);
@@ -494,5 +490,4 @@ static void visit(cr_object *o, cr_visit *v) {
   if (at(&d->doomed_node)) visit_node(at(&d->doomed_node), v);
 }
 
-const cr_type cr_dict_type = {
-    .name = "dict", .destroy = destroy, .abandon = abandon, .visit = visit};
+const cr_type cr_dict_type = {.name = "dict", .destroy = destroy, .visit = visit};

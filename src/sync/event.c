@@ -19,10 +19,15 @@ static bool change(cr_event *e, bool set) {
   return false;
 }
 
+static void tell(cr_object *o) {
+  cr_gate_wake(&((cr_event *)o)->changed, CR_ALL);
+  cr_object_changed(o);
+}
+
 void cr_event_set(cr_event *e) {
-  if (!change(e, true)) return;
-  cr_gate_wake(&e->changed, CR_ALL);
-  cr_object_changed(&e->object);
+  cr_owe(CR_OWE_NEWS, e);
+  if (change(e, true)) tell(&e->object);
+  cr_strike(CR_OWE_NEWS, e);
 }
 
 void cr_event_clear(cr_event *e) { change(e, false); }
@@ -45,11 +50,4 @@ int cr_event_wait(cr_event *e, cr_time deadline) {
   return cr_wait(CR_ON_EVENT, e, &e->changed, deadline, attempt, &q);
 }
 
-/* The dead strand may have set it and not told anybody. */
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  (void)dead, (void)aux;
-  cr_gate_wake(&((cr_event *)o)->changed, CR_ALL);
-  cr_object_changed(o);
-}
-
-const cr_type cr_event_type = {.name = "event", .abandon = abandon};
+const cr_type cr_event_type = {.name = "event", .tell = tell};

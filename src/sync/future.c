@@ -6,7 +6,7 @@
 ** latch and committed by one redo log; the state is the last word written, so
 ** whoever reads a final state reads the result that belongs to it.  Waking,
 ** bells and callbacks follow after the latch is dropped.  If the settler dies in
-** between, its burial finds the callbacks not yet posted (abandon) and wakes.
+** between, it owes the news, and its burial announces it.
 **
 ** On the road of pool:map (lua/conrun/pool.lua) this is where the two strands
 ** meet: the worker settles, the caller waits.
@@ -25,7 +25,7 @@ static int start(cr_future *f, const cr_strand *by) {
   case CR_CANCELLED: return ECANCELED;
   default: return EALREADY;
   }
-  cr_redo(&f->runner, (uint64_t)by->index + 1);
+  cr_redo(&f->runner, cr_id_of(by));
   cr_redo(&f->tries, atomic_load_explicit(&f->tries, memory_order_relaxed) + 1);
   cr_redo(&f->state, CR_WORKING);
   cr_redo_commit();
@@ -71,11 +71,13 @@ int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v
   static const cr_value none = {.head = CR_V_NONE};
   cr_check(final >= CR_DONE);
   cr_point(CR_AT_SETTLE, f);
+  cr_owe(CR_OWE_NEWS, f);
   cr_latch_take(&f->object.latch);
   int r = cr_future_done(f) ? EALREADY : 0;
   if (r == 0) settle(f, final, v ? v : &none);
   cr_latch_drop(&f->object.latch);
   if (r == 0) announce(f);
+  cr_strike(CR_OWE_NEWS, f);
   return r;
 }
 
@@ -90,11 +92,13 @@ static int cancel(cr_future *f) {
 }
 
 int cr_future_cancel(cr_future *f) {
+  cr_owe(CR_OWE_NEWS, f);
   cr_latch_take(&f->object.latch);
   bool before = cr_future_state(f) == CR_CANCELLED;
   int r = before ? 0 : cancel(f);
   cr_latch_drop(&f->object.latch);
   if (r == 0 && !before) announce(f);
+  cr_strike(CR_OWE_NEWS, f);
   return r;
 }
 
@@ -118,9 +122,7 @@ int cr_future_call_back(cr_future *f) {
 
 /* ---------------------------------------------------------------- end of life */
 
-/* The dead strand may have settled it and not told anybody. */
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  (void)dead, (void)aux;
+static void tell(cr_object *o) {
   if (cr_future_done((cr_future *)o)) announce((cr_future *)o);
 }
 
@@ -139,5 +141,4 @@ static void visit(cr_object *o, cr_visit *v) {
   cr_value_visit(&f->result, v);
 }
 
-const cr_type cr_future_type = {
-    .name = "future", .destroy = destroy, .abandon = abandon, .visit = visit};
+const cr_type cr_future_type = {.name = "future", .destroy = destroy, .tell = tell, .visit = visit};

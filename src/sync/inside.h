@@ -48,7 +48,7 @@ struct cr_queue {
   cr_latch put_latch;
   _Atomic uint64_t put;    /* under `put`, read by anyone */
   uint64_t got_seen;       /* some earlier value of got; under `put` */
-  _Atomic uint64_t putter; /* index of the strand that put last; under `put`, a hint to others */
+  _Atomic uint64_t putter; /* cr_id of the strand that put last; under `put`, a hint to others */
   _Atomic uint64_t tail;   /* segment *; under `put` */
   _Atomic uint64_t spare;  /* segment *, linked by next; under `put` */
   char apart2[64];

@@ -328,10 +328,6 @@ static void destroy(cr_object *o) {
   if (atomic_load(&l->doomed)) destroy_ring(&l->doomed, atomic_load(&l->doomed_count));
 }
 
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  cr_lock_abandon(&((cr_list *)o)->lock.object, dead, aux);
-}
-
 static void visit_ring(ring *r, uint64_t count, cr_visit *visit) {
   if (!r) return;
   view v = view_of(r, count);
@@ -345,5 +341,4 @@ static void visit(cr_object *o, cr_visit *v) {
   visit_ring(ring_at(&l->doomed), atomic_load(&l->doomed_count), v);
 }
 
-const cr_type cr_list_type = {
-    .name = "list", .destroy = destroy, .abandon = abandon, .visit = visit};
+const cr_type cr_list_type = {.name = "list", .destroy = destroy, .visit = visit};

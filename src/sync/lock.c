@@ -10,8 +10,18 @@
 ** competes with whoever runs already.  Handing over would be fair, but would
 ** make every contended section as slow as a switch between two strands.
 **
-** If the holder dies, the next acquire succeeds with EOWNERDEAD, once: what the
+** If the holder dies or ends, the next acquire succeeds with EOWNERDEAD, once: what the
 ** lock protects may be half changed, and only the caller knows how to look.
+**
+** Each strand chains the locks that it has, whatever object they are in:
+**
+**   strand->locks -> lock -> lock    linked by `next`, which is the holder's
+**   strand->locking                  the one that it is taking or giving up just now, from
+**                                    before the word changes until it is chained, or
+**                                    sleepers are woken
+**
+** The holder is the strand and not a handle: a lock whose handle became garbage stays
+** held, and the strand keeps its reference to it until it gives it up (owes).
 */
 #include <stdio.h>
 
@@ -19,8 +29,8 @@
 
 #define HOLDER_SHIFT 8
 
-static uint32_t owned_by(const cr_strand *s) { return (s->index + 1) << HOLDER_SHIFT; }
-static uint32_t holder_of(uint32_t word) { return word & ~(uint32_t)CR_LOCK_ABANDONED; }
+static uint64_t owned_by(const cr_strand *s) { return cr_id_of(s) << HOLDER_SHIFT; }
+static uint64_t holder_of(uint64_t word) { return word & ~(uint64_t)CR_LOCK_ABANDONED; }
 
 cr_lock *cr_lock_new(bool recursive) {
   cr_lock *l = cr_object_new(CR_LOCK, sizeof *l);
@@ -28,17 +38,73 @@ cr_lock *cr_lock_new(bool recursive) {
   return l;
 }
 
+/* ------------------------------------------------------------------- the chain */
+
+static cr_lock *lock_at(const _Atomic uint64_t *word) {
+  return (cr_lock *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void point(_Atomic uint64_t *word, const cr_lock *l) {
+  atomic_store_explicit(word, (uint64_t)(uintptr_t)l, memory_order_relaxed);
+  atomic_signal_fence(memory_order_seq_cst); /* as in debts.h: a kill must find it in order */
+}
+
+static void chain(cr_strand *me, cr_lock *l) {
+  atomic_store_explicit(&l->next, atomic_load_explicit(&me->locks, memory_order_relaxed),
+                        memory_order_relaxed);
+  atomic_signal_fence(memory_order_seq_cst);
+  point(&me->locks, l);
+  point(&me->locking, NULL);
+}
+
+/* One store, if it is in the chain; mostly it is the first. */
+static void unchain(cr_strand *s, const cr_lock *l) {
+  _Atomic uint64_t *at = &s->locks;
+  while (lock_at(at) && lock_at(at) != l) at = &lock_at(at)->next;
+  if (lock_at(at)) point(at, lock_at(&l->next));
+}
+
+/* Of a dead strand.  As long as its id is in the word, the lock's `next` is right and it
+** may be in the chain; once that is another's, it is not, and only sleepers may be left to
+** wake.  So this can be cut off anywhere and begun again. */
+static void give_up(cr_strand *dead, cr_lock *l) {
+  if (holder_of(atomic_load(&l->word)) == owned_by(dead)) {
+    unchain(dead, l);
+    l->depth = 0;
+    atomic_store(&l->word, CR_LOCK_ABANDONED);
+  }
+  cr_gate_wake_again(&l->freed);
+}
+
+void cr_locks_pay(cr_strand *dead, _Atomic uint64_t *note) {
+  (void)note;
+  for (;;) {
+    if (!lock_at(&dead->locking)) point(&dead->locking, lock_at(&dead->locks));
+    if (!lock_at(&dead->locking)) return;
+    give_up(dead, lock_at(&dead->locking));
+    point(&dead->locking, NULL);
+  }
+}
+
+/* ------------------------------------------------------------------- the word */
+
 /* Free: takes it.  The exchange acquires what the last release published. */
 static int attempt(void *arg) {
   cr_lock *l = arg;
-  uint32_t word = atomic_load(&l->word);
-  while (holder_of(word) == 0) {
-    if (!atomic_compare_exchange_weak(&l->word, &word, owned_by(cr_me))) continue;
-    l->depth = 1;
-    l->line = 0;
-    return word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
-  }
-  return EAGAIN;
+  cr_strand *me = cr_me;
+  uint64_t word = atomic_load(&l->word);
+  if (holder_of(word) != 0) return EAGAIN;
+  point(&me->locking, l);
+  while (!atomic_compare_exchange_weak(&l->word, &word, owned_by(me)))
+    if (holder_of(word) != 0) {
+      point(&me->locking, NULL);
+      return EAGAIN;
+    }
+  (void)cr_fault("lock");
+  l->depth = 1;
+  l->line = 0;
+  chain(me, l);
+  return word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
 }
 
 /* The caller holds it already.  With a deadline it waits like anybody else: it
@@ -62,15 +128,26 @@ int cr_lock_acquire(cr_lock *l, cr_time deadline) {
 /* Only the holder writes depth, and until the exchange that is the caller.  If
 ** it dies before the exchange, the lock is abandoned; after it, it is free and
 ** the burial wakes the sleepers. */
+static void open_lock(cr_strand *me, cr_lock *l) {
+  l->depth = 0;
+  point(&me->locking, l);
+  unchain(me, l);
+  (void)cr_fault("lock");
+  atomic_exchange(&l->word, 0);
+  (void)cr_fault("lock");
+  cr_gate_wake(&l->freed, 1);
+  point(&me->locking, NULL);
+}
+
 int cr_lock_release(cr_lock *l) {
+  cr_strand *me = cr_me;
   if (!cr_lock_mine(l)) return EPERM;
   if (l->depth > 1) {
     l->depth--;
     return 0;
   }
-  l->depth = 0;
-  atomic_exchange(&l->word, 0);
-  cr_gate_wake(&l->freed, 1);
+  open_lock(me, l);
+  if (me->kept > 0) cr_object_settled();
   return 0;
 }
 
@@ -78,15 +155,28 @@ bool cr_lock_held(const cr_lock *l) {
   return holder_of(atomic_load_explicit(&l->word, memory_order_relaxed)) != 0;
 }
 
-/* Another strand's index never looks like ours, and ours is only written by us,
+/* Another strand's id never looks like ours, and ours is only written by us,
 ** so a relaxed look is exact. */
 bool cr_lock_mine(const cr_lock *l) {
   return atomic_load_explicit(&l->word, memory_order_relaxed) == owned_by(cr_me);
 }
 
-cr_strand *cr_lock_holder(const cr_lock *l) {
-  uint32_t holder = holder_of(atomic_load(&l->word)) >> HOLDER_SHIFT;
-  return holder ? &cr_strands[holder - 1] : NULL;
+cr_id cr_lock_owner(const cr_lock *l) { return atomic_load(&l->word) >> HOLDER_SHIFT; }
+cr_strand *cr_lock_holder(const cr_lock *l) { return cr_strand_named(cr_lock_owner(l)); }
+
+/* A lock that was given up since we read its address is not followed: its `next` is
+** another holder's, or the memory another object's. */
+static const cr_lock *followed(const cr_strand *s, const _Atomic uint64_t *word) {
+  const cr_lock *l = lock_at(word);
+  uintptr_t offset = (uintptr_t)l - (uintptr_t)cr_arena_base();
+  if (offset >= cr_arena_size() - sizeof *l || offset % _Alignof(cr_lock) != 0) return NULL;
+  return holder_of(atomic_load(&l->word)) == owned_by(s) ? l : NULL;
+}
+
+const cr_lock *cr_lock_next(const cr_strand *s, const cr_lock *l) {
+  do l = followed(s, l ? &l->next : &s->locks);
+  while (l && l->object.serial == 0);
+  return l;
 }
 
 const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHERE_MAX]) {
@@ -96,22 +186,16 @@ const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHE
   return text;
 }
 
-/* One store opens the lock.  A second call, from a burial begun again, finds it
-** open or somebody else's; it wakes once more, since the first may not have. */
-void cr_lock_abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+/* With nobody else to take it, it is given up with its strand's last reference. */
+bool cr_lock_owed(cr_lock *l, bool alone) {
+  if (!cr_lock_mine(l)) return false;
+  if (alone) open_lock(cr_me, l);
+  return !alone;
+}
+
+static bool owes(cr_object *o, const _Atomic uint64_t *aux, bool alone) {
   (void)aux;
-  cr_lock *l = (cr_lock *)o;
-  if (atomic_load(&l->word) == owned_by(dead)) {
-    l->depth = 0;
-    atomic_store(&l->word, CR_LOCK_ABANDONED);
-  }
-  cr_gate_wake(&l->freed, 1);
+  return cr_lock_owed((cr_lock *)o, alone);
 }
 
-/* Whoever drops the handle of a lock that it holds can never release it. */
-static void let_go(cr_object *o, _Atomic uint64_t *aux) {
-  cr_lock *l = (cr_lock *)o;
-  if (cr_lock_mine(l) && !atomic_load(&l->shared)) cr_lock_abandon(o, cr_me, aux);
-}
-
-const cr_type cr_lock_type = {.name = "lock", .abandon = cr_lock_abandon, .let_go = let_go};
+const cr_type cr_lock_type = {.name = "lock", .owes = owes};

@@ -40,11 +40,7 @@ int cr_pipe_new(bool duplex, cr_pipe **a, cr_pipe **b) {
 bool cr_pipe_readable(const cr_pipe *p) { return queue_of(&p->in) != NULL; }
 bool cr_pipe_writable(const cr_pipe *p) { return queue_of(&p->out) != NULL; }
 
-int cr_pipe_send(cr_pipe *p, const cr_value *v) {
-  int r = cr_queue_put(queue_of(&p->out), v, 0, 0);
-  if (r == 0) cr_object_changed(&p->object);
-  return r;
-}
+int cr_pipe_send(cr_pipe *p, const cr_value *v) { return cr_queue_put(queue_of(&p->out), v, 0, 0); }
 
 int cr_pipe_recv(cr_pipe *p, cr_value *v, cr_time deadline) {
   return cr_queue_get(queue_of(&p->in), v, deadline);

@@ -148,13 +148,16 @@ static uint64_t put_all(cr_queue *q, const cr_value *v, double priority, uint64_
 }
 
 static uint64_t put_latched(cr_queue *q, const cr_value *v, double priority, uint64_t n, int *r) {
+  cr_owe(CR_OWE_NEWS, q);
   cr_latch_take(&q->put_latch);
-  atomic_store_explicit(&q->putter, cr_me->index, memory_order_relaxed);
+  atomic_store_explicit(&q->putter, cr_id_of(cr_me), memory_order_relaxed);
   uint64_t k = put_all(q, v, priority, n, r);
   cr_latch_drop(&q->put_latch);
-  if (k == 0) return 0;
-  cr_gate_wake(&q->filled, k < CR_ALL ? (int)k : CR_ALL);
-  cr_object_changed(&q->object);
+  if (k > 0) {
+    cr_gate_wake(&q->filled, k < CR_ALL ? (int)k : CR_ALL);
+    cr_object_changed(&q->object);
+  }
+  cr_strike(CR_OWE_NEWS, q);
   return k;
 }
 
@@ -176,10 +179,12 @@ int cr_queue_put(cr_queue *q, const cr_value *v, double priority, cr_time deadli
   request a = {.queue = q, .in = v, .priority = priority};
   int r = attempt_put(&a);
   if (r != EAGAIN) return r;
+  cr_owe(CR_OWE_WAKE, &q->emptied);
   r = cr_wait(CR_ON_PUT, q, &q->emptied, deadline, attempt_put, &a);
   /* A getter's wake-up came to us alone; there may be room for more.  A closing
   ** that came while we were on our way found the gate unarmed: we pass it on. */
   if (r == 0 && (cr_queue_size(q) < q->maxsize || cr_queue_closed(q))) cr_gate_wake(&q->emptied, 1);
+  cr_strike(CR_OWE_WAKE, &q->emptied);
   return r;
 }
 
@@ -273,7 +278,7 @@ static uint64_t available(cr_queue *q, uint64_t n) {
   if (q->put_seen - got < n) {
     q->put_seen = atomic_load(&q->put);
     uint64_t there = q->put_seen - got;
-    bool ours = load(&q->putter) == cr_me->index; /* while we pause, nobody would put */
+    bool ours = load(&q->putter) == cr_id_of(cr_me); /* while we pause, nobody would put */
     set_near(q, there > 0 && there < FEW && !ours ? q->put_seen : NOT_NEAR);
   }
   return q->put_seen - got < n ? q->put_seen - got : n;
@@ -303,16 +308,19 @@ uint64_t queue_take(cr_queue *q, cr_value *v, uint64_t n, int *r) {
 /* The closing is read before the emptiness: after CLOSED nothing comes in, so
 ** what was empty then remains so. */
 static uint64_t get_latched(cr_queue *q, cr_value *v, uint64_t n, int *r) {
+  bool bounded = q->maxsize != UINT64_MAX;
+  if (bounded) cr_owe(CR_OWE_WAKE, &q->emptied);
   cr_latch_take(getters(q));
   uint64_t closed = atomic_load(&q->closed);
   uint64_t k = closed == DROPPED ? 0 : queue_take(q, v, n, r);
   cr_latch_drop(getters(q));
   if (k > 0) {
     *r = 0;
-    if (q->maxsize != UINT64_MAX) cr_gate_wake(&q->emptied, k < CR_ALL ? (int)k : CR_ALL);
+    if (bounded) cr_gate_wake(&q->emptied, k < CR_ALL ? (int)k : CR_ALL);
   } else if (closed == DROPPED || *r == 0) {
     *r = closed ? ESHUTDOWN : EAGAIN;
   }
+  if (bounded) cr_strike(CR_OWE_WAKE, &q->emptied);
   return k;
 }
 
@@ -328,10 +336,12 @@ int cr_queue_get(cr_queue *q, cr_value *v, cr_time deadline) {
   let_gather(q);
   int r = attempt_get(&a);
   if (r != EAGAIN) return r;
+  cr_owe(CR_OWE_WAKE, &q->filled);
   r = cr_wait(CR_ON_GET, q, &q->filled, deadline, attempt_get, &a);
   set_near(q, NOT_NEAR); /* the putter is the slower one, or we answer each other */
   /* A burst of items wakes one of us after the other, and so does a closing. */
   if (r == 0 && (cr_queue_size(q) > 0 || cr_queue_closed(q))) cr_gate_wake(&q->filled, 1);
+  cr_strike(CR_OWE_WAKE, &q->filled);
   return r;
 }
 
@@ -352,8 +362,10 @@ static int attempt_poll(void *arg) {
 int cr_queue_poll(cr_queue *q, cr_time deadline) {
   int r = attempt_poll(q);
   if (r != EAGAIN) return r;
+  cr_owe(CR_OWE_WAKE, &q->filled);
   r = cr_wait(CR_ON_GET, q, &q->filled, deadline, attempt_poll, q);
   if (r == 0) cr_gate_wake(&q->filled, 1);
+  cr_strike(CR_OWE_WAKE, &q->filled);
   return r;
 }
 

@@ -2,11 +2,18 @@
 /*
 ** semaphore: a number of permits.
 **
-** Permits belong to nobody: any strand may release what another acquired.  Yet
-** each strand's own word counts what it has out, and changes in the same redo
-** log as the value, so that the permits of a killed strand go back.  A strand
-** that ends by itself keeps to what it said: acquiring for good is a way to use
-** a semaphore as a counter of events.
+** Any strand may release, whether it has acquired or not.  That serves two uses, of which
+** a semaphore learns by itself which one it is for:
+**
+**   seats    whoever releases has acquired before.  A strand owes the permits that it has
+**            out, and they go back when it ends, however it ends
+**   events   some strand has released a permit that it did not have.  From then on permits
+**            are what others have given, not what is lent: acquiring is for good, and
+**            nothing goes back
+**
+** While it is of seats, value + all that strands have out is what it was made with; so
+** what goes back can never be more than was taken.  What a strand has out is in its own
+** word for the object (cr_hold.aux), which changes in the same redo log as the value.
 */
 #include "sync/sync.h"
 
@@ -27,7 +34,8 @@ static int take(cr_semaphore *s, cr_hold *mine) {
   uint64_t value = atomic_load_explicit(&s->value, memory_order_relaxed);
   if (value == 0) return EAGAIN;
   cr_redo(&s->value, value - 1);
-  cr_redo(&mine->aux, atomic_load_explicit(&mine->aux, memory_order_relaxed) + 1);
+  if (!atomic_load_explicit(&s->events, memory_order_relaxed))
+    cr_redo(&mine->aux, atomic_load_explicit(&mine->aux, memory_order_relaxed) + 1);
   cr_redo_commit();
   return 0;
 }
@@ -46,9 +54,11 @@ int cr_semaphore_acquire(cr_semaphore *s, cr_hold *mine, cr_time deadline) {
   request q = {s, mine};
   int r = attempt(&q);
   if (r != EAGAIN) return r;
+  cr_owe(CR_OWE_WAKE, &s->available);
   r = cr_wait(CR_ON_SEMAPHORE, s, &s->available, deadline, attempt, &q);
   /* The wake-up came for one; if there is more, so does the next. */
   if (r == 0 && atomic_load(&s->value) > 0) cr_gate_wake(&s->available, 1);
+  cr_strike(CR_OWE_WAKE, &s->available);
   return r;
 }
 
@@ -59,35 +69,49 @@ static int give(cr_semaphore *s, _Atomic uint64_t *aux, uint64_t n) {
   if (n > s->bound - value) return EOVERFLOW;
   cr_redo(&s->value, value + n);
   cr_redo(aux, out > n ? out - n : 0);
+  if (n > out) cr_redo(&s->events, 1);
   cr_redo_commit();
   return 0;
 }
 
-static void wake(cr_semaphore *s, uint64_t n) {
-  cr_gate_wake(&s->available, n < CR_ALL ? (int)n : CR_ALL);
-  cr_object_changed(&s->object);
+static void tell(cr_object *o) {
+  cr_gate_wake(&((cr_semaphore *)o)->available, CR_ALL);
+  cr_object_changed(o);
 }
 
 int cr_semaphore_release(cr_semaphore *s, cr_hold *mine, uint64_t n) {
+  cr_owe(CR_OWE_NEWS, s);
   cr_latch_take(&s->object.latch);
   int r = give(s, &mine->aux, n);
   cr_latch_drop(&s->object.latch);
-  if (r == 0) wake(s, n);
+  if (r == 0) {
+    cr_gate_wake(&s->available, n < CR_ALL ? (int)n : CR_ALL);
+    cr_object_changed(&s->object);
+  }
+  cr_strike(CR_OWE_NEWS, s);
+  if (cr_me->kept > 0) cr_object_settled();
   return r;
 }
 
-/* Others may have released for the dead strand, so that not all of its permits
-** fit under the bound. */
-static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
-  cr_semaphore *s = (cr_semaphore *)o;
-  if (dead == cr_me) return;
-  cr_latch_take(&o->latch);
-  uint64_t out = atomic_load(aux), room = s->bound - atomic_load(&s->value);
-  uint64_t n = out < room ? out : room;
-  if (n > 0) give(s, aux, n);
-  atomic_store(aux, 0);
-  cr_latch_drop(&o->latch);
-  wake(s, CR_ALL);
+static bool has_seats(cr_semaphore *s, const _Atomic uint64_t *aux) {
+  return atomic_load(&s->events) == 0 && atomic_load((_Atomic uint64_t *)aux) > 0;
 }
 
-const cr_type cr_semaphore_type = {.name = "semaphore", .abandon = abandon};
+static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
+  cr_semaphore *s = (cr_semaphore *)o;
+  (void)dead;
+  cr_owe(CR_OWE_NEWS, s);
+  cr_latch_take(&o->latch);
+  bool some = has_seats(s, aux);
+  if (some) give(s, aux, atomic_load(aux));
+  cr_latch_drop(&o->latch);
+  if (some) tell(o);
+  cr_strike(CR_OWE_NEWS, s);
+}
+
+static bool owes(cr_object *o, const _Atomic uint64_t *aux, bool alone) {
+  return !alone && has_seats((cr_semaphore *)o, aux);
+}
+
+const cr_type cr_semaphore_type = {
+    .name = "semaphore", .tell = tell, .abandon = abandon, .owes = owes};

@@ -118,4 +118,5 @@ void cr_sync_register(void) {
   cr_type_register(CR_ARRAY, &cr_array_type);
   cr_type_register(CR_LIST, &cr_list_type);
   cr_type_register(CR_DICT, &cr_dict_type);
+  cr_payer_register(CR_OWE_LOCKS, cr_locks_pay);
 }

@@ -32,7 +32,7 @@ int cr_sleep(cr_time until);
 
 /* --------------------------------------------------------------------- lock */
 
-/* word: holder's strand index + 1 in bits 8.., and CR_LOCK_ABANDONED from the
+/* word: the holder's cr_id in bits 8.., and CR_LOCK_ABANDONED from the
 ** holder's death until the next acquire.  All transitions are one atomic
 ** operation on the word, so a lock is never half taken. */
 #define CR_LOCK_ABANDONED 1u
@@ -41,12 +41,12 @@ typedef struct cr_lock {
   cr_object object;
   /* What changes hands with the lock is in one line of the cache: blocks begin 16
   ** bytes behind a multiple of 32. */
-  _Alignas(16) _Atomic uint32_t word;
+  _Alignas(16) _Atomic uint64_t word;
   cr_gate freed;
-  uint32_t recursive;      /* r/o */
-  _Atomic uint32_t shared; /* a condition uses it: it can be released without its own handle */
-  uint32_t depth;          /* the holder's */
-  /* The holder's: where it took the lock; line 0, which acquire sets, is unknown.
+  uint32_t recursive;    /* r/o */
+  _Atomic uint64_t next; /* the holder's next lock (lock.c); the holder's, as is what follows */
+  uint32_t depth;
+  /* Where it took the lock; line 0, which acquire sets, is unknown.
   ** The binding fills it in, as raw as Lua has it: whoever reports makes the text. */
   int32_t line;
   char source[CR_SOURCE_MAX];
@@ -61,7 +61,12 @@ int cr_lock_acquire(cr_lock *l, cr_time deadline);
 int cr_lock_release(cr_lock *l); /* EPERM: the caller does not hold it */
 bool cr_lock_held(const cr_lock *l);
 bool cr_lock_mine(const cr_lock *l);
+cr_id cr_lock_owner(const cr_lock *l);       /* 0 when free; a hint */
 cr_strand *cr_lock_holder(const cr_lock *l); /* NULL when free; a hint */
+
+/* The lock that a strand has after `l`, NULL: the first; NULL: that was the last.  It may
+** run meanwhile: then some may be missed.  Those inside other objects are passed over. */
+const cr_lock *cr_lock_next(const cr_strand *s, const cr_lock *l);
 
 /* " since script.lua:12" with `before` being " since ", for reports; "" if unknown. */
 const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHERE_MAX]);
@@ -70,7 +75,7 @@ const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHE
 
 /*
 ** A condition is used with a lock that the caller holds.  A waiting strand is
-** found by its own record (waits_for, waits_ticket): notify picks those who
+** found by its own record (listens, ticket): notify picks those who
 ** have waited longest, so exactly n of those who wait now are woken, and
 ** nothing has to be repaired when a waiter dies.
 **
@@ -84,7 +89,7 @@ const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHE
 typedef struct cr_condition {
   cr_object object;
   _Atomic uint64_t lock;     /* the cr_lock, owned reference; r/o */
-  _Atomic uint32_t clock;    /* ticket of the last waiter; under the lock */
+  _Atomic uint64_t clock;    /* number of the last waiter; under the lock */
   _Atomic uint32_t notified; /* counts the times that some were notified */
 } cr_condition;
 
@@ -102,12 +107,13 @@ void cr_condition_pass_on(cr_condition *c); /* one that was notified could not t
 /* ---------------------------------------------------------------- semaphore */
 
 /* Each strand's own word for the object (cr_hold.aux) counts the permits it has
-** out, so a dead strand's permits go back. */
+** out, so they go back when it ends, unless the semaphore counts events. */
 typedef struct cr_semaphore {
   cr_object object;
   cr_gate available;
-  _Atomic uint64_t value; /* permits; under the latch, read by anyone */
-  uint64_t bound;         /* greatest value, UINT64_MAX: none; r/o */
+  _Atomic uint64_t value;  /* permits; under the latch, read by anyone */
+  _Atomic uint64_t events; /* 1: somebody has released what he had not acquired; as value */
+  uint64_t bound;          /* greatest value, INT64_MAX: none; r/o */
 } cr_semaphore;
 
 cr_semaphore *cr_semaphore_new(uint64_t value, bool bounded);
@@ -135,19 +141,19 @@ int cr_event_wait(cr_event *e, cr_time deadline);
 /*
 ** A round: strands arrive until `parties` are there; the last one runs the
 ** action (in the binding) and then opens the next round.  A strand that times
-** out, is interrupted for good, or dies while it waits breaks the barrier.
+** out or is interrupted for good before all are there, or dies, breaks the barrier.
+** A round ends in the same way for all who were in it.
 */
+#define CR_BARRIER_ROUNDS 16
 typedef struct cr_barrier {
   cr_object object;
   cr_gate turned;   /* changes when a round ends, breaks or is reset */
   uint64_t parties; /* r/o */
   _Atomic uint64_t
       state; /* round << 32 | broken << 31 | arrived; under the latch, read by anyone */
-  _Atomic uint64_t
-      leader; /* index + 1 of the last one to arrive, until it turns; under the latch */
-  _Atomic uint64_t failed; /* bit (round mod 64): it did not complete; under the latch, read by
-                           ** anyone.  A strand that wakes up late learns from it how its round
-                           ** ended; 64 rounds late is not provided for. */
+  _Atomic uint64_t failed; /* bit (round mod CR_BARRIER_ROUNDS): it did not complete; under the
+                           ** latch, read by anyone */
+  _Atomic uint64_t inside[CR_BARRIER_ROUNDS]; /* strands that have not seen its end; likewise */
 } cr_barrier;
 
 cr_barrier *cr_barrier_new(uint32_t parties);
@@ -155,11 +161,15 @@ cr_barrier *cr_barrier_new(uint32_t parties);
 ** 0: not the last, park; EALREADY: the last one: run the action, then
 ** cr_barrier_turn; EPIPE: broken; EINTR: a strand beyond `parties` came while
 ** the last one runs the action, and has notices: call again. */
-int cr_barrier_arrive(cr_barrier *b, uint32_t *round, uint32_t *index);
+int cr_barrier_arrive(cr_barrier *b, cr_hold *mine, uint32_t *round, uint32_t *index);
 /* 0: the round is complete; EPIPE: it broke; ETIMEDOUT (and the barrier is
-** broken now); EINTR: call again. */
-int cr_barrier_park(cr_barrier *b, uint32_t round, cr_time deadline);
-void cr_barrier_turn(cr_barrier *b, uint32_t round); /* the last one lets all go */
+** broken now); EINTR: call again, with the same deadline. */
+int cr_barrier_park(cr_barrier *b, cr_hold *mine, uint32_t round, cr_time deadline);
+int cr_barrier_turn(cr_barrier *b, cr_hold *mine,
+                    uint32_t round); /* the last one lets all go; EPIPE: it broke */
+/* In place of parking or turning, before an error: breaks the round; who is not its leader
+** does not if all are there. */
+void cr_barrier_leave(cr_barrier *b, cr_hold *mine, uint32_t round, bool leader);
 void cr_barrier_abort(cr_barrier *b);
 void cr_barrier_reset(cr_barrier *b);
 uint32_t cr_barrier_waiting(const cr_barrier *b);
@@ -236,7 +246,7 @@ typedef struct cr_future {
   cr_gate settled;
   _Atomic uint32_t flags;     /* CR_FUTURE_* */
   _Atomic uint64_t state;     /* under the latch, read by anyone */
-  _Atomic uint64_t runner;    /* index + 1 of the strand that computes it; under the latch */
+  _Atomic uint64_t runner;    /* cr_id of the strand that computes it; under the latch */
   _Atomic uint64_t callbacks; /* bit (strand index mod 64) to post CR_CALLBACKS to; set under the
                               ** latch before the final state, taken after it */
   cr_value result;            /* r/o after a final state */
@@ -355,8 +365,11 @@ void cr_value_take_out(cr_value *slot, cr_value *to);
 /* Reports what a field owns, for a type's visit. */
 void cr_value_visit(const cr_value *v, cr_visit *visit);
 
-/* What a lock's type does for a dead strand, for the locks inside lists and dicts. */
-void cr_lock_abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux);
+/* Gives up all locks of a dead strand (CR_OWE_LOCKS). */
+void cr_locks_pay(cr_strand *dead, _Atomic uint64_t *note);
+
+/* cr_type.owes for the lock that belongs to an object. */
+bool cr_lock_owed(cr_lock *l, bool alone);
 
 /* The ordered chain of LIFO and priority queues.  Every function is called under
 ** the latch that guards the chain.  `count` is the word that grows by one in the

@@ -73,7 +73,7 @@ static void initialize(lua_State *L, cr_pool *p) {
 /* An interruption that was meant for the task before is stale, one that is meant
 ** for this task can be told by its flag. */
 static void forget_interrupt(const cr_future *f) {
-  atomic_fetch_and(&cr_me->notices, ~(uint32_t)CR_INTERRUPT);
+  cr_notice_take(CR_INTERRUPT);
   if (f && (atomic_load(&((cr_future *)f)->flags) & CR_FUTURE_STOP)) cr_post(cr_me, CR_INTERRUPT);
 }
 

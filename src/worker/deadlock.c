@@ -48,11 +48,10 @@ static const char *const hints[] = {
 static cr_strand *waits_on(cr_strand *s) {
   const void *o = atomic_load(&s->waits_for);
   enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
-  uint64_t index = CR_STRANDS;
   if (what == CR_ON_LOCK && o) return cr_lock_holder(o);
-  if (what == CR_ON_WORKER && o) index = atomic_load(&((cr_worker *)o)->strand);
-  if (what == CR_ON_FUTURE && o) index = atomic_load(&((cr_future *)o)->runner) - 1;
-  return index < CR_STRANDS ? &cr_strands[index] : NULL;
+  if (what == CR_ON_WORKER && o) return cr_strand_named(atomic_load(&((cr_worker *)o)->strand));
+  if (what == CR_ON_FUTURE && o) return cr_strand_named(atomic_load(&((cr_future *)o)->runner));
+  return NULL;
 }
 
 #define CHAIN 16 /* strands of a chain that are named */
@@ -228,12 +227,12 @@ static void check(picture *first, picture *second) {
 
 static void look_for_deadlock(void) {
   cr_root *root = cr_arena_root();
-  uint32_t nobody = 0;
+  cr_id nobody = 0;
   zygote_look();     /* the dead whom nobody buries wake nobody */
   cr_arena_settle(); /* a strand that waits for long has time for it */
   if (atomic_load(&root->on_deadlock) == CR_DEADLOCK_OFF) return;
   if (cr_clock() < atomic_load(&root->all_well)) return;
-  if (!atomic_compare_exchange_strong(&root->checker, &nobody, cr_me->index + 1)) return;
+  if (!atomic_compare_exchange_strong(&root->checker, &nobody, cr_id_of(cr_me))) return;
   picture *room = calloc(2, sizeof *room);
   if (room) check(&room[0], &room[1]);
   if (room) stuck_forget(&room[0]), stuck_forget(&room[1]);
@@ -244,6 +243,6 @@ static void look_for_deadlock(void) {
 void deadlock_watch(void) { cr_lent.check_wait = look_for_deadlock; }
 
 void deadlock_bury(const cr_strand *dead) {
-  uint32_t checker = dead->index + 1;
+  cr_id checker = cr_id_of(dead);
   atomic_compare_exchange_strong(&cr_arena_root()->checker, &checker, 0);
 }

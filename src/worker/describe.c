@@ -102,26 +102,17 @@ static void put_seconds(text *t, cr_time since) {
 
 #define MOST_LOCKS 16 /* of one strand that are named */
 
-typedef struct locks {
-  text *t;
-  const cr_strand *holder;
-  int n;
-} locks;
-
-static void put_lock(void *arg, cr_object *o, uint64_t aux) {
-  locks *all = arg;
-  const cr_lock *l = (const cr_lock *)o;
+static void put_lock(text *t, const cr_lock *l) {
   char taken[CR_WHERE_MAX];
-  (void)aux;
-  if (o->type != CR_LOCK || cr_lock_holder(l) != all->holder || ++all->n > MOST_LOCKS) return;
-  text_put(all->t, "    holds lock %lu%s\n", (unsigned long)o->serial,
+  text_put(t, "    holds lock %lu%s\n", (unsigned long)l->object.serial,
            cr_lock_where(l, ", taken at ", taken));
 }
 
-static void put_locks(text *t, cr_strand *s) {
-  locks all = {t, s, 0};
-  (void)cr_holdings_each(s, put_lock, &all);
-  if (all.n > MOST_LOCKS) text_put(t, "    holds %d more locks\n", all.n - MOST_LOCKS);
+static void put_locks(text *t, const cr_strand *s) {
+  const cr_lock *l = NULL;
+  int n = 0;
+  while ((l = cr_lock_next(s, l)) && n++ < MOST_LOCKS) put_lock(t, l);
+  if (l) text_put(t, "    holds more locks\n");
 }
 
 /* --------------------------------------------------------------------- strands */

@@ -14,7 +14,7 @@ void signals_thread(void);                     /* thread.c: SIGURG in place for 
 
 /* What the zygote reads from its socket: start the worker of this strand. */
 typedef struct request {
-  uint32_t strand, generation;
+  cr_id strand;
 } request;
 
 /* The descriptors that every worker process inherits from the zygote. */
@@ -34,7 +34,7 @@ void process_forget(void);
 bool zygote_look(void);
 
 /* loss.c: the same for who waits for a latch: opens those of the dead, and no more. */
-void zygote_open_latches(void);
+void zygote_open_latches(cr_latch *l);
 
 /* loss.c: waits, for a short time at most, until a process that has been killed is gone,
 ** whoever its parent is. */
@@ -73,8 +73,9 @@ typedef struct suspect {
     LIVES,
     STUCK
   } is;
-  uint32_t generation, wait; /* whose record it is, and in which of its waits it sleeps */
-  size_t from, to;           /* its holdings; of the stuck */
+  cr_id id;        /* whose record it is */
+  uint32_t wait;   /* in which of its waits it sleeps */
+  size_t from, to; /* its holdings; of the stuck */
 } suspect;
 typedef struct picture {
   suspect all[CR_STRANDS]; /* by the index of the strand */

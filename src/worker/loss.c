@@ -69,7 +69,7 @@ static void add(pids *p, int pid) {
 static void collect(pids *p) {
   p->count = 0;
   for (uint32_t i = 0; i < cr_strands_top(); i++)
-    if (cr_strand_state(&cr_strands[i]) != CR_FREE) add(p, atomic_load(&cr_strands[i].pid));
+    if (cr_strand_exists(&cr_strands[i])) add(p, atomic_load(&cr_strands[i].pid));
   for (int i = 0; i < CR_SPARES; i++) add(p, spare_pid(i));
 }
 
@@ -135,7 +135,8 @@ bool zygote_look(void) {
 }
 
 /* What main does while it waits for a latch; takes no latch and no memory. */
-void zygote_open_latches(void) {
+void zygote_open_latches(cr_latch *l) {
+  (void)l;
   int keeper = atomic_load(&cr_arena_root()->keeper_pid);
   pids dead;
   if (!zygote_is_mine() || !is_dead(keeper) || !claim(keeper)) return;

@@ -178,7 +178,7 @@ void cr_zygote_end(void) {
 /* ------------------------------------------------------------------- workers */
 
 static int ask(const cr_strand *s) {
-  request r = {s->index, s->generation};
+  request r = {cr_id_of(s)};
   ssize_t n;
   while ((n = send(zygote_socket, &r, sizeof r, MSG_NOSIGNAL)) < 0 && errno == EINTR) {}
   return n == sizeof r ? 0 : errno == EPIPE || errno == ECONNRESET ? ECHILD : errno;

@@ -12,7 +12,8 @@
 
 static bool is_other(const cr_strand *s) {
   enum cr_strand_state state = cr_strand_state(s);
-  return s != cr_me && s->kind != CR_KEEPER && (state == CR_RUNNING || state == CR_BORN);
+  if (state != CR_RUNNING && state != CR_BORN) return false;
+  return s != cr_me && s->kind != CR_KEEPER;
 }
 
 void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg) {
@@ -24,8 +25,7 @@ void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg) {
 /* Those the calling strand answers for.  A record on its way out (DYING) counts:
 ** it is gone in a moment, and then nothing of it is left. */
 static bool is_mine(const cr_strand *s) {
-  enum cr_strand_state state = cr_strand_state(s);
-  if (s == cr_me || s->kind == CR_KEEPER || state == CR_FREE) return false;
+  if (!cr_strand_exists(s) || s == cr_me || s->kind == CR_KEEPER) return false;
   return cr_me->kind == CR_MAIN || atomic_load(&((cr_strand *)s)->pid) == atomic_load(&cr_me->pid);
 }
 

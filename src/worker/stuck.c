@@ -75,13 +75,13 @@ static bool sleeps_for_ever(cr_strand *s) {
   enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
   return atomic_load(&s->asleep) && what != CR_NOTHING && what != CR_ON_SLEEP &&
          what != CR_ON_START && atomic_load(&s->waits_until) == CR_FOREVER &&
-         atomic_load(&s->notices) == 0 && atomic_load(&s->bell) == atomic_load(&s->seen_bell) &&
+         cr_notices_of(s) == 0 && atomic_load(&s->bell) == atomic_load(&s->seen_bell) &&
          (!gate || peek32(&gate->word) == atomic_load(&s->seen));
 }
 
 static bool in_same_sleep(const suspect *x, cr_strand *s) {
-  return cr_strand_state(s) == CR_RUNNING && atomic_load(&s->generation) == x->generation &&
-         sleeps_for_ever(s) && atomic_load(&s->waits_number) == x->wait;
+  return cr_strand_state(s) == CR_RUNNING && cr_id_of(s) == x->id && sleeps_for_ever(s) &&
+         atomic_load(&s->waits_number) == x->wait;
 }
 
 /* False while somebody is born or buried: ask again later. */
@@ -95,7 +95,7 @@ static bool look(picture *q) {
     *x = (suspect){.is = GONE};
     if (state == CR_FREE || s->kind == CR_KEEPER) continue;
     if (state != CR_RUNNING) return false;
-    x->generation = atomic_load(&s->generation);
+    x->id = cr_id_of(s);
     x->wait = atomic_load(&s->waits_number);
     x->is = sleeps_for_ever(s) ? STUCK : LIVES;
     q->anybody |= x->is == LIVES;
@@ -175,10 +175,11 @@ static void comes_to_life(picture *q, suspect *x) {
 
 /* ------------------------------------------------------------------ in whose reach */
 
-static bool lives(const picture *q, uint32_t index) {
-  if (index >= CR_STRANDS) return true; /* read while it changed */
-  if (index < q->top && q->all[index].is != GONE) return q->all[index].is == LIVES;
-  return cr_strand_state(&cr_strands[index]) != CR_FREE; /* born since */
+/* Not of one that is gone; but of one that was born since. */
+static bool lives(const picture *q, cr_id id) {
+  const cr_strand *s = cr_strand_named(id);
+  const suspect *x = s && s->index < q->top ? &q->all[s->index] : NULL;
+  return s && (!x || x->is == GONE || x->id != id || x->is == LIVES);
 }
 
 static bool any_lives(const picture *q, bool (*which)(cr_strand *s, uint64_t arg), uint64_t arg) {
@@ -216,9 +217,8 @@ static bool task_in_reach(picture *q, const cr_future *f) {
 /* --------------------------------------------------------------- what it waits for */
 
 static bool lock_may_open(picture *q, const cr_lock *l) {
-  const cr_strand *holder = cr_lock_holder(l);
-  if (!holder) return true;
-  return lives(q, (uint32_t)rest_on(q, (uint64_t)(holder - cr_strands)));
+  cr_id holder = rest_on(q, cr_lock_owner(l));
+  return holder == 0 || lives(q, holder);
 }
 
 static bool serves(cr_strand *s, uint64_t pool) { return atomic_load(&s->serves) == pool; }
@@ -229,15 +229,16 @@ static bool is_called(cr_strand *s, uint64_t future) {
 }
 
 /* What a worker was started with: nobody else can settle it. */
-static bool is_call_of(const picture *q, const cr_future *f, uint32_t runner) {
-  return runner < q->top && is_called(&cr_strands[runner], (uint64_t)(uintptr_t)f);
+static bool is_call_of(const cr_future *f, cr_id runner) {
+  cr_strand *s = cr_strand_named(runner);
+  return s && is_called(s, (uint64_t)(uintptr_t)f);
 }
 
 static bool future_may_settle(picture *q, const cr_future *f) {
   uint64_t runner = word64(q, &f->runner), pool = peek64(&f->pool);
   if (word64(q, &f->state) >= CR_DONE) return true;
-  if (runner && lives(q, (uint32_t)runner - 1)) return true;
-  if (runner && is_call_of(q, f, (uint32_t)runner - 1)) return false;
+  if (runner && lives(q, runner)) return true;
+  if (runner && is_call_of(f, runner)) return false;
   if (task_in_reach(q, f)) return true;
   if (runner || peek64(&f->code) == 0) return false;
   if (!pool) return any_lives(q, is_called, (uint64_t)(uintptr_t)f);
@@ -260,7 +261,7 @@ static bool workers_may_end(const picture *q, cr_strand *s) {
 }
 
 static bool worker_may_end(picture *q, const cr_worker *w) {
-  return word32(q, &w->over) != 0 || lives(q, word32(q, &w->strand));
+  return word32(q, &w->over) != 0 || lives(q, word64(q, &w->strand));
 }
 
 /* The other end of the pipe whose messages come by this queue.  If none of the stuck
@@ -333,7 +334,7 @@ static bool may_come(picture *q, const suspect *x, cr_strand *s) {
 
 static bool is_its_task(const picture *q, size_t i, const cr_strand *s) {
   const cr_object *o = q->held[i].object;
-  return o->type == CR_FUTURE && peek64(&((const cr_future *)o)->runner) == (uint64_t)s->index + 1;
+  return o->type == CR_FUTURE && peek64(&((const cr_future *)o)->runner) == cr_id_of(s);
 }
 
 /* A callback that may be called, or a task that may be cancelled. */
@@ -378,7 +379,7 @@ static bool spread(picture *q) {
     suspect *x = &q->all[i];
     if (x->is != STUCK) continue;
     rest_on(q, (uint64_t)i << 32 | x->wait);
-    rest_on(q, x->generation);
+    rest_on(q, x->id);
     if (!may_wake(q, x, &cr_strands[i])) continue;
     comes_to_life(q, x);
     changed = true;

@@ -88,7 +88,7 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
   if (!s) return NULL;
   s->seed = seed_for(w);
   s->daemon = w->daemon;
-  atomic_store(&w->strand, s->index);
+  atomic_store(&w->strand, cr_id_of(s));
   cr_object_share(&w->object, &s->worker);
   /* Last: the pool is there as long as the worker is, which the record holds by now. */
   atomic_store(&s->serves, atomic_load(&w->pool));
@@ -109,12 +109,9 @@ int cr_worker_start(cr_worker *w) {
 
 bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->over) != 0; }
 
-/* The strand of a worker that is not over; its record may be freed at any moment,
-** which makes a notice or a nudge go astray without harm: a strand that has the
-** record next looks up once for nothing. */
+/* The strand of a worker that is not over; its record may be freed at any moment. */
 static cr_strand *strand_of(cr_worker *w) {
-  cr_strand *s = &cr_strands[atomic_load(&w->strand)];
-  return !cr_worker_over(w) && cr_worker_of(s) == w ? s : NULL;
+  return cr_worker_over(w) ? NULL : cr_strand_named(atomic_load(&w->strand));
 }
 
 static bool is_over(const void *w) { return cr_worker_over(w); }
@@ -140,13 +137,23 @@ int cr_worker_join(cr_worker *w, cr_time deadline) {
   return cr_wait(CR_ON_WORKER, w, &w->ended, deadline, attempt_join, w);
 }
 
-int cr_worker_notify(cr_worker *w, uint32_t notices) {
-  cr_strand *s = strand_of(w);
-  if (!s) return ESRCH;
-  cr_post(s, notices);
-  int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
+static void nudge(cr_id id) {
+  cr_strand *s = cr_strand_named(id);
+  int pid = s ? atomic_load(&s->pid) : 0, tid = s ? atomic_load(&s->tid) : 0;
   if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
-  return 0;
+}
+
+/* The notice goes to that strand or to none.  A nudge may go astray: the thread that gets
+** it looks up once for nothing. */
+bool cr_strand_notify(cr_id id, uint32_t notices) {
+  bool posted = cr_post_to(id, notices);
+  if (posted) nudge(id);
+  return posted;
+}
+
+int cr_worker_notify(cr_worker *w, uint32_t notices) {
+  if (cr_worker_over(w)) return ESRCH;
+  return cr_strand_notify(atomic_load(&w->strand), notices) ? 0 : ESRCH;
 }
 
 int cr_worker_kill(cr_worker *w, int signal) {

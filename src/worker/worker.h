@@ -45,7 +45,7 @@ typedef struct cr_worker {
   _Atomic int32_t pid;     /* of the process it runs in; 0 until known */
   _Atomic int32_t status;  /* exit code, or -signal; valid when over */
   _Atomic int32_t leaving; /* exit code + 1 that os.exit in the strand asked for, 0 */
-  _Atomic uint32_t strand; /* index, while not over */
+  _Atomic uint64_t strand; /* cr_id of the one that it last started */
   uint64_t memory_limit;   /* bytes of its Lua state, 0: none; r/o */
   uint32_t libs;           /* standard libraries that it may use, a bit each (lib/), 0: all; r/o */
   _Atomic int64_t until; /* cr_time at which a timer of its own stops what it does, 0: none; written
@@ -97,6 +97,7 @@ bool cr_worker_over(const cr_worker *w);
 /* Asks it to raise "interrupted!" (CR_INTERRUPT) or to end (CR_END): posts the
 ** notice and nudges the thread, so that Lua code looks up too.  ESRCH: it is over. */
 int cr_worker_notify(cr_worker *w, uint32_t notices);
+bool cr_strand_notify(cr_id id, uint32_t notices); /* the same for a strand; false: it is gone */
 int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, EINVAL: a thread */
 
 /* The zygote's main; never returns.  Called by host/ when the program is

@@ -134,9 +134,9 @@ static int fork_worker(cr_strand *s, cr_worker *w) {
 static void serve_request(void) {
   request r;
   if (recv(zygote.requests, &r, sizeof r, MSG_DONTWAIT) != sizeof r) return;
-  cr_strand *s = &cr_strands[r.strand % CR_STRANDS];
-  cr_worker *w = cr_worker_of(s);
-  if (cr_strand_state(s) != CR_BORN || s->generation != r.generation || !w) return;
+  cr_strand *s = cr_strand_named(r.strand);
+  cr_worker *w = s ? cr_worker_of(s) : NULL;
+  if (!w || cr_strand_state(s) != CR_BORN) return;
   wanted = cr_has(CR_SPARE);
   int error = fork_worker(s, w);
   if (error) set_pid(w, -error); /* the maker takes the record back */
@@ -144,53 +144,44 @@ static void serve_request(void) {
 
 /* --------------------------------------------------------------------- deaths */
 
-#define SLOTS 64
-
-/* Children that were reaped but not yet buried. */
-static struct { int pid, status; } dead[SLOTS];
-static int deaths;
-
-static int status_of(int wait_status) {
-  return WIFSIGNALED(wait_status) ? -WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+/* A dead child keeps its number until it is buried: whoever kills a worker by its number
+** before that reaches nobody else.  So it is looked at first, and reaped last.  `who` -1:
+** any child. */
+static bool is_dead(int who, int options, siginfo_t *info) {
+  *info = (siginfo_t){0};
+  return waitid(who < 0 ? P_ALL : P_PID, who < 0 ? 0 : (id_t)who, info,
+                WEXITED | WNOWAIT | options) == 0 &&
+         info->si_pid > 0;
 }
 
-/* Reaps `who` if it is dead, or with -1 any that is, and opens its latches: short, and
-** with WNOHANG it does not wait. */
-static bool reap_one(int who, int options) {
-  int s, pid = deaths < SLOTS ? waitpid(who, &s, options) : 0;
-  if (pid <= 0) return false;
-  dead[deaths].pid = pid;
-  dead[deaths].status = status_of(s);
-  deaths++;
-  spare_died(pid);
-  recover_process(pid);
+/* With WNOHANG it does not wait.  False: there was none. */
+static bool bury_one(int who, int options) {
+  siginfo_t info;
+  if (!is_dead(who, options, &info)) return false;
+  spare_died(info.si_pid);
+  recover_process(info.si_pid);
+  cr_bury_process(info.si_pid, info.si_code == CLD_EXITED ? info.si_status : -info.si_status);
+  waitpid(info.si_pid, NULL, 0);
   return true;
 }
 
-static void reap(void) {
-  while (reap_one(-1, WNOHANG)) {}
+/* A burial waits for a latch.  If its holder is dead, too, it opens now. */
+static void recover_holder(cr_latch *l) {
+  siginfo_t info;
+  cr_strand *holder = cr_latch_holder(l);
+  int pid = holder ? atomic_load(&holder->pid) : 0;
+  if (pid > 0 && is_dead(pid, WNOHANG, &info)) recover_process(pid);
 }
 
-static void bury_reaped(void) {
-  while (deaths > 0) {
-    deaths--;
-    cr_bury_process(dead[deaths].pid, dead[deaths].status);
-  }
-}
-
-/* The signal names one that has died, who is reaped and buried at once.  It stands for
-** all who died before it was read, so the kernel is asked for others too; but then it
-** looks at every child, and for that those who wait for the first need not wait.
-** Returns true if there may be more: where workers die as fast as they are buried,
-** requests and the end of main must have their turn. */
+/* The signal names one that has died, who is buried at once.  It stands for all who died
+** before it was read, so the kernel is asked for another too; but then it looks at every
+** child, and for that those who wait for the first need not wait.  Returns true if there
+** may be more: where workers die as fast as they are buried, requests and the end of main
+** must have their turn. */
 static bool bury_signalled(void) {
   struct signalfd_siginfo info;
-  if (read(zygote.deaths, &info, sizeof info) == sizeof info) reap_one((int)info.ssi_pid, WNOHANG);
-  bury_reaped();
-  reap();
-  bool more = deaths == SLOTS;
-  bury_reaped();
-  return more;
+  if (read(zygote.deaths, &info, sizeof info) == sizeof info) bury_one((int)info.ssi_pid, WNOHANG);
+  return bury_one(-1, WNOHANG);
 }
 
 static void kill_child(cr_strand *s, void *arg) {
@@ -210,7 +201,7 @@ static _Noreturn void end(void) {
   role = ENDS;
   spare_kill_all();
   cr_roster_each(kill_child, NULL);
-  while (reap_one(-1, 0)) bury_reaped();
+  while (bury_one(-1, 0)) {}
   /* A main that was killed still has its locks on files while the kernel closes what it
   ** had, the lifeline among the first. */
   if (atomic_load(&cr_arena_root()->keeper_pid) == (int32_t)getpid())
@@ -265,7 +256,7 @@ _Noreturn void cr_zygote_main(const char *how) {
     _exit(1);
   }
   prctl(PR_SET_NAME, "conrun-zygote");
-  cr_lent.open_latches = reap;
+  cr_lent.open_latches = recover_holder;
   role = SERVES;
   if (cr_lent.warm) cr_lent.warm();
   struct pollfd on[] = {

@@ -5,7 +5,8 @@
 --- Barriers: a number of strands wait for each other, and go on together, round after round.
 ---
 --- A barrier **breaks** when one of those who wait gives up, by its timeout, an error or its death: the others are
---- told instead of waiting for one who will not come.
+--- told instead of waiting for one who will not come. A round ends in the same way for all: once everybody has come,
+--- nobody's time runs out any more.
 ---@class conrun.barrier
 local barrier = {}
 

@@ -4,8 +4,8 @@
 
 --- Locks: one strand at a time, thread or process, is between `acquire` and `release`.
 ---
---- A lock belongs to the strand that took it, and only that strand can release it. If the holder dies, the lock is
---- free again, and the next acquire returns `true, "abandoned"`: what it protects may be half changed.
+--- A lock belongs to the strand that took it, whatever becomes of the handle, and only that strand can release it. If
+--- the holder dies or ends, the lock is free again, and the next acquire returns `true, "abandoned"`: what it protects may be half changed.
 ---@class conrun.lock
 local lock = {}
 

@@ -2,8 +2,11 @@
 ---@meta conrun.semaphore
 -- luacheck: ignore
 
---- Semaphores: a number of permits that strands take and give back. Any strand may release, also one that took
---- nothing: that is how a semaphore counts things. The permits of a strand that dies go back.
+--- Semaphores: a number of permits that strands take and give back.
+---
+--- As long as whoever releases has acquired before, the permits are **seats**: those that a strand has out go back when
+--- it ends, be it by a return, an error, `os.exit` or its death. Any strand may release, also one that took nothing;
+--- from then on the permits are **events** that others count: what was acquired is used up, and nothing goes back.
 ---@class conrun.semaphore
 local semaphore = {}
 
