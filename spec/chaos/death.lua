@@ -15,16 +15,16 @@
 -- Order is kept by an array of flags and by naps, which are no waits of conrun's, so the
 -- waits of the table are all there is: a wake-up that is lost stays lost, but for the
 -- look of a wait without a deadline, which the watch of a hard build reports.  A cell
--- that hangs is told by a watchdog that is not of conrun: a shell, which reads the name
--- of the cell in a file.
+-- that hangs is told by a watchdog that is not of conrun (watchdog.lua).
 
 local conrun = require "conrun"
 local fault = require "fault"
 local points = require "spec.chaos.points"
+local watchdog = require "spec.chaos.watchdog"
 
 local death = {}
 
-local HANG = 15 * (tonumber(os.getenv "CONRUN_SPEC_DEADLINE") or 1) -- seconds for one cell
+local HANG = 15 -- seconds for one cell
 
 ---@class row
 ---@field name string
@@ -174,38 +174,6 @@ local function live(row, place, number)
   return died
 end
 
--- ---------------------------------------------------------------------- the watchdog
-
-local cell = os.tmpname()
-
-local WATCHDOG = [[
-cell=%s main=%d left=%d before=
-while [ -e /proc/$main/exe ]; do
-  sleep 1
-  now=$(cat $cell 2>/dev/null)
-  if [ "$now" != "$before" ]; then before=$now left=%d; else left=$((left - 1)); fi
-  if [ $left -le 0 ]; then
-    echo "hangs: $now"
-    kill -QUIT $main; sleep 2; kill -KILL $main
-  fi
-done
-rm -f $cell
-]]
-
-local function set_watchdog()
-  local words = WATCHDOG:format(cell, conrun.current().pid, HANG, HANG)
-  os.execute(("sh -c '%s' &"):format(words))
-end
-
-local file
-
-local function note(text)
-  file = file or assert(io.open(cell, "w"))
-  file:seek "set"
-  file:write(("%-90s\n"):format(text))
-  file:flush()
-end
-
 -- ------------------------------------------------------------------------- all cells
 
 ---Plays every cell of the rows, as specs of busted.
@@ -216,7 +184,7 @@ function death.table(rows, describe, it)
   local only = os.getenv "CONRUN_DEATH" -- by hand: rows whose names have these words, or one cell
   conrun.on_error(function() end) -- a victim that raises is no news
   conrun.process.start(math.abs, 1):join()
-  set_watchdog()
+  watchdog.set(HANG)
   for _, place in ipairs { "thread", "main" } do
     describe("with a partner in " .. (place == "main" and "main" or "a thread"), function()
       for _, row in ipairs(rows) do
@@ -224,7 +192,7 @@ function death.table(rows, describe, it)
         if not only or name == only or row.name:find(only, 1, true) then
           it(row.name .. ": nobody is left waiting", function()
             points.each(function(number)
-              note(("%s, point %d"):format(name, number))
+              watchdog.note(("%s, point %d"):format(name, number))
               return live(row, place, number)
             end)
           end)
