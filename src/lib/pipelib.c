@@ -96,6 +96,7 @@ static int m_close(lua_State *L) {
   cr_handle *h = cr_handle_test(L, 1, CR_PIPE);
   if (!h) return luaL_typeerror(L, 1, "pipe");
   cr_hold *hold = h->hold;
+  if (hold) cr_point(CR_AT_USE, h->object);
   h->object = NULL;
   h->hold = NULL;
   if (hold && !cr_stray) cr_object_drop(hold);

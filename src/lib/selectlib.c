@@ -40,7 +40,10 @@ static cr_object *push_object(lua_State *L, lua_Integer i) {
   lua_geti(L, 1, i);
   cr_handle *h = cr_handle_test(L, -1, 0);
   cr_check_part(L);
-  if (h && h->object && to_watch(h->object)) return h->object;
+  if (h && h->object && to_watch(h->object)) {
+    cr_point(CR_AT_USE, h->object);
+    return h->object;
+  }
   const char *got = luaL_tolstring(L, -1, NULL);
   lua_pushfstring(L, "item %I is no worker, future, queue, event or receiving pipe end but %s", i,
                   got);

@@ -252,6 +252,7 @@ _Static_assert(CR_POST_MOST + 3 <= CR_REDO_MAX, "one redo log puts them all in t
 int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_hold *hold[]) {
   _Atomic uint64_t *field[CR_POST_MOST];
   cr_check(n > 0 && n <= CR_POST_MOST);
+  cr_point(CR_AT_USE, p);
   for (size_t i = 0; i < n; i++) field[i] = &f[i]->code;
   cr_object_share_each(&code->object, field, n);
   cr_owe(CR_OWE_CARE, p);
@@ -364,7 +365,7 @@ static int take(cr_pool *p, cr_hold *hold, cr_hold **before) {
 
 /* A task that was cancelled while it was in the line is passed over. */
 int cr_pool_take(cr_pool *p, cr_hold **task) {
-  (void)cr_fault("task");
+  cr_point(CR_AT_USE, p);
   for (;;) {
     cr_hold *hold = cr_hold_reserve();
     if (!hold) cr_pool_finished(p, task);

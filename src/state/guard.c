@@ -14,7 +14,9 @@
 static void close_guard(cr_guard *g) {
   if (!g->armed || cr_stray) return;
   g->armed = false;
-  if (g->handle->object) g->release(g->handle);
+  if (!g->handle->object) return;
+  cr_point(CR_AT_USE, g->handle->object);
+  g->release(g->handle);
 }
 
 static int guard_close(lua_State *L) {
