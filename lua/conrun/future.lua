@@ -40,7 +40,7 @@ end
 ---@param e any
 function methods:set_error(e)
   if not is_error_object(e) then
-    e = errors.new { kind = "task", message = tostring(e), value = e }
+    e = errors.new { kind = "task", message = core.text(e), value = e }
   end
   core.settle_error(self, e)
 end

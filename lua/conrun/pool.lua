@@ -22,7 +22,6 @@
 -- which would make two runs of one program differ.
 
 local check = require "conrun.check"
-local collector = require "conrun.collect"
 local core = require "conrun.core.pool"
 local future = require "conrun.future"
 
@@ -99,11 +98,6 @@ local map_options =
   { chunksize = true, buffersize = true, collect_errors = true, progress = true, timeout = true }
 local async_options = { chunksize = true, collect_errors = true }
 
--- The function with its error as result.
-local function collecting(fn)
-  return function(...) return collector.call(fn, ...) end
-end
-
 -- Things that have a length and can be indexed: lists, ranges, shared lists.
 local function is_list(xs)
   local meta = getmetatable(xs)
@@ -135,7 +129,7 @@ local function prepare(self, name, fn, xs, options, known)
     error(("bad option 'progress' (true or a label expected, got %s)"):format(type(options.progress)), 4)
   end
   local deadline = check.deadline(options.timeout, "option 'timeout'", 4)
-  return options.collect_errors and collecting(fn) or fn, options, deadline
+  return fn, options, deadline
 end
 
 -- An iterator's items as a list: who needs all results needs all items too.
@@ -181,8 +175,8 @@ local function run(self, star, xs, fn, options, deadline)
   local bar <close> = progress_bar(options.progress, total)
   local show = bar and function(done) bar:set(done) end
   local room = room_for(total, size, options.buffersize)
-  local mapping <close> = core.mapping(self, fn, star, room)
-  return core.run(mapping, items, total, size, deadline, options.collect_errors, show)
+  local mapping <close> = core.mapping(self, fn, star, room, options.collect_errors)
+  return core.run(mapping, items, total, size, deadline, show)
 end
 
 --- Applies `fn` to each item; the results in the order of the items.  Raises the
@@ -207,8 +201,8 @@ end
 ------------------------------------------------------------------------- async
 
 -- Posts all chunks; a list of their futures.
-local function post_all(self, star, fn, items, total, size)
-  local mapping <close> = core.mapping(self, fn, star, 1)
+local function post_all(self, star, fn, items, total, size, collect)
+  local mapping <close> = core.mapping(self, fn, star, 1, collect)
   local chunks = {}
   for first = 1, total, size do
     chunks[#chunks + 1] = core.future(mapping, items, first, math.min(size, total - first + 1))
@@ -224,7 +218,7 @@ local function settle(result, chunks, total, size, collect)
       return result:set_error(chunk:error())
     end
     local first = (i - 1) * size + 1
-    if core.take(chunk, list, first, math.min(size, total - first + 1)) then
+    if core.take(chunk, list, first, math.min(size, total - first + 1), collect) then
       list.n = total
     end
   end
@@ -245,7 +239,7 @@ end
 local function run_async(self, star, xs, fn, options)
   local items, total = to_list(xs)
   local size = options.chunksize or default_size(self, total)
-  local chunks = post_all(self, star, fn, items, total, size)
+  local chunks = post_all(self, star, fn, items, total, size, options.collect_errors)
   local result, left = future.new(), #chunks
   local function on_done()
     left = left - 1
@@ -342,7 +336,7 @@ end
 local function stream(self, collect, xs, fn, options, deadline)
   local ahead = options.buffersize or (options.chunksize or 1) * chunks_per_worker * core.workers(self)
   local size = math.min(options.chunksize or 1, ahead)
-  local mapping = core.mapping(self, fn, false, ahead // size)
+  local mapping = core.mapping(self, fn, false, ahead // size, options.collect_errors)
   local fill = filler(mapping, reader(xs, size), ahead // size)
   local bar = progress_bar(options.progress, type(xs) ~= "function" and core.length(xs) or nil)
   local values, start, count, given, done = {}, 0, 0, 0, 0
@@ -354,7 +348,7 @@ local function stream(self, collect, xs, fn, options, deadline)
       if not fill() then
         return nil
       end
-      start, count = collect(mapping, values, deadline, options.collect_errors)
+      start, count = collect(mapping, values, deadline)
       done = done + count
       if bar then
         bar:set(done)

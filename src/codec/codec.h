@@ -97,6 +97,29 @@ void cr_state_close(void);
 /* realloc, for blocks that may be of many megabytes (huge.c).  [-0, +0, -] */
 void *cr_huge_realloc(void *block, size_t size);
 
+/* ----------------------------------------------------------------- errors */
+
+/* The user's function that is being called, nearest to the top of the stack: conrun's own
+** Lua parts are passed over.  False: there is none. */
+bool cr_users_line(lua_State *L, lua_Debug *ar);
+/* As luaL_where, luaL_error and luaL_traceback, with the user's lines alone. */
+void cr_where(lua_State *L); /* [-0, +1, m] */
+int cr_raise(lua_State *L, const char *format, ...);
+void cr_traceback(lua_State *L, lua_State *of, const char *message, int level); /* [-0, +1, m] */
+
+#define CR_ERROR "conrun.error"            /* registry: the metatable of error objects */
+void cr_error_metatable(lua_State *L);     /* pushes it [-0, +1, e] */
+bool cr_is_error(lua_State *L, int index); /* an error object? */
+bool cr_error_is(lua_State *L, int index, const char *kind); /* one of that kind? */
+void cr_text(lua_State *L, int index);                       /* any value [-0, +1, m] */
+/* In a message handler: an error object for the value that was raised. [-0, +1, m] */
+void cr_error_object(lua_State *L, int value, const char *kind);
+/* The tracebacks that an error object brings, one below the other, each with a newline in
+** front.  Its value may be the error object of yet another strand. [-0, +1, m] */
+void cr_error_stacks(lua_State *L, int index);
+/* The message handler of what decodes: an error object of kind "transfer". */
+int cr_transfer_failed(lua_State *L);
+
 /* ----------------------------------------------------------------- encode */
 
 /*
@@ -109,7 +132,8 @@ void *cr_huge_realloc(void *block, size_t size);
 void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v);
 
 /* Pushes the values and frees what they came in (even when it raises); returns
-** how many were pushed.  [-0, +n, e] */
+** how many were pushed.  What cannot be rebuilt here raises an error object of kind
+** "transfer".  [-0, +n, e] */
 int cr_decode(lua_State *L, cr_value *v);
 
 /* The same without taking the value: for values that stay where they are and
@@ -130,6 +154,12 @@ bool cr_reader_next(lua_State *L,
 cr_writer *cr_writer_new(lua_State *L, const char *noun);
 void cr_writer_add(lua_State *L, cr_writer *w, int index);      /* one more value [-0, +0, e] */
 void cr_writer_finish(lua_State *L, cr_writer *w, cr_value *v); /* now in the caller's hands */
+
+/* Sends the error object on the top of the stack, without the value that was raised if
+** that cannot be sent.  False: it is no error object, or there is no memory for it.
+** [-0, +0, -] */
+bool cr_error_encode(lua_State *L, cr_value *v);
+bool cr_error_write(lua_State *L, cr_writer *w);
 
 /* ------------------------------------------------------------------- lists */
 

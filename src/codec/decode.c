@@ -26,7 +26,7 @@
 #define LIGHT_MESSAGE 144u /* FRAMES_INLINE tables, of 9 bytes at least, do not fit in it */
 
 _Noreturn void corrupt(lua_State *L) {
-  luaL_error(L, "corrupt message");
+  cr_raise(L, "corrupt message");
   __builtin_unreachable();
 }
 
@@ -448,30 +448,43 @@ static int push_in_place(lua_State *L, const cr_value *v) {
   }
 }
 
+static int run_message(lua_State *L) {
+  const cr_message *m = lua_touserdata(L, 1);
+  return decode_bytes(L, m->bytes, m->length, m->length, m);
+}
+
+/* A message that may run Lua code is decoded under a handler that says what failed; one
+** that is to be freed is so after the pcall, and the handles that it mentions have
+** holdings of their own by then.  Pushes the values, or the error. */
+static int decode_protected(lua_State *L, const cr_message *m) {
+  int top = lua_gettop(L);
+  if (!lua_checkstack(L, 6)) return LUA_ERRMEM;
+  lua_pushcfunction(L, cr_transfer_failed);
+  lua_pushcfunction(L, run_message);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)m);
+  int status = lua_pcall(L, 1, LUA_MULTRET, top + 1);
+  lua_remove(L, top + 1);
+  return status;
+}
+
+static bool is_plain(const cr_message *m) { return m->length > 0 && m->bytes[0] & FLAG_PLAIN; }
+
 int cr_decode_borrowed(lua_State *L, const cr_value *v) {
   cr_memory_comes();
   if (v->kind != CR_V_MESSAGE) return push_in_place(L, v);
   const cr_message *m = v->message;
-  return decode_bytes(L, m->bytes, m->length, m->length, m);
+  if (is_plain(m)) return decode_bytes(L, m->bytes, m->length, m->length, m);
+  int top = lua_gettop(L), status = decode_protected(L, m);
+  if (status != LUA_OK && lua_gettop(L) == top) cr_raise(L, "stack overflow");
+  if (status != LUA_OK) lua_error(L);
+  return lua_gettop(L) - top;
 }
 
-static int run_borrowed(lua_State *L) {
-  const cr_value *v = lua_touserdata(L, 1);
-  return cr_decode_borrowed(L, v);
-}
-
-/* A message that may run Lua code or is big is freed after the pcall; the handles
-** that it mentions have holdings of their own by then. */
 static int decode_message(lua_State *L, const cr_value *v) {
-  int top = lua_gettop(L);
-  int room = lua_checkstack(L, 4);
-  if (room) {
-    lua_pushcfunction(L, run_borrowed);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)v);
-  }
-  int status = room ? lua_pcall(L, 1, LUA_MULTRET, 0) : LUA_ERRMEM;
+  cr_memory_comes();
+  int top = lua_gettop(L), status = decode_protected(L, v->message);
   cr_value_free(v);
-  if (!room) luaL_error(L, "stack overflow");
+  if (status != LUA_OK && lua_gettop(L) == top) cr_raise(L, "stack overflow");
   if (status != LUA_OK) lua_error(L);
   return lua_gettop(L) - top;
 }
@@ -483,8 +496,7 @@ int cr_decode(lua_State *L, cr_value *v) {
   const cr_message *m = mine.message;
   unsigned char copy[SMALL_MESSAGE];
   size_t length = m->length;
-  if (length > sizeof copy || length == 0 || !(m->bytes[0] & FLAG_PLAIN))
-    return decode_message(L, &mine);
+  if (length > sizeof copy || !is_plain(m)) return decode_message(L, &mine);
   memcpy(copy, m->bytes, length);
   cr_value_free(&mine);
   return decode_bytes(L, copy, length, sizeof copy, NULL);

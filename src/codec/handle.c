@@ -59,7 +59,7 @@ static int collect(lua_State *L) {
 
 void cr_check_part(lua_State *L) {
   if (cr_stray)
-    luaL_error(L, "cannot use conrun here: a C module has forked this process from a program "
+    cr_raise(L, "cannot use conrun here: a C module has forked this process from a program "
                   "that was using it (fork before that, or start a conrun.process)");
 }
 
@@ -93,8 +93,8 @@ static void load_type(lua_State *L, enum cr_type_id type) {
   state_require(L);
   lua_pop(L, 1);
   if (!cr_lua->meta[type])
-    luaL_error(L, "module '%s' does not know handles of type '%s'", modules[type],
-               cr_type_name(type));
+    cr_raise(L, "module '%s' does not know handles of type '%s'", modules[type],
+             cr_type_name(type));
 }
 
 /* -------------------------------------------------------------------- making */

@@ -17,7 +17,12 @@ lua_Integer cr_list_length(lua_State *L, int list) {
     if (lua_rawget(L, list) == LUA_TNUMBER) n = lua_tointegerx(L, -1, &whole);
     lua_pop(L, 1);
   }
-  return whole && n >= 0 ? n : luaL_len(L, list);
+  if (whole && n >= 0) return n;
+  lua_len(L, list);
+  n = lua_tointegerx(L, -1, &whole);
+  lua_pop(L, 1);
+  if (!whole) cr_raise(L, "object length is not an integer");
+  return n;
 }
 
 int cr_list_unpack(lua_State *L, const char *too_many) {

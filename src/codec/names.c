@@ -110,7 +110,6 @@ void names_push(decoder *d) {
     lua_remove(L, -2);
   }
   if (lua_isnil(L, -1))
-    luaL_error(L, "module '%s' of the receiver lacks what was sent by its name",
-               lua_tostring(L, -2));
+    cr_raise(L, "module '%s' of the receiver lacks what was sent by its name", lua_tostring(L, -2));
   lua_remove(L, -2);
 }

@@ -84,6 +84,28 @@ static void read_composite(lua_State *L, cr_reader *r, decoder *d) {
   lua_settop(L, d->slots);
 }
 
+/* [reader] [decoder] -> [value] */
+static int run_composite(lua_State *L) {
+  cr_reader *r = lua_touserdata(L, 1);
+  decoder *d = lua_touserdata(L, 2);
+  d->L = L;
+  read_composite(L, r, d);
+  return 1;
+}
+
+/* A value that may run Lua code. */
+static void read_protected(lua_State *L, cr_reader *r, decoder *d) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 6, NULL);
+  lua_pushcfunction(L, cr_transfer_failed);
+  lua_pushcfunction(L, run_composite);
+  lua_pushlightuserdata(L, r);
+  lua_pushlightuserdata(L, d);
+  if (lua_pcall(L, 2, 1, top + 1) != LUA_OK) lua_error(L);
+  lua_remove(L, top + 1);
+  d->L = L;
+}
+
 bool cr_reader_next(lua_State *L, cr_reader *r) {
   if (r->left == 0) return false;
   r->left--;
@@ -94,7 +116,7 @@ bool cr_reader_next(lua_State *L, cr_reader *r) {
   decoder_resume(&d, L, r->at, m->bytes + m->length, m);
   d.flags = r->flags;
   d.objects = r->flags & FLAG_STREAM ? 0 : r->objects;
-  if (!decoder_scalar(&d)) read_composite(L, r, &d);
+  if (!decoder_scalar(&d)) (r->flags & FLAG_PLAIN ? read_composite : read_protected)(L, r, &d);
   r->at = d.at;
   r->objects = d.objects;
   if (r->left == 0) decoder_end(&d);

@@ -4,8 +4,8 @@
 **
 ** An uncaught error is made into text where it was raised, by the message
 ** handler, while the stack that a traceback shows is still there.  The errors of
-** other strands bring a traceback of their own; it is printed after the local
-** message, for that is where the fault is.
+** other strands bring a traceback of their own; it is printed after that of this
+** strand, which tells where it was asked for.
 */
 #include "host/host.h"
 
@@ -50,40 +50,22 @@ static bool describe(lua_State *L) {
   return false;
 }
 
-/* Is the error object at 1 one of conrun.errors?  If that module is not loaded
-** nobody can have made one.  [-0, +0, -] */
-static bool is_remote(lua_State *L) {
-  int top = lua_gettop(L);
-  bool same = lua_istable(L, 1) && lua_getmetatable(L, 1) &&
-              lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) == LUA_TTABLE &&
-              lua_getfield(L, -1, "conrun.errors") == LUA_TTABLE &&
-              lua_getfield(L, -1, "metatable") == LUA_TTABLE && lua_rawequal(L, -1, top + 1);
-  lua_settop(L, top);
-  return same;
-}
-
-/* Appends the worker's traceback to the text on top.  [-1, +1, m] */
-static void add_remote(lua_State *L) {
-  lua_pushliteral(L, "traceback");
-  if (lua_rawget(L, 1) != LUA_TSTRING) {
-    lua_pop(L, 1);
-    return;
-  }
-  lua_pushliteral(L, "\n");
-  lua_insert(L, -2);
-  lua_concat(L, 3);
-}
-
+/* What prints itself is a message without a stack, as in Lua's own program; but for the
+** errors of other strands. */
 int cr_report_handler(lua_State *L) {
   const char *text = lua_tostring(L, 1);
+  bool remote = text == NULL && cr_is_error(L, 1);
   if (text == NULL) {
-    if (describe(L)) {
-      if (is_remote(L)) add_remote(L);
-      return 1;
-    }
-    text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+    bool described = describe(L);
+    if (described && !remote) return 1;
+    text = described ? lua_tostring(L, -1)
+                     : lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
   }
-  luaL_traceback(L, L, text, 1);
+  cr_traceback(L, L, text, 1);
+  if (remote) {
+    cr_error_stacks(L, 1);
+    lua_concat(L, 2);
+  }
   return 1;
 }
 

@@ -51,8 +51,8 @@ static void fill_from(lua_State *L, cr_array *a, int list, lua_Integer n) {
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, list, i);
     if (!lua_isnumber(L, -1))
-      luaL_error(L, "bad argument #2 to 'array' (item %I: number expected, got %s)", i,
-                 luaL_typename(L, -1));
+      cr_raise(L, "bad argument #2 to 'array' (item %I: number expected, got %s)", i,
+               luaL_typename(L, -1));
     lua_replace(L, 2);
     cr_element_store(L, a->element, at(a, (uint64_t)i - 1), 2);
   }

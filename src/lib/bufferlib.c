@@ -250,9 +250,9 @@ static void push_mappings(lua_State *L) {
 }
 
 static int fail_open(lua_State *L, const char *name, int error) {
-  if (error == ENOENT) return luaL_error(L, "there is no shared buffer named '%s'", name);
+  if (error == ENOENT) return cr_raise(L, "there is no shared buffer named '%s'", name);
   if (error == ENOMEM) return cr_fail(L, error);
-  return luaL_error(L, "cannot open the shared buffer '%s': %s", name, strerror(error));
+  return cr_raise(L, "cannot open the shared buffer '%s': %s", name, strerror(error));
 }
 
 /* The mapping on top becomes that of the handle at `handle`.  [-1, +0, m] */
@@ -305,8 +305,8 @@ static const char *check_name(lua_State *L) {
   cr_check_options(L, 2, known);
   const char *name = cr_option_string(L, 2, "name");
   if (name && (!*name || strchr(name, '/') || strlen(name) >= CR_NAME_MAX))
-    luaL_error(L, "bad option 'name' (1 to %d bytes without '/' expected, got '%s')",
-               CR_NAME_MAX - 1, name);
+    cr_raise(L, "bad option 'name' (1 to %d bytes without '/' expected, got '%s')", CR_NAME_MAX - 1,
+             name);
   return name;
 }
 
@@ -314,14 +314,14 @@ static const char *check_name(lua_State *L) {
 static mapping *open_named(lua_State *L, const char *name, uint64_t size, struct stat *st) {
   int error = cr_zygote_need();
   if (error == ENOMEM) cr_fail(L, error);
-  if (error) luaL_error(L, "cannot open the shared buffer '%s': %s", name, cr_start_trouble(error));
+  if (error) cr_raise(L, "cannot open the shared buffer '%s': %s", name, cr_start_trouble(error));
   sweep();
   mapping *m = push_mapping(L);
   error = open_file(name, size, &m->fd, st);
   if (error) fail_open(L, name, error);
   if (size && (uint64_t)st->st_size != size)
-    luaL_error(L, "the shared buffer '%s' has %I bytes already, not %I", name,
-               (lua_Integer)st->st_size, (lua_Integer)size);
+    cr_raise(L, "the shared buffer '%s' has %I bytes already, not %I", name,
+             (lua_Integer)st->st_size, (lua_Integer)size);
   error = map(m, (uint64_t)st->st_size);
   if (error) fail_open(L, name, error);
   return m;

@@ -44,7 +44,7 @@ static int m_acquire(lua_State *L) {
 
 static int m_release(lua_State *L) {
   if (cr_lock_release(lock_of(L)) == EPERM)
-    return luaL_error(L, "cannot release a condition whose lock this strand does not hold");
+    return cr_raise(L, "cannot release a condition whose lock this strand does not hold");
   return 0;
 }
 
@@ -119,7 +119,7 @@ static void wait_once(lua_State *L, wait *w) {
   uint32_t depth, before = cr_condition_notified(c);
   int status = LUA_OK;
   if (cr_condition_enter(c, &depth) == EPERM)
-    luaL_error(L, "cannot wait: acquire the condition's lock first");
+    cr_raise(L, "cannot wait: acquire the condition's lock first");
   int r = cr_condition_park(c, w->deadline);
   w->notified = cr_condition_leave(c);
   w->again = r == EINTR && !w->notified;
@@ -155,7 +155,7 @@ static int m_wait(lua_State *L) {
 
 static int notify(lua_State *L, uint32_t n) {
   if (cr_condition_notify(check(L), n) == EPERM)
-    return luaL_error(L, "cannot notify: acquire the condition's lock first");
+    return cr_raise(L, "cannot notify: acquire the condition's lock first");
   return 0;
 }
 

@@ -133,25 +133,38 @@ static int text(lua_State *L) {
 
 /* ----------------------------------------------------------------- settling */
 
-/* Settles with the `n` values from stack index 2 on. */
-static int settle(lua_State *L, enum cr_future_state final, int n, const char *noun) {
-  cr_future *f = check(L);
-  cr_value v;
-  cr_encode(L, 2, n, noun, &v);
-  int r = cr_future_settle(f, final, &v);
+/* Settles with a value in hand. */
+static int settle(lua_State *L, cr_future *f, enum cr_future_state final, const cr_value *v) {
+  int r = cr_future_settle(f, final, v);
   if (r == 0) return 0;
-  cr_value_free(&v);
+  cr_value_free(v);
   if (r != EALREADY) return cr_fail(L, r);
-  return luaL_error(L, "cannot settle a future twice: it is %s already",
-                    state_names[cr_future_state(f)]);
+  return cr_raise(L, "cannot settle a future twice: it is %s already",
+                  state_names[cr_future_state(f)]);
 }
 
-static int set_result(lua_State *L) { return settle(L, CR_DONE, lua_gettop(L) - 1, "result"); }
+static int set_result(lua_State *L) {
+  cr_future *f = check(L);
+  cr_value v;
+  cr_encode(L, 2, lua_gettop(L) - 1, "result", &v);
+  return settle(L, f, CR_DONE, &v);
+}
 
-/* settle_error(future, object): the error object is made by future.lua. */
+/* text(value) -> what an error message says of it; never raises */
+static int value_text(lua_State *L) {
+  luaL_checkany(L, 1);
+  cr_text(L, 1);
+  return 1;
+}
+
+/* settle_error(future, object): the error object is made by future.lua.  It goes without
+** the value if that cannot be sent. */
 static int settle_error(lua_State *L) {
+  cr_future *f = check(L);
+  cr_value v;
   lua_settop(L, 2);
-  return settle(L, CR_FAILED, 1, "error");
+  if (!cr_error_encode(L, &v)) return cr_fail(L, ENOMEM);
+  return settle(L, f, CR_FAILED, &v);
 }
 
 /* ---------------------------------------------------------------- callbacks */
@@ -304,10 +317,10 @@ static int await(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {{"new", new_future}, {"is_future", is_future},
-                                     {"gather", gather},  {"deadline", deadline_of},
-                                     {"await", await},    {"settle_error", settle_error},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", new_future},  {"is_future", is_future},
+                                     {"gather", gather},   {"deadline", deadline_of},
+                                     {"await", await},     {"settle_error", settle_error},
+                                     {"text", value_text}, {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"result", result},   {"error", get_error},       {"done", done},

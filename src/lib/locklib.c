@@ -112,7 +112,7 @@ static int m_acquire(lua_State *L) {
 
 static int m_release(lua_State *L) {
   if (cr_lock_release(check(L)) == EPERM)
-    return luaL_error(L, "cannot release a lock that this strand does not hold");
+    return cr_raise(L, "cannot release a lock that this strand does not hold");
   return 0;
 }
 

@@ -66,22 +66,23 @@ static void add_turn(lua_State *L) {
   lua_setiuservalue(L, -2, MAPPING_TURN);
 }
 
-/* mapping(pool, fn, star, room) -> mapping, for at most `room` chunks */
+/* mapping(pool, fn, star, room, collect) -> mapping, for at most `room` chunks; with
+** `collect` an item's error is its result */
 static int new_mapping(lua_State *L) {
   enum {
     POOL = 1,
     FN,
     STAR,
-    ROOM
+    ROOM,
+    COLLECT
   };
   cr_pool *pool = cr_handle_check(L, POOL, CR_POOL);
   size_t room = (size_t)luaL_checkinteger(L, ROOM);
+  uint32_t mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST;
+  if (lua_toboolean(L, COLLECT)) mode |= CR_MAP_COLLECT;
   cr_code *code = cr_code_push(L, FN, "function");
   mapping *m = lua_newuserdatauv(L, sizeof *m + room * sizeof m->ring[0], MAPPING_VALUES);
-  *m = (mapping){.pool = pool,
-                 .code = code,
-                 .mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST,
-                 .room = room};
+  *m = (mapping){.pool = pool, .code = code, .mode = (enum cr_task_mode)mode, .room = room};
   lua_pushvalue(L, POOL);
   lua_setiuservalue(L, -2, MAPPING_POOL);
   lua_pushvalue(L, -2);
@@ -283,20 +284,45 @@ static bool put_result(lua_State *L, int list, lua_Integer at) {
   return hole;
 }
 
-/* Decodes `count` results into the list, from position `at` on.  A function that
-** returned nothing leaves its position nil; is there such a one? */
-static bool decode_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
-                        lua_Integer count) {
-  bool hole = false;
+/* The results of a chunk on their way into a list. */
+typedef struct intake {
+  const chunk *chunk;
+  lua_Integer at;   /* position of the first */
+  lua_Integer done; /* how many are there */
+  bool hole;        /* one is nil, as that of a function that returned nothing is */
+} intake;
+
+static void decode_into(lua_State *L, intake *in, int list) {
+  const cr_future *f = in->chunk->future;
   if (cr_value_count(&f->result) == 1) {
     cr_decode_borrowed(L, &f->result);
-    return put_result(L, list, at);
+    in->hole = put_result(L, list, in->at);
+    return;
   }
   cr_reader *r = cr_reader_new(L, &f->result);
-  for (lua_Integer i = 0; i < count && cr_reader_next(L, r); i++)
-    hole |= put_result(L, list, at + i);
+  for (; in->done < in->chunk->count && cr_reader_next(L, r); in->done++)
+    in->hole |= put_result(L, list, in->at + in->done);
   lua_pop(L, 1);
-  return hole;
+}
+
+static int run_decode(lua_State *L) {
+  decode_into(L, lua_touserdata(L, 1), 2);
+  return 0;
+}
+
+/* The same for whoever collects errors: what cannot be rebuilt here becomes its error, and
+** so do those behind it in the chunk, which cannot be read then. */
+static void decode_each(lua_State *L, intake *in, int list) {
+  lua_pushcfunction(L, run_decode);
+  lua_pushlightuserdata(L, in);
+  lua_pushvalue(L, list);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+  if (!cr_error_is(L, -1, "transfer")) lua_error(L);
+  for (; in->done < in->chunk->count; in->done++) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, list, in->at + in->done);
+  }
+  lua_pop(L, 1);
 }
 
 /* A failed chunk has one error; whoever collects errors gets it for each item. */
@@ -311,22 +337,27 @@ static void error_into(lua_State *L, const cr_future *f, int list, lua_Integer a
 }
 
 /* The chunk is final.  Puts its results into the list, or its error; is one nil? */
-static bool take_results(lua_State *L, const chunk *c, int list, lua_Integer at) {
-  if (cr_future_state(c->future) == CR_DONE) return decode_into(L, c->future, list, at, c->count);
-  error_into(L, c->future, list, at, c->count);
-  return false;
+static bool take_results(lua_State *L, const chunk *c, int list, lua_Integer at, bool collect) {
+  intake in = {.chunk = c, .at = at};
+  if (cr_future_state(c->future) == CR_DONE)
+    (collect ? decode_each : decode_into)(L, &in, list);
+  else
+    error_into(L, c->future, list, at, c->count);
+  return in.hole;
 }
+
+static bool collects(const mapping *m) { return m->mode & CR_MAP_COLLECT; }
 
 /* Hands out the oldest chunk, which is final: its results into the list at 2,
 ** from 1 on; pushes its first item and count.  It leaves the ring also when it
 ** raises, so that an iteration can go on behind the error. */
 static int hand_out(lua_State *L, mapping *m) {
   const chunk c = *chunk_at(m, 0);
-  bool failed = cr_future_state(c.future) != CR_DONE && !lua_toboolean(L, 4);
+  bool failed = cr_future_state(c.future) != CR_DONE && !collects(m);
   if (failed)
     cr_future_error(L, c.future);
   else
-    take_results(L, &c, 2, 1);
+    take_results(L, &c, 2, 1, collects(m));
   drop_oldest(m);
   if (failed) return lua_error(L);
   lua_pushinteger(L, c.first);
@@ -334,11 +365,11 @@ static int hand_out(lua_State *L, mapping *m) {
   return 2;
 }
 
-/* collect(mapping, list, until, errors) -> first item, count
+/* collect(mapping, list, until) -> first item, count
 ** Waits for the oldest chunk; raises its error or "timeout". */
 static int collect(lua_State *L) {
   mapping *m = check(L);
-  lua_settop(L, 4);
+  lua_settop(L, 3);
   if (cr_future_await(L, chunk_at(m, 0)->future, luaL_checkinteger(L, 3)) != 0)
     return cr_future_raise(L, chunk_at(m, 0)->future);
   return hand_out(L, m);
@@ -376,11 +407,11 @@ static bool front_final(lua_State *L, mapping *m, cr_time until) {
   return true;
 }
 
-/* collect_any(mapping, list, until, errors): as collect, whichever is first. */
+/* collect_any(mapping, list, until): as collect, whichever is first. */
 static int collect_any(lua_State *L) {
   mapping *m = check(L);
   cr_time until = luaL_checkinteger(L, 3);
-  lua_settop(L, 4);
+  lua_settop(L, 3);
   if (!front_final(L, m, until)) return cr_future_raise(L, chunk_at(m, 0)->future);
   return hand_out(L, m);
 }
@@ -393,7 +424,6 @@ enum {
   RUN_TOTAL,
   RUN_SIZE,
   RUN_UNTIL,
-  RUN_ERRORS,
   RUN_PROGRESS
 };
 enum {
@@ -443,12 +473,12 @@ static void await_oldest(lua_State *L, mapping *m, cr_time until) {
 ** for.  A list with a nil in it says in its field `n` how many results it has. */
 static void take_oldest(lua_State *L, mapping *m) {
   const chunk *c = chunk_at(m, 0);
-  bool failed = cr_future_state(c->future) != CR_DONE && !lua_toboolean(L, RUN_ERRORS);
+  bool failed = cr_future_state(c->future) != CR_DONE && !collects(m);
   if (failed && lua_isnil(L, RUN_ERROR)) {
     cr_future_error(L, c->future);
     lua_replace(L, RUN_ERROR);
   } else if (!failed && lua_isnil(L, RUN_ERROR)) {
-    if (take_results(L, c, RUN_RESULTS, c->first))
+    if (take_results(L, c, RUN_RESULTS, c->first, collects(m)))
       cr_list_seal(L, RUN_RESULTS, lua_tointeger(L, RUN_TOTAL));
   }
 }
@@ -461,7 +491,7 @@ static void tell_progress(lua_State *L, const mapping *m) {
   lua_call(L, 1, 0);
 }
 
-/* run(mapping, items, total, size, until, errors, progress) -> list
+/* run(mapping, items, total, size, until, progress) -> list
 ** Maps all items in chunks of `size`.  All tasks end before an error is raised;
 ** a timeout or an interruption leaves at once, and closing the mapping cancels
 ** what is left. */
@@ -485,12 +515,13 @@ static int run(lua_State *L) {
   return 1;
 }
 
-/* take(future, list, at, count) -> is one nil?
+/* take(future, list, at, count, collect) -> is one nil?
 ** The results of a final chunk, or its error in each place, for map_async. */
 static int take(lua_State *L) {
   cr_future *f = cr_handle_check(L, 1, CR_FUTURE);
   chunk c = {.future = f, .count = luaL_checkinteger(L, 4)};
-  lua_pushboolean(L, take_results(L, &c, 2, luaL_checkinteger(L, 3)));
+  bool collect = lua_toboolean(L, 5);
+  lua_pushboolean(L, take_results(L, &c, 2, luaL_checkinteger(L, 3), collect));
   return 1;
 }
 

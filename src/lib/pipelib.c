@@ -16,7 +16,7 @@ static bool read_duplex(lua_State *L) {
   cr_check_options(L, 1, known);
   lua_getfield(L, 1, "duplex");
   if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
-    luaL_error(L, "bad option 'duplex' (boolean expected, got %s)", luaL_typename(L, -1));
+    cr_raise(L, "bad option 'duplex' (boolean expected, got %s)", luaL_typename(L, -1));
   bool duplex = lua_isnil(L, -1) || lua_toboolean(L, -1);
   lua_pop(L, 1);
   return duplex;
@@ -41,7 +41,7 @@ static int pipe_new(lua_State *L) {
 
 static cr_pipe *check_direction(lua_State *L, bool (*able)(const cr_pipe *), const char *verb) {
   cr_pipe *p = check(L);
-  if (!able(p)) luaL_error(L, "this end of the pipe cannot %s", verb);
+  if (!able(p)) cr_raise(L, "this end of the pipe cannot %s", verb);
   return p;
 }
 

@@ -29,7 +29,7 @@ static enum cr_strand_kind read_kind(lua_State *L, int index) {
   if (!kind) return CR_THREAD;
   for (int i = CR_THREAD; i <= CR_PROCESS; i++)
     if (strcmp(kind, cr_kind_names[i]) == 0) return (enum cr_strand_kind)i;
-  return luaL_error(L, "bad option 'kind' ('thread' or 'process' expected, got '%s')", kind);
+  return cr_raise(L, "bad option 'kind' ('thread' or 'process' expected, got '%s')", kind);
 }
 
 static uint64_t read_workers(lua_State *L, int index) {
@@ -37,7 +37,7 @@ static uint64_t read_workers(lua_State *L, int index) {
   lua_Integer n =
       cr_option_integer(L, index, "workers", 1, usual ? (lua_Integer)usual : cr_cpu_count());
   if (n >= CR_STRANDS)
-    luaL_error(L, "bad option 'workers' (at most %d can run, got %I)", CR_STRANDS - 1, n);
+    cr_raise(L, "bad option 'workers' (at most %d can run, got %I)", CR_STRANDS - 1, n);
   return (uint64_t)n;
 }
 
@@ -55,7 +55,7 @@ static void read_options(lua_State *L, int index, cr_pool_options *o) {
   o->task_timeout = cr_option_seconds(L, index, "task_timeout");
   o->libs = cr_option_libs(L, index);
   if (o->name && strlen(o->name) >= CR_NAME_MAX)
-    luaL_error(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
+    cr_raise(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
 }
 
 /* Pushes the elements of options.initargs. */
@@ -66,8 +66,8 @@ static void push_initargs(lua_State *L, int index) {
   }
   int list = lua_gettop(L);
   if (!lua_istable(L, list))
-    luaL_error(L, "bad option 'initargs' (list of arguments expected, got %s)",
-               luaL_typename(L, list));
+    cr_raise(L, "bad option 'initargs' (list of arguments expected, got %s)",
+             luaL_typename(L, list));
   cr_list_unpack(L, "too many initargs");
 }
 
@@ -77,13 +77,13 @@ static int push_initializer(lua_State *L, int index) {
   int fn = lua_gettop(L) + 1;
   if (index && lua_getfield(L, index, "initializer") != LUA_TNIL) {
     if (!cr_callable(L, fn))
-      luaL_error(L, "bad option 'initializer' (function expected, got %s)", luaL_typename(L, fn));
+      cr_raise(L, "bad option 'initializer' (function expected, got %s)", luaL_typename(L, fn));
     push_initargs(L, index);
     return fn;
   }
   lua_settop(L, fn - 1);
   if (index && lua_getfield(L, index, "initargs") != LUA_TNIL)
-    luaL_error(L, "bad option 'initargs' (there is no 'initializer')");
+    cr_raise(L, "bad option 'initargs' (there is no 'initializer')");
   lua_settop(L, fn - 1);
   return cr_setup_push(L) ? fn : 0;
 }
@@ -137,8 +137,8 @@ int cr_pool_refuse(lua_State *L, cr_pool *p, int error) {
     cr_decode_borrowed(L, &p->broken);
     return lua_error(L);
   case EAGAIN:
-    return luaL_error(L, "cannot start a worker of pool '%s': no more %s can run", name,
-                      kind_name(p, true));
+    return cr_raise(L, "cannot start a worker of pool '%s': no more %s can run", name,
+                    kind_name(p, true));
   default: return cr_fail(L, error);
   }
 }
@@ -197,7 +197,7 @@ static int join(lua_State *L) {
   if (deadline != 0) cr_here(L);
   while ((r = cr_pool_join(p, deadline)) == EINTR) cr_look_up(L);
   if (r == EBUSY)
-    return luaL_error(L, "cannot join pool '%s': it is open; call :close() first", p->name);
+    return cr_raise(L, "cannot join pool '%s': it is open; call :close() first", p->name);
   if (r) return cr_outcome(L, false, r);
   lua_pushboolean(L, true);
   return 1;
@@ -206,12 +206,6 @@ static int join(lua_State *L) {
 /* length(list) -> how many items a map of it has */
 static int length(lua_State *L) {
   lua_pushinteger(L, cr_list_length(L, 1));
-  return 1;
-}
-
-/* late() -> has this worker's task had its time? */
-static int late(lua_State *L) {
-  lua_pushboolean(L, cr_pool_late());
   return 1;
 }
 
@@ -297,9 +291,9 @@ static int is_pool(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"new", new_pool}, {"is_pool", is_pool}, {"workers", workers}, {"cancel_queued", cancel_queued},
-    {"late", late},    {"length", length},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", new_pool},    {"is_pool", is_pool},
+                                     {"workers", workers}, {"cancel_queued", cancel_queued},
+                                     {"length", length},   {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},

@@ -97,7 +97,7 @@ static int push_next(lua_State *L, cr_queue *q) {
   if (r == ESHUTDOWN) return 0;
   if (r) return cr_fail(L, r);
   int n = cr_decode(L, &v);
-  if (lua_isnil(L, -n)) return luaL_error(L, "a nil in the queue: items cannot go on, use get");
+  if (lua_isnil(L, -n)) return cr_raise(L, "a nil in the queue: items cannot go on, use get");
   return n;
 }
 
@@ -177,7 +177,7 @@ static int batch_put(lua_State *L, cr_queue *q, batch *b, cr_time deadline) {
 static int m_put_many(lua_State *L) {
   cr_queue *q = check(L);
   luaL_checktype(L, 2, LUA_TTABLE);
-  if (is_priority(q)) return luaL_error(L, "put_many is not for priority queues: use put");
+  if (is_priority(q)) return cr_raise(L, "put_many is not for priority queues: use put");
   cr_time deadline = cr_check_timeout(L, 3);
   lua_Integer n = cr_list_length(L, 2), put = 0;
   batch *b = batch_new(L);
@@ -269,7 +269,7 @@ static int m_closed(lua_State *L) {
 
 static int m_task_done(lua_State *L) {
   int r = cr_queue_task_done(check(L));
-  if (r == ERANGE) return luaL_error(L, "task_done called more often than items were put");
+  if (r == ERANGE) return cr_raise(L, "task_done called more often than items were put");
   return r ? cr_fail(L, r) : 0;
 }
 

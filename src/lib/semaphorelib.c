@@ -50,7 +50,7 @@ static int m_release(lua_State *L) {
   lua_Integer n = luaL_optinteger(L, 2, 1);
   luaL_argcheck(L, n >= 1, 2, "how many to release must be 1 or more");
   int r = cr_semaphore_release((cr_semaphore *)h->object, h->hold, (uint64_t)n);
-  if (r == EOVERFLOW) return luaL_error(L, "semaphore released more often than acquired");
+  if (r == EOVERFLOW) return cr_raise(L, "semaphore released more often than acquired");
   return r ? cr_fail(L, r) : 0;
 }
 

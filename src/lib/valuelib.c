@@ -154,7 +154,7 @@ static int m_set(lua_State *L) {
 /* v:add(n) -> the new value */
 static int m_add(lua_State *L) {
   cell *c = check(L);
-  if (!is_number(c)) return luaL_error(L, "add needs a shared value of a numeric type");
+  if (!is_number(c)) return cr_raise(L, "add needs a shared value of a numeric type");
   cr_element_add(L, c->element, c->data, 2);
   return 1;
 }

@@ -35,7 +35,7 @@ static void read_options(lua_State *L, int index, cr_worker_options *o) {
   o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
   o->libs = cr_option_libs(L, index);
   if (o->name && strlen(o->name) >= CR_NAME_MAX)
-    luaL_error(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
+    cr_raise(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
 }
 
 /* Makes the future of the call and gives it to the worker.  The parts stay the
@@ -54,10 +54,10 @@ static int put_call(cr_worker *w, const cr_call *call) {
 static int fail_start(lua_State *L, const cr_worker *w, int error) {
   if (error == ENOMEM) return cr_fail(L, error);
   if (error != EAGAIN)
-    return luaL_error(L, "cannot start %s '%s': %s", cr_kind_names[w->kind], w->name,
-                      cr_start_trouble(error));
-  return luaL_error(L, "cannot start %s '%s': no more %s can run", cr_kind_names[w->kind], w->name,
-                    w->kind == CR_PROCESS ? "processes" : "threads");
+    return cr_raise(L, "cannot start %s '%s': %s", cr_kind_names[w->kind], w->name,
+                    cr_start_trouble(error));
+  return cr_raise(L, "cannot start %s '%s': no more %s can run", cr_kind_names[w->kind], w->name,
+                  w->kind == CR_PROCESS ? "processes" : "threads");
 }
 
 /* start([options,] fn, ...) -> worker */
@@ -104,7 +104,7 @@ static int result(lua_State *L) {
   cr_worker *w = check(L);
   cr_time deadline = cr_check_timeout(L, 2);
   cr_future *call = cr_at(cr_future, &w->call);
-  if (!call) return luaL_error(L, "'%s' is a worker of a pool: it has no result", w->name);
+  if (!call) return cr_raise(L, "'%s' is a worker of a pool: it has no result", w->name);
   if (w == cr_self()) return cr_error_raise(L, "deadlock", "a worker cannot wait for itself");
   int r = cr_future_await(L, call, deadline);
   if (r == 0 && w->kind == CR_THREAD && atomic_load(&w->leaving)) return 0;
@@ -129,8 +129,8 @@ static int interrupt(lua_State *L) { return answer(L, cr_worker_notify(check(L),
 static int send_signal(lua_State *L, const char *method, int signal) {
   cr_worker *w = check(L);
   if (w->kind != CR_PROCESS)
-    return luaL_error(L, "bad call of '%s' ('%s' is a thread; only :interrupt() can stop it)",
-                      method, w->name);
+    return cr_raise(L, "bad call of '%s' ('%s' is a thread; only :interrupt() can stop it)", method,
+                    w->name);
   return answer(L, cr_worker_kill(w, signal));
 }
 
@@ -191,8 +191,8 @@ static int index_worker(lua_State *L) {
 }
 
 static int refuse_field(lua_State *L) {
-  return luaL_error(L, "cannot set field '%s' of a worker: options are given to start",
-                    luaL_tolstring(L, 2, NULL));
+  return cr_raise(L, "cannot set field '%s' of a worker: options are given to start",
+                  luaL_tolstring(L, 2, NULL));
 }
 
 static const char *state_text(lua_State *L, const cr_worker *w) {

@@ -108,7 +108,9 @@ cr_pool *cr_pool_new(const cr_pool_options *o); /* in hand */
 enum cr_task_mode {
   CR_CALL_ARGUMENTS, /* f(a, b, c): one call, all its results */
   CR_MAP_LIST,       /* f(a), f(b), f(c): one result each */
-  CR_MAP_STAR        /* f(unpack(a)), f(unpack(b)) ...: one result each */
+  CR_MAP_STAR,       /* f(unpack(a)), f(unpack(b)) ...: one result each */
+  CR_MAP_MODES = 3,
+  CR_MAP_COLLECT = 4 /* with one of the others: an error is the result of its element */
 };
 
 /* A task in the caller's hands, with the arguments, which are its own now.  NULL: no

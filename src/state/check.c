@@ -17,7 +17,7 @@ cr_time cr_check_timeout(lua_State *L, int index) {
 int cr_refuse(lua_State *L, int index, const char *message) {
   lua_Debug ar;
   if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) && strcmp(ar.namewhat, "metamethod") == 0)
-    return luaL_error(L, "%s", message);
+    return cr_raise(L, "%s", message);
   return luaL_argerror(L, index, message);
 }
 

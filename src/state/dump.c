@@ -17,7 +17,7 @@
 /* The traceback without its first line, which is a heading, and indented. */
 static void add_stack(luaL_Buffer *b, lua_State *of, int level) {
   lua_State *L = b->L;
-  luaL_traceback(L, of, NULL, level);
+  cr_traceback(L, of, NULL, level);
   const char *first = strchr(lua_tostring(L, -1), '\n');
   luaL_gsub(L, first ? first + 1 : "\tno function", "\t", "    ");
   lua_remove(L, -2);

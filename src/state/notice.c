@@ -101,40 +101,18 @@ void cr_look_up(lua_State *L) {
     if (notices & CR_CALLBACKS) cr_post(cr_me, CR_CALLBACKS);
     if (notices & CR_DEADLOCK) cr_deadlock_raise(L);
     /* The main strand raises what lua raises; of others, the error says its kind. */
-    if (cr_me->kind == CR_MAIN) luaL_error(L, "interrupted!");
+    if (cr_me->kind == CR_MAIN) cr_raise(L, "interrupted!");
     cr_error_raise(L, "interrupted", "interrupted!");
   }
   heed(L, notices);
-}
-
-/* Functions of conrun's own Lua parts are passed over: the user's line counts. */
-static bool is_users(const lua_Debug *ar) {
-  return ar->currentline > 0 && strncmp(ar->source, "=[conrun", 8) != 0;
-}
-
-/* The nearest of the user's functions that are being called; false: none. */
-static bool users_line(lua_State *L, lua_Debug *ar) {
-  for (int level = 1; lua_getstack(L, level, ar); level++) {
-    lua_getinfo(L, "Sl", ar);
-    if (is_users(ar)) return true;
-  }
-  return false;
 }
 
 void cr_here(lua_State *L) {
   lua_Debug ar;
   cr_check_part(L);
   atomic_store_explicit(&cr_me->swept, 0, memory_order_relaxed);
-  if (users_line(L, &ar))
+  if (cr_users_line(L, &ar))
     snprintf(cr_me->where, sizeof cr_me->where, "%s:%d", ar.short_src, ar.currentline);
   else
     cr_me->where[0] = '\0';
-}
-
-void cr_where(lua_State *L) {
-  lua_Debug ar;
-  if (users_line(L, &ar))
-    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-  else
-    lua_pushliteral(L, "");
 }

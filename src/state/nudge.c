@@ -40,7 +40,7 @@ static void look_up(lua_State *L, lua_Debug *event) {
   }
   if (notices & CR_DUMP) cr_dump_if_asked(L);
   if (notices & (CR_END | CR_INTERRUPT)) cr_look_up(L);
-  if (late) luaL_error(L, "interrupted!");
+  if (late) cr_raise(L, "interrupted!");
 }
 
 /* The steps before the work keep their errors to themselves, so an interruption must

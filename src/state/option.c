@@ -58,7 +58,7 @@ void cr_check_options(lua_State *L, int index, const char *const known[]) {
 static void refuse(lua_State *L, const char *name, const char *expected) {
   const char *got = lua_type(L, -1) == LUA_TSTRING ? lua_pushfstring(L, "'%s'", lua_tostring(L, -1))
                                                    : luaL_tolstring(L, -1, NULL);
-  luaL_error(L, "bad option '%s' (%s expected, got %s)", name, expected, got);
+  cr_raise(L, "bad option '%s' (%s expected, got %s)", name, expected, got);
 }
 
 /* Pushes the option; false, and nothing pushed, when it is absent. */

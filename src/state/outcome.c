@@ -14,7 +14,7 @@ int cr_fail(lua_State *L, int error) {
     lua_pushliteral(L, "not enough memory"); /* the words and shape of Lua's own */
     return lua_error(L);
   }
-  return luaL_error(L, "%s", strerror(error));
+  return cr_raise(L, "%s", strerror(error));
 }
 
 static const char *outcome(int error) {
@@ -40,26 +40,15 @@ int cr_outcome(lua_State *L, bool with_nil, int error) {
 
 /* ------------------------------------------------------------ error objects */
 
-/* The metatable is completed by conrun.errors, so that module comes first. */
-static void push_metatable(lua_State *L) {
-  if (luaL_getmetatable(L, "conrun.error") == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "conrun.errors");
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, "metatable");
-  lua_remove(L, -2);
-}
-
 void cr_error_push(lua_State *L, const char *kind, const char *message) {
   lua_createtable(L, 0, 2);
   lua_pushstring(L, kind);
   lua_setfield(L, -2, "kind");
-  luaL_where(L, 1);
+  cr_where(L);
   lua_pushstring(L, message);
   lua_concat(L, 2);
   lua_setfield(L, -2, "message");
-  push_metatable(L);
+  cr_error_metatable(L);
   lua_setmetatable(L, -2);
 }
 

@@ -19,11 +19,11 @@ static int on_error(lua_State *L) {
 /* Writes the error on top of the stack in one piece, so that lines of two
 ** workers do not mix.  [-1, +0, m] */
 static void write_report(lua_State *L, const char *what, const cr_worker *w) {
-  const char *traceback = NULL, *words = luaL_tolstring(L, -1, NULL);
-  if (lua_istable(L, -2) && lua_getfield(L, -2, "traceback") == LUA_TSTRING)
-    traceback = lua_tostring(L, -1);
-  lua_pushfstring(L, "conrun: %s in %s '%s': %s%s%s\n", what, cr_kind_names[w->kind], w->name,
-                  words, traceback ? "\n" : "", traceback ? traceback : "");
+  int value = lua_gettop(L);
+  cr_text(L, value);
+  cr_error_stacks(L, value);
+  lua_pushfstring(L, "conrun: %s in %s '%s': %s%s\n", what, cr_kind_names[w->kind], w->name,
+                  lua_tostring(L, -2), lua_tostring(L, -1));
   cr_lua_lent.complain(L, lua_tostring(L, -1), lua_rawlen(L, -1));
 }
 

@@ -50,20 +50,20 @@ static uint32_t bit_of(lua_State *L) {
   const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
   for (uint32_t i = 0; i < COUNT; i++)
     if (strcmp(names[i], name) == 0) return 1u << i;
-  luaL_error(L, "bad option 'libs' (unknown library '%s')", luaL_tolstring(L, -1, NULL));
+  cr_raise(L, "bad option 'libs' (unknown library '%s')", luaL_tolstring(L, -1, NULL));
   return 0;
 }
 
 static uint32_t read_list(lua_State *L, int list) {
   uint32_t libs = 1u << BASE;
   if (!lua_istable(L, list))
-    luaL_error(L, "bad option 'libs' (list of library names expected, got %s)",
-               luaL_typename(L, list));
+    cr_raise(L, "bad option 'libs' (list of library names expected, got %s)",
+             luaL_typename(L, list));
   for (lua_Integer i = 1; lua_geti(L, list, i) != LUA_TNIL; i++) {
     uint32_t bit = bit_of(L);
     if (!(bit & own()))
-      luaL_error(L, "bad option 'libs' (this worker has no library '%s' itself)",
-                 lua_tostring(L, -1));
+      cr_raise(L, "bad option 'libs' (this worker has no library '%s' itself)",
+               lua_tostring(L, -1));
     libs |= bit;
     lua_pop(L, 1);
   }

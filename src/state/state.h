@@ -157,10 +157,6 @@ int cr_news_raise(lua_State *L, const char *kind, const char *message);
 void cr_look_up(lua_State *L);
 void cr_here(lua_State *L);
 
-/* Pushes the position of the user's line, "script.lua:12: ", as luaL_where does, but passes
-** over functions of conrun's own Lua parts.  [-0, +1, m] */
-void cr_where(lua_State *L);
-
 /* For a wait that must not raise: does what the strand is asked for and only returns the
 ** notices that cr_look_up would raise for, which the caller has then: CR_END and
 ** CR_INTERRUPT, to be posted again, and CR_DEADLOCK, for which it calls cr_deadlock_raise

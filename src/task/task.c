@@ -34,7 +34,7 @@ typedef struct task {
   cr_reader *reader;
   cr_writer *writer;
   bool timed; /* its pool has a task_timeout; asked once, not for each element */
-  bool more;  /* mapping: elements are left */
+  bool more;  /* mapping: elements may be left */
 } task;
 
 /* The innermost task that this thread runs, for the message handler: a handler that
@@ -42,20 +42,6 @@ typedef struct task {
 static _Thread_local task *current;
 
 /* -------------------------------------------------------------- error objects */
-
-/* Pushes a field of a module of conrun, which is loaded if need be. */
-static void push_errors_metatable(lua_State *L) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  if (lua_getfield(L, -1, "conrun.errors") != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "conrun.errors");
-    lua_call(L, 1, 1);
-  }
-  lua_getfield(L, -1, "metatable");
-  lua_replace(L, -3);
-  lua_pop(L, 1);
-}
 
 /* Was the task told to stop, by cancel{running=true} or with its pool? */
 static bool stopped(const task *t) {
@@ -72,117 +58,96 @@ static const char *kind_of(const task *t) {
 }
 
 /* Two kinds of errors that conrun raises in a strand are about the strand, whatever
-** it was computing: they keep their kind on the way to the caller.  Replaces the
-** string at the top of the stack. */
-static void keep_kind(lua_State *L) {
-  if (luaL_getmetafield(L, 1, "__name") == LUA_TNIL) return;
-  lua_pop(L, 1);
-  if (!lua_istable(L, 1)) return;
-  lua_pushliteral(L, "kind");
-  if (lua_rawget(L, 1) == LUA_TSTRING) {
-    const char *kind = lua_tostring(L, -1);
-    if (strcmp(kind, "interrupted") == 0 || strcmp(kind, "deadlock") == 0)
-      lua_replace(L, -2);
-    else
-      lua_pop(L, 1);
-  } else {
-    lua_pop(L, 1);
-  }
+** it was computing: they keep their kind on the way to the caller. */
+static const char *kept_kind(lua_State *L, const char *kind) {
+  if (strcmp(kind, "task") != 0) return kind;
+  if (cr_error_is(L, 1, "interrupted")) return "interrupted";
+  return cr_error_is(L, 1, "deadlock") ? "deadlock" : kind;
 }
 
-/* Pushes the message for the error value at index 1. */
-static void push_message(lua_State *L, const task *t) {
-  const cr_pool *p = cr_at(const cr_pool, &t->future->pool);
-  if (!stopped(t) && late(t))
-    lua_pushfstring(L, "the task took longer than its task_timeout of %f s",
-                    (lua_Number)p->task_timeout / 1e9);
-  else
-    luaL_tolstring(L, 1, NULL);
+/* The elements' errors are among the results, so that is what was raised, if it is an
+** error object. */
+static bool collects(const task *t) { return t->future->mode & CR_MAP_COLLECT; }
+
+/* Is the error of the whole task, whatever its function did? */
+static bool is_over(const task *t) { return stopped(t) || late(t); }
+
+/* Is the value at 1 what is to be told, as it is? */
+static bool is_told(lua_State *L, const task *t) {
+  if (is_over(t)) return false;
+  if (t->stage == DECODING) return cr_error_is(L, 1, "transfer");
+  return t->stage == CALLING && collects(t) && cr_is_error(L, 1);
 }
 
 /* The message handler: error value -> error object. */
 static int make_error(lua_State *L) {
   const task *t = current;
   luaL_checkstack(L, 8, NULL);
-  luaL_traceback(L, L, NULL, 1);
-  lua_createtable(L, 0, 5);
-  lua_pushstring(L, kind_of(t));
-  if (strcmp(lua_tostring(L, -1), "task") == 0) keep_kind(L);
-  lua_setfield(L, -2, "kind");
-  push_message(L, t);
-  lua_setfield(L, -2, "message");
-  lua_pushvalue(L, 1);
-  lua_setfield(L, -2, "value");
-  lua_pushvalue(L, -2);
-  lua_setfield(L, -2, "traceback");
-  lua_pushstring(L, cr_me->name);
-  lua_setfield(L, -2, "strand");
-  push_errors_metatable(L);
-  lua_setmetatable(L, -2);
+  lua_settop(L, 1);
+  if (is_told(L, t)) return 1;
+  cr_error_object(L, 1, kept_kind(L, kind_of(t)));
+  if (!stopped(t) && late(t)) {
+    const cr_pool *p = cr_at(const cr_pool, &t->future->pool);
+    lua_pushliteral(L, "message");
+    lua_pushfstring(L, "the task took longer than its task_timeout of %f s",
+                    (lua_Number)p->task_timeout / 1e9);
+    lua_rawset(L, -3);
+  }
   return 1;
 }
 
-static int encode_error(lua_State *L) {
-  cr_value *v = lua_touserdata(L, 2);
-  cr_encode(L, 1, 1, "error", v);
+static cr_code *code_of(const task *t) { return cr_at(cr_code, &t->future->code); }
+
+/* Arguments: what was raised, the error object.  The stack is gone, so the place is the
+** function that was called. */
+static int add_place(lua_State *L) {
+  lua_Debug ar;
+  lua_pushliteral(L, "traceback");
+  cr_code_function(L, code_of(current));
+  if (!lua_isfunction(L, -1)) return 0;
+  lua_getinfo(L, ">S", &ar);
+  lua_pushfstring(L, "stack traceback:\n\t...\n\t%s:%d: in function <%s:%d>", ar.short_src,
+                  ar.linedefined, ar.short_src, ar.linedefined);
+  lua_rawset(L, 1);
   return 0;
 }
 
-static int try_encode_error(lua_State *L, cr_value *v) {
-  lua_pushcfunction(L, encode_error);
+/* A protected call has failed: leaves an error object on the top of the stack, or if there
+** is no memory for it what is there.  Want of memory, and an error in the handler, come
+** without having been to the handler. */
+static void complete(lua_State *L, int status) {
+  if (status == LUA_ERRRUN) return;
+  lua_pushcfunction(L, make_error);
   lua_pushvalue(L, -2);
-  lua_pushlightuserdata(L, v);
-  return lua_pcall(L, 2, 0, 0);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+    lua_replace(L, -2);
+    lua_pushcfunction(L, add_place);
+    lua_pushvalue(L, -2);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  }
+  lua_pop(L, 1);
 }
 
-/* An error object that cannot be sent goes without the value that was raised; if
-** that fails too (no memory), only words are left.  [-1, +0, -] */
+/* The first error is kept.  If there is no memory for it, only words are left.
+** [-1, +0, -] */
 static void keep_error(lua_State *L, task *t) {
-  if (t->error.kind != CR_V_NONE) {
-    lua_pop(L, 1);
-    return;
-  }
-  int r = try_encode_error(L, &t->error);
-  if (r != LUA_OK) {
-    lua_pop(L, 1);
-    if (lua_istable(L, -1)) {
-      lua_pushliteral(L, "value");
-      lua_pushnil(L);
-      lua_rawset(L, -3);
-      r = try_encode_error(L, &t->error);
-      if (r != LUA_OK) lua_pop(L, 1);
-    }
-  }
-  if (r != LUA_OK && cr_encode_error("task", "not enough memory", cr_me->name, &t->error) != 0)
+  if (t->error.kind == CR_V_NONE && !cr_error_encode(L, &t->error) &&
+      cr_encode_error(kind_of(t), "not enough memory", cr_me->name, &t->error) != 0)
     t->error.head = CR_V_NONE;
   lua_pop(L, 1);
 }
 
 /* --------------------------------------------------------------------- calling */
 
-static cr_code *code_of(const task *t) { return cr_at(cr_code, &t->future->code); }
-
 static int unpack(lua_State *L) {
   if (!lua_istable(L, -1) && !lua_isuserdata(L, -1))
-    luaL_error(L, "an item for starmap is a list of arguments, not a %s", luaL_typename(L, -1));
+    cr_raise(L, "an item for starmap is a list of arguments, not a %s", luaL_typename(L, -1));
   return cr_list_unpack(L, "too many arguments");
 }
 
-/* All results of a call of its own, one of an element. */
-static int call(lua_State *L, task *t) {
-  uint32_t mode = t->future->mode;
-  cr_code_function(L, code_of(t));
-  int base = lua_gettop(L);
-  int n = cr_decode_borrowed(L, &t->future->arguments);
-  t->stage = CALLING;
-  lua_call(L, mode == CR_MAP_STAR ? unpack(L) : n, mode == CR_CALL_ARGUMENTS ? LUA_MULTRET : 1);
-  t->stage = ENCODING;
-  if (cr_stray) return 0;
-  cr_encode(L, base, lua_gettop(L) - base + 1, "result", &t->result);
-  return 0;
-}
+static bool stars(const task *t) { return (t->future->mode & CR_MAP_MODES) == CR_MAP_STAR; }
 
-/* Stack slots of a mapping; they stay while elements come and go above them. */
+/* Stack slots of a task.  Those of a mapping stay while elements come and go above. */
 enum {
   MAP_TASK = 1,
   MAP_HANDLER,
@@ -192,11 +157,42 @@ enum {
   MAP_TOP = MAP_WRITER
 };
 
+/* The function and n arguments are on the stack.  False: the error of the element, which
+** is its result, is in the task's hands. */
+static bool call_element(lua_State *L, task *t, int n) {
+  if (!collects(t)) {
+    lua_call(L, n, 1);
+    return true;
+  }
+  int status = lua_pcall(L, n, 1, MAP_HANDLER);
+  if (status == LUA_OK) return true;
+  if (cr_stray) lua_error(L);
+  complete(L, status);
+  if (is_over(t) || !cr_error_encode(L, &t->result)) lua_error(L);
+  return false;
+}
+
+/* All results of a call of its own, one of an element. */
+static int call(lua_State *L, task *t) {
+  cr_code_function(L, code_of(t));
+  int base = lua_gettop(L);
+  int n = cr_decode_borrowed(L, &t->future->arguments);
+  t->stage = CALLING;
+  if (t->future->mode == CR_CALL_ARGUMENTS)
+    lua_call(L, n, LUA_MULTRET);
+  else if (!call_element(L, t, stars(t) ? unpack(L) : n))
+    return 0;
+  t->stage = ENCODING;
+  if (cr_stray) return 0;
+  cr_encode(L, base, lua_gettop(L) - base + 1, "result", &t->result);
+  return 0;
+}
+
 /* The elements from the reader's position on.  An error ends it in the middle of
 ** one; the next call goes on with the one after. */
 static int map_on(lua_State *L) {
   task *t = lua_touserdata(L, MAP_TASK);
-  bool star = t->future->mode == CR_MAP_STAR;
+  bool star = stars(t);
   for (;;) {
     lua_settop(L, MAP_TOP);
     t->stage = DECODING;
@@ -204,29 +200,40 @@ static int map_on(lua_State *L) {
     t->more = !cr_stray && cr_reader_next(L, t->reader);
     if (!t->more) return 0;
     t->stage = CALLING;
-    if (late(t)) luaL_error(L, "interrupted!"); /* its function has caught the first one */
+    if (late(t)) cr_raise(L, "interrupted!"); /* its function has caught the first one */
     lua_call(L, star ? unpack(L) : 1, 1);
     t->stage = ENCODING;
     if (!cr_stray) cr_writer_add(L, t->writer, -1);
   }
 }
 
-/* A broken message cannot be read on: an error while decoding ends the task. */
+/* An element has failed; the error is on the top of the stack.  Can the task go on?  A
+** broken message cannot be read on: an error while decoding ends the task. */
+static bool fail_element(lua_State *L, task *t) {
+  bool whole = t->stage == DECODING || is_over(t);
+  if (!whole && collects(t) && cr_error_write(L, t->writer))
+    lua_pop(L, 1);
+  else
+    keep_error(L, t);
+  return !whole && t->more;
+}
+
 static int map(lua_State *L, task *t) {
+  bool more = true;
   lua_settop(L, MAP_HANDLER);
   cr_code_function(L, code_of(t));
   t->reader = cr_reader_new(L, &t->future->arguments);
   t->writer = cr_writer_new(L, "result");
-  t->more = true;
-  do {
+  while (more) {
     lua_pushcfunction(L, map_on);
     for (int i = MAP_TASK; i <= MAP_TOP; i++) lua_pushvalue(L, i);
-    if (lua_pcall(L, MAP_TOP, 0, MAP_HANDLER) != LUA_OK) {
-      if (cr_stray) lua_error(L);
-      keep_error(L, t);
-      if (t->stage == DECODING || stopped(t) || late(t)) break;
-    }
-  } while (t->more);
+    int status = lua_pcall(L, MAP_TOP, 0, MAP_HANDLER);
+    more = status != LUA_OK;
+    if (!more) break;
+    if (cr_stray) lua_error(L);
+    complete(L, status);
+    more = fail_element(L, t);
+  }
   if (t->error.kind == CR_V_NONE && !cr_stray) {
     t->stage = ENCODING;
     cr_writer_finish(L, t->writer, &t->result);
@@ -302,7 +309,9 @@ static void compute(lua_State *L, task *t) {
   lua_pushvalue(L, handler);
   int status = lua_pcall(L, 2, 0, handler);
   if (cr_stray) end_stray(L, status);
-  if (status != LUA_OK) keep_error(L, t);
+  if (status == LUA_OK) return;
+  complete(L, status);
+  keep_error(L, t);
 }
 
 void cr_task_run(lua_State *L, cr_future *f) {

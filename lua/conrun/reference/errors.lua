@@ -2,7 +2,9 @@
 ---@meta conrun.errors
 -- luacheck: ignore
 
---- Errors of other strands are objects. `tostring(e)` is the message; uncaught, the remote traceback is printed too.
+--- Errors of other strands are objects. `tostring(e)` is the message; uncaught, the traceback of the strand that asked
+--- is printed below it, and then that of each strand that the error has come through. What fails without a stack, as
+--- want of memory does, names the function that was called. A table that was raised is shown as the prompt shows it.
 --- The kinds are:
 ---
 --- - "task": a function raised an error; `value` is what it raised, `traceback` says where; an interruption too
@@ -12,7 +14,7 @@
 --- - "closed": the pool takes no more tasks
 --- - "broken": the pool's initializer failed, or no worker could be started; every task of it gets this
 --- - "deadlock": waiting would never have ended
---- - "transfer": arguments or results could not be sent
+--- - "transfer": arguments or results could not be sent, or not be rebuilt where they arrived
 ---
 --- ```lua
 --- local pool <close> = conrun.pool.threads(1)
