@@ -60,7 +60,7 @@ static int collect(lua_State *L) {
 void cr_check_part(lua_State *L) {
   if (cr_stray)
     cr_raise(L, "cannot use conrun here: a C module has forked this process from a program "
-                  "that was using it (fork before that, or start a conrun.process)");
+                "that was using it (fork before that, or start a conrun.process)");
 }
 
 /* From now on each check of a handle goes the long way, and raises there. */
