@@ -7,8 +7,12 @@
 local helpers = require "spec.helpers"
 local kinds = require "spec.lib.kinds"
 
+-- To a sanitizer all that belonged to the parent's other threads looks lost in the child.
+local ENVIRONMENT = helpers.with_native
+  .. ' ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" TSAN_OPTIONS="$TSAN_OPTIONS:die_after_fork=0"'
+
 local function run(source, options)
-  return kinds.run("local native = require 'native' " .. source, options, helpers.with_native)
+  return kinds.run("local native = require 'native' " .. source, options, ENVIRONMENT)
 end
 
 -- How a child ends, and what it ends with.
