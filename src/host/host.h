@@ -13,6 +13,7 @@
 **   repl        the interactive mode (prompt.h has its parts)
 **   report      messages, and what an uncaught error looks like
 **   interrupt   SIGINT -> "interrupted!", SIGQUIT -> what everybody is doing
+**   init        the first process of a container: reaps, and hands on signals
 **   audit       what is left in shared memory at the end
 */
 #ifndef CR_HOST_H
@@ -147,5 +148,11 @@ bool cr_interrupt_was(const char *message);
 
 /* From now on SIGQUIT shows what every strand is doing. */
 void cr_interrupt_show(void);
+
+/* --------------------------------------------------------------------- init */
+
+/* If this is the first process of a container, returns in a child of it, which is the
+** program. */
+void cr_init_serve(void);
 
 #endif

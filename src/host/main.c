@@ -3,6 +3,7 @@
 ** main: the birth and the end of the program.
 **
 ** Birth
+**   0 as the first process of a container it forks, and is its own child (init.c)
 **   1 the places of standard input, output and error are taken
 **   2 argv is judged; a wrong option ends here, before anything exists
 **   3 every floor registers its types and hooks
@@ -280,6 +281,7 @@ static void take_places(void) {
 
 int main(int argc, char **argv) {
   cr_signals_begin();
+  cr_init_serve();
   take_places();
   become_zygote(argc, argv);
   self.argc = argc;
