@@ -10,8 +10,9 @@
 ** in the system's shared memory, which each Lua state maps when it first uses its
 ** handle.  Its life-time:
 **
-**   - Whoever asks first makes it, zeroed; whoever asks for a name that is there
-**     gets what is there.
+**   - Whoever asks first makes it, zeroed, with all the memory that it can ever need;
+**     whoever asks for a name that is there gets what is there, if the file is this
+**     user's and nobody else may open it.
 **   - Every state that has it mapped has a shared lock on the file, which the
 **     kernel takes back however the process ends.
 **   - When a program lets go of its last handle, or ends, and nobody has a lock any
@@ -94,9 +95,16 @@ static int lock_with_others(int fd, struct stat *st) {
   return st->st_nlink > 0 ? 0 : EAGAIN;
 }
 
+/* The folder is everybody's.  A file that another user has made, or that others may open,
+** could be read and written by them. */
+static bool is_private(const struct stat *st) {
+  return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+         (st->st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
 /* Pages are taken when they are touched, and one that cannot be had then is a signal,
-** not an error.  So what is not there now is refused.  (Somebody else may use it up
-** later: taking all pages at once would be the other evil.) */
+** not an error.  So all are taken when the file is made (`reserve`), and what is not there
+** even now is refused before the memory of others is in the way of it. */
 static bool has_room(int fd, uint64_t size) {
   struct statvfs fs;
   if (fstatvfs(fd, &fs) != 0 || fs.f_blocks == 0) return true; /* no limit */
@@ -110,17 +118,38 @@ static int set_length(int fd, uint64_t size) {
   int error = size ? lock_alone(fd, &st) : EWOULDBLOCK;
   if (error == 0 && st.st_size == 0) {
     if (!has_room(fd, size)) return ENOSPC;
-    if (ftruncate(fd, (off_t)size) != 0) return errno;
+    return cr_fd_resize(fd, size);
   }
   return error == ENOENT ? EAGAIN : 0;
 }
 
-/* Removes the file if nobody uses it; `inode` 0: whichever it is. */
+/* In pieces, since a signal undoes the one that it comes in.  A file system that cannot
+** reserve has said all that it can by has_room. */
+static int reserve(int fd, const struct stat *st) {
+  enum {
+    PIECE = 64 << 20
+  };
+  off_t done = 0, block = 512; /* the unit of st_blocks, whatever the file system's is */
+  if (st->st_blocks >= (st->st_size + block - 1) / block) return 0;
+  while (done < st->st_size) {
+    off_t n = st->st_size - done < PIECE ? st->st_size - done : PIECE;
+    if (fallocate(fd, 0, done, n) == 0)
+      done += n;
+    else if (errno != EINTR)
+      return errno == ENOSPC || errno == EDQUOT || errno == ENOMEM ? ENOSPC : 0;
+  }
+  return 0;
+}
+
+/* Removes the file if nobody uses it; `inode` 0: whichever it is.  Those of other users are
+** theirs to remove. */
 static void remove_unused(const char *path, uint64_t inode) {
   struct stat st;
   int fd = shm_open(path, O_RDWR | O_CLOEXEC, 0);
   if (fd < 0) return;
-  if (lock_alone(fd, &st) == 0 && (inode == 0 || st.st_ino == inode)) shm_unlink(path);
+  if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && lock_alone(fd, &st) == 0 &&
+      (inode == 0 || st.st_ino == inode))
+    shm_unlink(path);
   close(fd);
 }
 
@@ -128,9 +157,11 @@ static void remove_unused(const char *path, uint64_t inode) {
 static int try_open(const char *path, uint64_t size, int *fd, struct stat *st) {
   *fd = cr_fd_above(shm_open(path, O_RDWR | O_CLOEXEC | (size ? O_CREAT : 0), 0600));
   if (*fd < 0) return errno;
-  int error = set_length(*fd, size);
+  int error = fstat(*fd, st) != 0 ? errno : is_private(st) ? 0 : EPERM;
+  if (error == 0) error = set_length(*fd, size);
   if (error == 0) error = lock_with_others(*fd, st);
   if (error == 0 && st->st_size == 0) error = EAGAIN;
+  if (error == 0) error = reserve(*fd, st);
   if (error) {
     close(*fd);
     *fd = -1;
@@ -252,7 +283,9 @@ static void push_mappings(lua_State *L) {
 static int fail_open(lua_State *L, const char *name, int error) {
   if (error == ENOENT) return cr_raise(L, "there is no shared buffer named '%s'", name);
   if (error == ENOMEM) return cr_fail(L, error);
-  return cr_raise(L, "cannot open the shared buffer '%s': %s", name, strerror(error));
+  const char *why = error == EPERM ? "its file is another user's, or open to others (" FOLDER ")"
+                                   : strerror(error);
+  return cr_raise(L, "cannot open the shared buffer '%s': %s", name, why);
 }
 
 /* The mapping on top becomes that of the handle at `handle`.  [-1, +0, m] */

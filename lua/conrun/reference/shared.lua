@@ -75,6 +75,8 @@ function shared.dict(t) end
 --- shared memory (/dev/shm), and is removed when the last program that uses it lets go of it or ends, killed or not.
 --- Should a program be killed together with the small process that forks its workers, the file stays until
 --- some conrun program asks for any named buffer. A handle that is on its way in a message does not keep the file.
+--- All its memory is taken when it is made, and having too little is an error; a file of that name that is another
+--- user's, or open to others, is refused.
 ---
 --- ```lua
 --- local buffer = conrun.shared.buffer(16)
