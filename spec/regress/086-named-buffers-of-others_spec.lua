@@ -32,16 +32,15 @@ describe("a named buffer", function()
   end
 
   it("is refused if its file is another user's", function()
-    local file <close> = assert(io.open(path, "w"))
-    file:write(("x"):rep(100)):flush()
-    os.execute("chmod 600 " .. path)
+    local b = conrun.shared.buffer(100, { name = name })
+    b:write(0, ("x"):rep(100))
     local preload = ('ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" LD_PRELOAD=%s'):format(
       helpers.quote(helpers.native .. "another.so"))
     local out = kinds.run(([[
       print(pcall(conrun.shared.buffer, 100, { name = %q }))
     ]]):format(name), nil, preload)
     assert.matches(REFUSED, out)
-    assert.are.equal(("x"):rep(100), helpers.slurp(path))
+    assert.are.equal(("x"):rep(100), b:read())
   end)
 
   it("for which there is no memory is an error, and nothing of it is left", function()
