@@ -520,41 +520,46 @@ void cr_gate_nudge(cr_gate *g, int n);
 void cr_gate_wake_again(cr_gate *g);
 
 /*
-** A look around before falling asleep.  Where another processor is free, what a
-** strand waits for is often done within a microsecond or two, and two system
-** calls are saved.  How long it is worth to look is learnt by each strand from
-** its last waits; on one processor it is never.
+** A look around before falling asleep (adaptive spinning).  Where another processor is
+** free, what a strand waits for often happens within a microsecond or two, and the strand
+** that has not fallen asleep by then saves two system calls.  Each strand learns from its
+** last waits how many looks are worth their time; on a machine with one processor it makes
+** none.
 **
 **   for (unsigned n = cr_spin_start(); cr_spin(&n, 1);)
 **     if (there) break;
 **   cr_spin_learn(n > 0);
 **
-** `looks` is the length of the pause before the look, in looks, and the budget shrinks
-** by as many.  Each look takes a line of the cache away from whoever works on it, so
-** who looks at what others are busy with lets more time pass between its looks.
+** cr_spin pauses and takes the pause off the budget `n`; false: the budget is used up.  The
+** pause is as long as `looks` looks.  A look at memory that another strand is working on
+** takes that cache line away from the other strand's processor, so whoever looks at such
+** memory makes longer pauses.
 */
 unsigned cr_spin_start(void);
 bool cr_spin(unsigned *n, unsigned looks);
 void cr_spin_learn(bool worth_it);
 
-/* The same pause for a strand that need not wait, but does better a moment later.
-** None on one processor, where nobody else could use it. */
+/* A pause of the same length for a strand that could go on, but does better if it lets
+** others get ahead.  No pause on one processor, where nobody else could use the time. */
 void cr_breathe(unsigned looks);
 
 /*
-** A longer look, at what another strand is about to do: as long as a sleep and the
-** wake-up from it would cost.  `where` is a word that says on which processor that one
-** runs, as cr_strand.cpu does: if it may be the caller's own, the caller gives it up
-** between two looks, for it must not keep from running what it looks for.  True: it is
-** there.
+** A longer look, for a wait whose end is some 50 microseconds away: that is what it costs
+** to fall asleep and to be woken on an idle processor.  The caller waits for something
+** that one other strand is about to do, and asks `there(arg)` again and again.  True: it
+** is done; false: the time for looking is over, and the caller should sleep.
 **
-** How long a wait took in all, look and sleep, is told afterwards: after a long one
-** the next look is half as long, after a short one it has its full length again.  So
-** looks that lead to nothing, be it that what is done takes long or that the machine is
-** busy, soon cost nothing; and what would have been seen restores them.
+** `where` is the word with the processor on which that other strand runs (cr_strand.cpu).
+** If that may be the caller's own processor, the caller yields between two looks, since
+** otherwise it would keep the other strand from running.
+**
+** After its wait, looks and sleep together, the caller says when the wait began
+** (cr_look_learn).  A wait that was much longer than a look halves the length of the next
+** look; a wait that was short restores the full length.  So on a busy machine, or where
+** the other strand takes long, looking soon costs nothing.
 */
 typedef struct cr_patience {
-  _Atomic uint32_t halvings;
+  _Atomic uint32_t halvings; /* of the length of the next look */
 } cr_patience;
 
 uint32_t cr_cpu_here(void); /* 1 + the caller's processor */
