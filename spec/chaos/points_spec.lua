@@ -28,20 +28,20 @@ describe("a plan", function()
   it("delays every passage, and the program computes the same", function()
     local output, complaints, code = under("*:delay:*", [[
       local queue = require "conrun.queue"
-      local q, r = queue.new(2), queue.new()
-      local list = {}
-      for i, kind in ipairs { "thread", "process" } do
-        list[i] = require("conrun." .. kind).start(function() for x in q:items() do r:put(2 * x) end end)
+      for _, kind in ipairs { "thread", "process" } do
+        local q, r, sum, list = queue.new(2), queue.new(), 0, {}
+        for i = 1, 2 do
+          list[i] = require("conrun." .. kind).start(function() for x in q:items() do r:put(2 * x) end end)
+        end
+        for i = 1, 50 do q:put(i) end
+        q:close()
+        for _, w in ipairs(list) do w:join() end
+        r:close()
+        for x in r:items() do sum = sum + x end
+        print(sum)
       end
-      for i = 1, 50 do q:put(i) end
-      q:close()
-      for _, w in ipairs(list) do w:join() end
-      local sum = 0
-      r:close()
-      for x in r:items() do sum = sum + x end
-      print(sum)
     ]])
-    assert.are.equal("2550\n", output, complaints)
+    assert.are.equal("2550\n2550\n", output, complaints)
     assert.are.equal(0, code)
   end)
 
