@@ -165,7 +165,7 @@ void cr_published(void *block);
 ** cr_hold_word(block) to hold->what, then cr_taken. */
 cr_hold *cr_hold_reserve(void);     /* NULL: not enough memory */
 void cr_hold_unused(cr_hold *hold); /* the reserved hold was not needed */
-static inline uint64_t cr_hold_word(const void *block) { return (uint64_t)(uintptr_t)block | 1; }
+static inline uint64_t cr_hold_word(const void *block) { return cr_word(block) | 1; }
 void cr_taken(void *block, cr_hold *hold);
 
 /* Frees the block that a field of an object owns and clears the field, in one
@@ -402,8 +402,8 @@ typedef struct cr_holds_walk {
 cr_hold *cr_holds_next(cr_holds_walk *walk);
 #define CR_HOLD_KEPT 2 /* cr_hold.what: of an object that is owed something, without a handle */
 static inline cr_object *cr_held_object(const cr_hold *h) { /* NULL: it is none */
-  uint64_t what = atomic_load(&((cr_hold *)h)->what);
-  return what & 1 ? NULL : (cr_object *)(uintptr_t)(what & ~(uint64_t)3);
+  uint64_t what = atomic_load(&h->what);
+  return what & 1 ? NULL : cr_to(cr_object, (what & ~(uint64_t)3));
 }
 
 /* Returns the free blocks that a strand keeps for itself. */

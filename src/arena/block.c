@@ -18,19 +18,19 @@
 
 static cr_hold *pop_hold(cr_strand *me) {
   cr_hold *h = me->spare;
-  me->spare = (cr_hold *)(uintptr_t)atomic_load_explicit(&h->aux, memory_order_relaxed);
+  me->spare = cr_at(cr_hold, &h->aux);
   atomic_store_explicit(&h->aux, 0, memory_order_relaxed);
   return h;
 }
 
 static void push_hold(cr_strand *me, cr_hold *h) {
-  atomic_store_explicit(&h->aux, (uint64_t)(uintptr_t)me->spare, memory_order_relaxed);
+  atomic_store_explicit(&h->aux, cr_word(me->spare), memory_order_relaxed);
   me->spare = h;
 }
 
 static uint64_t cache_pop(cr_strand *me, int class, cr_hold *h, enum cr_tag tag) {
   uint64_t block = atomic_load_explicit(&me->cache[class], memory_order_relaxed);
-  block_head *head = head_of((void *)(uintptr_t)block);
+  block_head *head = head_of(cr_to(void, block));
   uint64_t next = atomic_load_explicit(&head->link, memory_order_relaxed);
   /* The tag first: burial of a held block goes by it. The link stays until the
   ** block has left the cache. */
@@ -40,7 +40,7 @@ static uint64_t cache_pop(cr_strand *me, int class, cr_hold *h, enum cr_tag tag)
   (void)cr_fault("block");
   atomic_store_explicit(&me->cache[class], next, memory_order_release);
   (void)cr_fault("block");
-  atomic_store_explicit(&head->link, (uint64_t)(uintptr_t)h, memory_order_relaxed);
+  atomic_store_explicit(&head->link, cr_word(h), memory_order_relaxed);
   me->cached[class]--;
   return block;
 }
@@ -51,7 +51,7 @@ static void *alloc_into(cr_strand *me, cr_hold *h, size_t size, enum cr_tag tag)
   if (class < 0) return pages_take_large(size, tag, h);
   if (atomic_load_explicit(&me->cache[class], memory_order_relaxed) == 0 && !cache_fill(class))
     return NULL;
-  return (void *)(uintptr_t)cache_pop(me, class, h, tag);
+  return cr_to(void, cache_pop(me, class, h, tag));
 }
 
 /* The last spare hold takes a block of new ones, which then joins the chain of
@@ -101,7 +101,7 @@ void cr_free(void *block) {
   cr_strand *me = cr_me;
   cr_memory_goes();
   block_head *head = head_of(block);
-  cr_hold *h = (cr_hold *)(uintptr_t)atomic_load_explicit(&head->link, memory_order_relaxed);
+  cr_hold *h = cr_at(cr_hold, &head->link);
   cr_assert(atomic_load(&h->what) == cr_hold_word(block));
   uint32_t class = head->class;
   if (class == LARGE) {
@@ -109,7 +109,7 @@ void cr_free(void *block) {
   } else {
     uint64_t first = atomic_load_explicit(&me->cache[class], memory_order_relaxed);
     atomic_store_explicit(&head->link, first, memory_order_relaxed);
-    atomic_store_explicit(&me->cache[class], (uint64_t)(uintptr_t)block, memory_order_release);
+    atomic_store_explicit(&me->cache[class], cr_word(block), memory_order_release);
     (void)cr_fault("block");
     atomic_store_explicit(&h->what, 0, memory_order_release);
     (void)cr_fault("block");
@@ -161,17 +161,15 @@ void *cr_realloc(void *block, size_t size, size_t used) {
 }
 
 _Atomic uint64_t *cr_held(const void *block) {
-  cr_hold *h =
-      (cr_hold *)(uintptr_t)atomic_load_explicit(&head_of(block)->link, memory_order_relaxed);
+  cr_hold *h = cr_at(cr_hold, &head_of(block)->link);
   return &h->what;
 }
 
 void cr_published(void *block) {
   cr_memory_goes();
-  push_hold(cr_me, (cr_hold *)(uintptr_t)atomic_load_explicit(&head_of(block)->link,
-                                                              memory_order_relaxed));
+  push_hold(cr_me, cr_at(cr_hold, &head_of(block)->link));
 }
 
 void cr_taken(void *block, cr_hold *h) {
-  atomic_store_explicit(&head_of(block)->link, (uint64_t)(uintptr_t)h, memory_order_relaxed);
+  atomic_store_explicit(&head_of(block)->link, cr_word(h), memory_order_relaxed);
 }

@@ -10,11 +10,11 @@
 cr_hold *cr_holds_next(cr_holds_walk *walk) {
   if (!walk->more) {
     if (walk->next < CR_HOLDS_INLINE) return &walk->strand->first[walk->next++];
-    walk->more = (cr_holds *)(uintptr_t)atomic_load(&walk->strand->more);
+    walk->more = cr_at(cr_holds, &walk->strand->more);
     walk->next = 0;
   }
   while (walk->more && walk->next >= walk->more->count) {
-    walk->more = (cr_holds *)(uintptr_t)atomic_load(&walk->more->next);
+    walk->more = cr_at(cr_holds, &walk->more->next);
     walk->next = 0;
   }
   return walk->more ? &walk->more->hold[walk->next++] : NULL;
@@ -42,7 +42,7 @@ __attribute__((no_sanitize("thread"))) static bool read_some(const reader *r, cr
     uint64_t what = atomic_load(&h[i].what), aux = atomic_load(&h[i].aux);
     if (what == 0 || what & 1) continue;
     if (!lives(r)) return false;
-    r->f(r->arg, (cr_object *)(uintptr_t)(what & ~(uint64_t)3), aux);
+    r->f(r->arg, cr_to(cr_object, (what & ~(uint64_t)3)), aux);
   }
   return true;
 }
@@ -53,7 +53,7 @@ cr_holdings_each(cr_strand *s, void (*f)(void *arg, cr_object *o, uint64_t aux),
   if (!read_some(&r, s->first, CR_HOLDS_INLINE)) return false;
   uint64_t more = atomic_load(&s->more);
   while (lives(&r) && more) {
-    cr_holds *block = (cr_holds *)(uintptr_t)more;
+    cr_holds *block = cr_to(cr_holds, more);
     uint64_t count = block->count;
     more = atomic_load(&block->next);
     if (!lives(&r) || !read_some(&r, block->hold, count)) return false;
@@ -97,11 +97,11 @@ void bury_register(void) {
 /* Died between the two stores of cr_alloc or cr_free? (block.c) */
 static bool heads_cache(cr_strand *dead, void *block) {
   uint32_t class = head_of(block)->class;
-  return class != LARGE && atomic_load(&dead->cache[class]) == (uint64_t)(uintptr_t)block;
+  return class != LARGE && atomic_load(&dead->cache[class]) == cr_word(block);
 }
 
 static void bury_block(cr_strand *dead, cr_hold *h) {
-  void *block = (void *)(uintptr_t)(atomic_load(&h->what) & ~(uint64_t)3);
+  void *block = cr_to(void, (atomic_load(&h->what) & ~(uint64_t)3));
   if (heads_cache(dead, block)) {
     atomic_store(&h->what, 0);
     return;
@@ -128,8 +128,7 @@ static void bury_hold(cr_strand *dead, cr_hold *h) {
 /* Frees the blocks of holds; all their holds are clear. */
 static void free_more(cr_strand *dead) {
   cr_holds *more;
-  while ((more = (cr_holds *)(uintptr_t)atomic_load(&dead->more)))
-    free_out_of(&dead->more, atomic_load(&more->next));
+  while ((more = cr_at(cr_holds, &dead->more))) free_out_of(&dead->more, atomic_load(&more->next));
 }
 
 /* A strand that buries itself goes on using holds until the end, so its chain of
@@ -137,7 +136,7 @@ static void free_more(cr_strand *dead) {
 static void link_inline(cr_strand *s) {
   s->spare = NULL;
   for (int i = CR_HOLDS_INLINE - 1; i >= 0; i--) {
-    atomic_store(&s->first[i].aux, (uint64_t)(uintptr_t)s->spare);
+    atomic_store(&s->first[i].aux, cr_word(s->spare));
     s->spare = &s->first[i];
   }
 }

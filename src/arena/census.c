@@ -121,7 +121,7 @@ static void reach_block(cr_visit *v, void *block) {
   reach(a, block);
   if (!look_up(a, block) || cr_block_tag(block) != CR_TAG_MESSAGE) return;
   cr_message *m = block;
-  cr_refs *refs = (cr_refs *)(uintptr_t)atomic_load(&m->refs);
+  cr_refs *refs = cr_at(cr_refs, &m->refs);
   if (!refs) return;
   reach(a, refs);
   for (uint64_t i = 0; cr_message_object(m, i); i++) reach_object(v, cr_message_object(m, i));
@@ -134,7 +134,7 @@ static void reach_inside(audit *a, cr_object *o) {
 
 static void reach_hold(audit *a, cr_hold *h) {
   uint64_t what = atomic_load(&h->what);
-  void *block = (void *)(uintptr_t)(what & ~(uint64_t)3);
+  void *block = cr_to(void, (what & ~(uint64_t)3));
   if (what == 0) return;
   if (what & 1)
     reach_block(&a->visit, block);
@@ -143,13 +143,13 @@ static void reach_hold(audit *a, cr_hold *h) {
 }
 
 static void reach_strand(audit *a, cr_strand *s) {
-  cr_object *worker = (cr_object *)(uintptr_t)atomic_load(&s->worker);
+  cr_object *worker = cr_at(cr_object, &s->worker);
   if (worker) reach_object(&a->visit, worker);
   for (int i = 0; i < CR_DEBTS; i++)
     if (atomic_load(&s->debt[i]) >> CR_DEBT_SHIFT == CR_OWE_TASK)
       reach_object(&a->visit, cr_owed(&s->debt[i]));
-  cr_holds *more = (cr_holds *)(uintptr_t)atomic_load(&s->more);
-  for (; more; more = (cr_holds *)(uintptr_t)atomic_load(&more->next)) reach(a, more);
+  cr_holds *more = cr_at(cr_holds, &s->more);
+  for (; more; more = cr_at(cr_holds, &more->next)) reach(a, more);
   cr_holds_walk walk = {.strand = s};
   cr_hold *h;
   while ((h = cr_holds_next(&walk))) reach_hold(a, h);

@@ -12,9 +12,7 @@
 
 #define FIRST_REFS 6
 
-static cr_refs *refs_of(const cr_message *m) {
-  return (cr_refs *)(uintptr_t)atomic_load_explicit(&m->refs, memory_order_relaxed);
-}
+static cr_refs *refs_of(const cr_message *m) { return cr_at(cr_refs, &m->refs); }
 
 cr_message *cr_message_new(size_t room) {
   cr_message *m = cr_alloc(sizeof *m + room, CR_TAG_RAW);
@@ -52,7 +50,7 @@ static cr_refs *room_for_one(cr_message *m) {
   new->capacity = capacity;
   atomic_store_explicit(&new->count, count, memory_order_relaxed);
   if (old) memcpy((void *)new->object, (void *)old->object, count * sizeof old->object[0]);
-  cr_hold *h = (cr_hold *)(uintptr_t)atomic_load(&head_of(new)->link);
+  cr_hold *h = cr_at(cr_hold, &head_of(new)->link);
   cr_redo_pointer(&m->refs, new);
   cr_redo(&h->what, old ? cr_hold_word(old) : 0);
   cr_redo_commit();
@@ -85,7 +83,7 @@ int cr_message_mention(cr_message *m, cr_object *o, uint64_t *number) {
 cr_object *cr_message_object(const cr_message *m, uint64_t number) {
   const cr_refs *refs = refs_of(m);
   if (!refs || number >= atomic_load_explicit(&refs->count, memory_order_relaxed)) return NULL;
-  return (cr_object *)(uintptr_t)atomic_load_explicit(&refs->object[number], memory_order_relaxed);
+  return cr_at(cr_object, &refs->object[number]);
 }
 
 static void forget_refs(cr_message *m) {
@@ -102,7 +100,7 @@ void cr_message_free(cr_message *m) {
 }
 
 void cr_message_free_owned(_Atomic uint64_t *field) {
-  cr_message *m = (cr_message *)(uintptr_t)(atomic_load(field) & ~(uint64_t)3);
+  cr_message *m = cr_to(cr_message, (atomic_load(field) & ~(uint64_t)3));
   if (!m) return;
   forget_refs(m);
   cr_free_owned(field);

@@ -36,9 +36,9 @@ void *cr_object_new(enum cr_type_id type, size_t size) {
 
 cr_hold *cr_object_born(void *object) {
   cr_object *o = object;
-  cr_hold *h = (cr_hold *)(uintptr_t)atomic_load_explicit(&head_of(o)->link, memory_order_relaxed);
+  cr_hold *h = cr_at(cr_hold, &head_of(o)->link);
   atomic_store_explicit(&o->refs, 1, memory_order_relaxed);
-  atomic_store_explicit(&h->what, (uint64_t)(uintptr_t)o, memory_order_release);
+  atomic_store_explicit(&h->what, cr_word(o), memory_order_release);
   return h;
 }
 
@@ -120,7 +120,7 @@ void cr_object_give(cr_hold *h, _Atomic uint64_t *field) {
 
 void free_out_of(_Atomic uint64_t *chain, uint64_t next) {
   _Atomic uint64_t *place = cr_note_place();
-  cr_redo(place, cr_debt_word(CR_OWE_BLOCK, (void *)(uintptr_t)atomic_load(chain)));
+  cr_redo(place, cr_debt_word(CR_OWE_BLOCK, cr_at(void, chain)));
   cr_redo(chain, next);
   cr_redo_commit();
   cr_noted();
@@ -136,12 +136,11 @@ void dying_finish(cr_strand *s) {
   bool outer = busy;
   busy = true;
   cr_object *o;
-  while ((o = (cr_object *)(uintptr_t)atomic_load(&s->dying))) {
+  while ((o = cr_at(cr_object, &s->dying))) {
     const cr_type *t = cr_type_of(o);
     if (t && t->destroy) t->destroy(o);
     /* Its contents are gone; but what they held may now be before it. */
-    if (atomic_load(&s->dying) == (uint64_t)(uintptr_t)o)
-      free_out_of(&s->dying, atomic_load(&o->next));
+    if (atomic_load(&s->dying) == cr_word(o)) free_out_of(&s->dying, atomic_load(&o->next));
   }
   busy = outer;
   if (!outer && s != cr_me) dying_finish(cr_me);
@@ -209,7 +208,7 @@ cr_hold *cr_hold_kept(const cr_object *o) {
     if (object_at(&h->what) == o) break;
   if (!h) return NULL;
   cr_me->kept--;
-  atomic_store(&h->what, (uint64_t)(uintptr_t)o);
+  atomic_store(&h->what, cr_word(o));
   return h;
 }
 

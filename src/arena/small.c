@@ -69,7 +69,7 @@ static void adopt(small_page *page, uint32_t word, uint64_t mask, int class) {
     head->class = (uint32_t) class;
     atomic_store_explicit(&head->tag, CR_TAG_FREE, memory_order_relaxed);
     atomic_store_explicit(&head->link, chain, memory_order_relaxed);
-    chain = (uint64_t)(uintptr_t)block;
+    chain = cr_word(block);
   }
   cr_me->cached[class] = n;
   atomic_store_explicit(&cr_me->cache[class], chain, memory_order_release);
@@ -92,7 +92,7 @@ static void fill_from(small_page *page, int class) {
   uint64_t mask = lowest(page->bit[word], batch(class));
   cr_me->refill.word = word;
   cr_me->refill.mask = mask;
-  atomic_store_explicit(&cr_me->refill.page, (uint64_t)(uintptr_t)page, memory_order_release);
+  atomic_store_explicit(&cr_me->refill.page, cr_word(page), memory_order_release);
   (void)cr_fault("refill");
   page->bit[word] &= ~mask;
   (void)cr_fault("refill");
@@ -147,10 +147,9 @@ static void give_some(cr_strand *s, int class, uint32_t n) {
   for (; n > 0; n--) {
     uint64_t block = atomic_load_explicit(&s->cache[class], memory_order_relaxed);
     if (!block) break;
-    small_page *page = page_of((void *)(uintptr_t)block);
-    uint64_t next =
-        atomic_load_explicit(&head_of((void *)(uintptr_t)block)->link, memory_order_relaxed);
-    give_block(c, (void *)(uintptr_t)block);
+    small_page *page = page_of(cr_to(void, block));
+    uint64_t next = atomic_load_explicit(&head_of(cr_to(void, block))->link, memory_order_relaxed);
+    give_block(c, cr_to(void, block));
     (void)cr_fault("trim");
     atomic_store_explicit(&s->cache[class], next, memory_order_release);
     if (s->cached[class] > 0) s->cached[class]--;
@@ -171,14 +170,14 @@ void cr_cache_return(cr_strand *s) {
 /* ---- recovery: the dead strand still has the class latch ---- */
 
 static void undo_fill(cr_strand *dead, int class) {
-  small_page *page = (small_page *)(uintptr_t)atomic_load(&dead->refill.page);
+  small_page *page = cr_at(small_page, &dead->refill.page);
   if (!page || page->class != (uint32_t) class) return;
   if (atomic_load(&dead->cache[class]) == 0) page->bit[dead->refill.word] |= dead->refill.mask;
   atomic_store(&dead->refill.page, 0);
 }
 
 static void finish_trim(cr_strand *dead, int class) {
-  void *block = (void *)(uintptr_t)atomic_load(&dead->cache[class]);
+  void *block = cr_at(void, &dead->cache[class]);
   if (block && block_is_free(page_of(block), block_index(page_of(block), block)))
     atomic_store(&dead->cache[class], atomic_load(&head_of(block)->link));
 }

@@ -60,8 +60,10 @@ _Noreturn void cr_panic(const char *what, const char *file, int line);
 /* ------------------------------------------------------- words and addresses */
 
 /* Where an object points at another, the field is a word, since a redo log writes words; 0
-** points at nothing.  cr_at reads the address from such a field, cr_word is what to write. */
-#define cr_at(type, field) ((type *)(uintptr_t)atomic_load(field))
+** points at nothing.  cr_at reads the address from such a field, cr_to makes it of a word,
+** and cr_word is what to write. */
+#define cr_to(type, word) ((type *)(uintptr_t)(word))
+#define cr_at(type, field) cr_to(type, atomic_load(field))
 static inline uint64_t cr_word(const void *address) { return (uint64_t)(uintptr_t)address; }
 
 /* ----------------------------------------------------------------- clock */
@@ -289,7 +291,7 @@ typedef struct cr_strand {
 } cr_strand;
 
 static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {
-  return (enum cr_strand_state)(atomic_load(&((cr_strand *)s)->state) & 0xff);
+  return (enum cr_strand_state)(atomic_load(&s->state) & 0xff);
 }
 
 static inline bool cr_strand_exists(const cr_strand *s) { return cr_strand_state(s) >= CR_BORN; }
@@ -305,7 +307,7 @@ extern _Thread_local cr_strand *cr_me; /* the calling strand; NULL before birth 
 */
 typedef uint64_t cr_id;
 static inline cr_id cr_id_of(const cr_strand *s) {
-  return atomic_load_explicit(&((cr_strand *)s)->id, memory_order_relaxed);
+  return atomic_load_explicit(&s->id, memory_order_relaxed);
 }
 cr_strand *cr_strand_named(cr_id id); /* NULL: it is nobody's, or that strand is gone */
 
@@ -461,7 +463,7 @@ bool cr_notice_take(enum cr_notice which);
 #define CR_NOTICES ((UINT64_C(1) << CR_NOTICE_BITS) - 1) /* in the record's word */
 
 static inline uint32_t cr_notices_of(const cr_strand *s) {
-  return atomic_load(&((cr_strand *)s)->notices) & CR_NOTICES;
+  return atomic_load(&s->notices) & CR_NOTICES;
 }
 static inline uint32_t cr_notices(void) {
   return atomic_load_explicit(&cr_me->notices, memory_order_relaxed) & CR_NOTICES;
@@ -587,9 +589,7 @@ void cr_latch_release(cr_latch *l, const cr_strand *dead); /* opens it if that o
 ** happen, or none.  The writes are visible to other strands one after the
 ** other in the order given; latches order them for readers. */
 void cr_redo(void *word, uint64_t value); /* word: an aligned 64-bit word in the arena */
-static inline void cr_redo_pointer(void *word, const void *value) {
-  cr_redo(word, (uint64_t)(uintptr_t)value);
-}
+static inline void cr_redo_pointer(void *word, const void *value) { cr_redo(word, cr_word(value)); }
 void cr_redo_commit(void);
 
 /* ------------------------------------------------------------------ points */

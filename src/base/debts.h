@@ -65,11 +65,9 @@ enum cr_debt {
 #define CR_DEBT_ADDRESS ((UINT64_C(1) << CR_DEBT_SHIFT) - 1)
 
 static inline uint64_t cr_debt_word(enum cr_debt kind, const void *what) {
-  return (uint64_t)kind << CR_DEBT_SHIFT | (uint64_t)(uintptr_t)what;
+  return (uint64_t)kind << CR_DEBT_SHIFT | cr_word(what);
 }
-static inline void *cr_debt_of(uint64_t word) {
-  return (void *)(uintptr_t)(word & CR_DEBT_ADDRESS);
-}
+static inline void *cr_debt_of(uint64_t word) { return cr_to(void, (word & CR_DEBT_ADDRESS)); }
 static inline void *cr_owed(_Atomic uint64_t *note) { return cr_debt_of(atomic_load(note)); }
 
 /* How a kind is paid for a dead strand.  Up to CR_OWE_LATCH a payment takes no latch.  The

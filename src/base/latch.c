@@ -75,11 +75,11 @@ void cr_latch_drop(cr_latch *l) {
 }
 
 bool cr_latch_mine(const cr_latch *l) {
-  return (atomic_load(&((cr_latch *)l)->word) & ~CONTENDED) == cr_me->index + 1;
+  return (atomic_load(&l->word) & ~CONTENDED) == cr_me->index + 1;
 }
 
 cr_strand *cr_latch_holder(const cr_latch *l) {
-  uint32_t number = atomic_load(&((cr_latch *)l)->word) & ~CONTENDED;
+  uint32_t number = atomic_load(&l->word) & ~CONTENDED;
   return number ? &cr_strands[number - 1] : NULL;
 }
 

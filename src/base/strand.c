@@ -67,7 +67,7 @@ static void link_holds(cr_strand *s) {
   for (int i = 0; i < CR_HOLDS_INLINE; i++) {
     cr_hold *next = i + 1 < CR_HOLDS_INLINE ? &s->first[i + 1] : NULL;
     atomic_store_explicit(&s->first[i].what, 0, memory_order_relaxed);
-    atomic_store_explicit(&s->first[i].aux, (uint64_t)(uintptr_t)next, memory_order_relaxed);
+    atomic_store_explicit(&s->first[i].aux, cr_word(next), memory_order_relaxed);
   }
   s->spare = &s->first[0];
 }
@@ -149,7 +149,7 @@ bool cr_strand_claim_of(cr_strand *s, int pid) {
 bool cr_strand_claim(cr_strand *s) { return cr_strand_claim_of(s, 0); }
 
 cr_id cr_strand_maker(const cr_strand *s) {
-  uint64_t state = atomic_load(&((cr_strand *)s)->state);
+  uint64_t state = atomic_load(&s->state);
   return (state & 0xff) == CR_TAKEN || (state & 0xff) == CR_BORN ? state >> 8 : 0;
 }
 

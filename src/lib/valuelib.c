@@ -27,7 +27,7 @@ static void destroy(cr_object *o) {
 }
 
 static void visit(cr_object *o, cr_visit *v) {
-  cr_object *list = (cr_object *)(uintptr_t)atomic_load(&((cell *)o)->list);
+  cr_object *list = cr_at(cr_object, &((cell *)o)->list);
   if (list) v->object(v, list);
 }
 
@@ -39,7 +39,7 @@ void cr_value_register(void) { cr_type_register(CR_VALUE, &value_type); }
 
 static cell *check(lua_State *L) { return cr_handle_check(L, 1, CR_VALUE); }
 static bool is_number(const cell *c) { return c->element != CR_ELEMENTS; }
-static cr_list *list_of(cell *c) { return (cr_list *)(uintptr_t)atomic_load(&c->list); }
+static cr_list *list_of(cell *c) { return cr_at(cr_list, &c->list); }
 
 static void check_wanted(lua_State *L, const cell *c, int index) {
   luaL_checkany(L, index);

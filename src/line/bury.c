@@ -57,8 +57,7 @@ static void fail(cr_future *f, const char *kind, const char *text, const cr_stra
 
 /* One that was helped with has never left the line.  The pool's latch is held. */
 static bool in_line(const cr_pool *p, const cr_future *f) {
-  return atomic_load(&((cr_future *)f)->next_task) != 0 ||
-         atomic_load(&((cr_pool *)p)->last) == (uint64_t)(uintptr_t)f;
+  return atomic_load(&f->next_task) != 0 || atomic_load(&p->last) == cr_word(f);
 }
 
 /* Back to the front of the line, with a reference of its own. */
@@ -118,7 +117,7 @@ static void bury_outer_tasks(const death *d) {
   while ((h = cr_holds_next(&walk))) {
     cr_future *f = (cr_future *)cr_held_object(h);
     if (f && f->object.type == CR_FUTURE && atomic_load(&f->runner) == cr_id_of(d->dead) &&
-        atomic_load(&f->pool) == (uint64_t)(uintptr_t)d->pool)
+        atomic_load(&f->pool) == cr_word(d->pool))
       bury_task(d, f);
   }
 }
@@ -143,8 +142,8 @@ static void bury_servant(const death *d) {
 }
 
 void pool_bury(cr_strand *dead, cr_worker *w, int status) {
-  cr_pool *p = (cr_pool *)(uintptr_t)atomic_load(&dead->serves);
-  cr_future *call = w ? (cr_future *)(uintptr_t)atomic_load(&w->call) : NULL;
+  cr_pool *p = cr_at(cr_pool, &dead->serves);
+  cr_future *call = w ? cr_at(cr_future, &w->call) : NULL;
   bool late = p && status == -SIGKILL && limit_passed(w);
   death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};
   describe(&d, status);

@@ -179,8 +179,8 @@ enum {
 };
 
 static inline cr_future *future_of(const cr_strand *s) {
-  uint64_t task = atomic_load(&((cr_strand *)s)->task);
-  return task >= DOING_TASK ? (cr_future *)(uintptr_t)task : NULL;
+  uint64_t task = atomic_load(&s->task);
+  return task >= DOING_TASK ? cr_to(cr_future, task) : NULL;
 }
 static inline void doing(uint64_t what) { atomic_store(&cr_me->task, what); }
 

@@ -110,7 +110,7 @@ static void clear_line(cr_pool *p, const cr_value *error) {
 static void pay_task(cr_strand *dead, _Atomic uint64_t *note) {
   cr_future *f = cr_owed(note);
   (void)dead;
-  settle_unrun(f, error_of((cr_pool *)(uintptr_t)atomic_load(&f->pool)));
+  settle_unrun(f, error_of(cr_at(cr_pool, &f->pool)));
   cr_object_disown(note);
 }
 
@@ -190,7 +190,7 @@ void start_if_needed(cr_pool *p) {
 }
 
 static bool has_room(const cr_pool *p) {
-  return atomic_load(&((cr_pool *)p)->workers) < p->workers_max && p->owner_pid == own_pid();
+  return atomic_load(&p->workers) < p->workers_max && p->owner_pid == own_pid();
 }
 
 void cr_pool_fill(cr_pool *p) {
@@ -214,7 +214,7 @@ void cr_pool_leave(cr_pool *p) {
 /* -------------------------------------------------------------------- posting */
 
 static int refusal(const cr_pool *p) {
-  switch (atomic_load(&((cr_pool *)p)->state)) {
+  switch (atomic_load(&p->state)) {
   case CR_POOL_OPEN: return 0;
   case CR_POOL_BROKEN: return EPIPE;
   default: return ESHUTDOWN;
@@ -273,7 +273,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
 /* The calling worker, which did `before`, computes the first task; the pool's latch
 ** is held, as for the next one. */
 static void begin(cr_pool *p, cr_future *f, cr_hold *hold, uint64_t before) {
-  log_pop(p, f, &hold->what, (uint64_t)(uintptr_t)f);
+  log_pop(p, f, &hold->what, cr_word(f));
   cr_redo_pointer(&cr_me->task, f);
   cr_redo_commit();
   if (before < DOING_TASK) add(&p->running, 1);

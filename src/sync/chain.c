@@ -25,9 +25,7 @@ typedef struct node {
 
 _Static_assert(CR_CHAIN_HEIGHT + 3 <= CR_REDO_MAX, "one redo log links or unlinks a node");
 
-static node *at(const _Atomic uint64_t *word) {
-  return (node *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
-}
+static node *at(const _Atomic uint64_t *word) { return cr_at(node, word); }
 
 /* A height from a number that is different at each call: its mixed bits are as
 ** good as chance, and the same run builds the same chain. */

@@ -30,9 +30,7 @@ cr_condition *cr_condition_new(cr_lock *lock) {
   return c;
 }
 
-cr_lock *cr_condition_lock(const cr_condition *c) {
-  return (cr_lock *)(uintptr_t)atomic_load_explicit(&c->lock, memory_order_relaxed);
-}
+cr_lock *cr_condition_lock(const cr_condition *c) { return cr_at(cr_lock, &c->lock); }
 
 /* The next ticket; 0 is nobody's.  The lock guards the clock. */
 static uint64_t draw(cr_condition *c) {
@@ -45,7 +43,7 @@ int cr_condition_enter(cr_condition *c, uint32_t *depth) {
   cr_lock *l = cr_condition_lock(c);
   if (!cr_lock_mine(l)) return EPERM;
   cr_wait_begin(CR_ON_CONDITION, c, NULL);
-  atomic_store(&cr_me->listens, (uint64_t)(uintptr_t)c);
+  atomic_store(&cr_me->listens, cr_word(c));
   atomic_store(&cr_me->ticket, draw(c));
   *depth = l->depth;
   l->depth = 1;
@@ -84,7 +82,7 @@ int cr_condition_relock(cr_condition *c, uint32_t depth) {
 /* The ticket with which `s` waits here without being notified, else 0.  Exact
 ** under the latch, a hint without it. */
 static uint64_t ticket_of(const cr_condition *c, cr_strand *s) {
-  if (atomic_load(&s->listens) != (uint64_t)(uintptr_t)c) return 0;
+  if (atomic_load(&s->listens) != cr_word(c)) return 0;
   uint64_t ticket = atomic_load(&s->ticket);
   return ticket & NOTIFIED || cr_strand_state(s) != CR_RUNNING ? 0 : ticket;
 }
@@ -128,7 +126,7 @@ int cr_condition_notify(cr_condition *c, uint32_t n) {
 }
 
 uint32_t cr_condition_notified(const cr_condition *c) {
-  return atomic_load_explicit(&((cr_condition *)c)->notified, memory_order_relaxed);
+  return atomic_load_explicit(&c->notified, memory_order_relaxed);
 }
 
 void cr_condition_pass_on(cr_condition *c) { notify(c, 1); }
@@ -138,8 +136,7 @@ static void tell(cr_object *o) {
   uint32_t top = cr_strands_top();
   for (uint32_t i = 0; i < top; i++) {
     cr_strand *s = &cr_strands[i];
-    if (atomic_load(&s->listens) == (uint64_t)(uintptr_t)o && atomic_load(&s->ticket) & NOTIFIED)
-      cr_ring(s);
+    if (atomic_load(&s->listens) == cr_word(o) && atomic_load(&s->ticket) & NOTIFIED) cr_ring(s);
   }
 }
 
@@ -148,7 +145,7 @@ static void tell(cr_object *o) {
 ** condition allows. */
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
   (void)aux;
-  if (atomic_load(&dead->listens) != (uint64_t)(uintptr_t)o) return;
+  if (atomic_load(&dead->listens) != cr_word(o)) return;
   if (atomic_load(&dead->ticket) & NOTIFIED) notify((cr_condition *)o, 1);
   atomic_store(&dead->ticket, 0);
   atomic_store(&dead->listens, 0);

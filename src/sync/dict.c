@@ -52,9 +52,7 @@ struct cr_dict {
   cr_lock lock;                         /* for the binding's compound operations */
 };
 
-static void *at(const _Atomic uint64_t *word) {
-  return (void *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
-}
+static void *at(const _Atomic uint64_t *word) { return cr_at(void, word); }
 
 cr_dict *cr_dict_new(void) {
   cr_dict *d = cr_object_new(CR_DICT, sizeof *d);
@@ -162,7 +160,7 @@ static table *table_new(uint32_t bits, uint32_t link) {
 static void enter(table *t, node *n) {
   _Atomic uint64_t *head = &t->bucket[bucket_for(t, n->number)];
   atomic_store_explicit(&n->next[t->link], atomic_load(head), memory_order_relaxed);
-  atomic_store_explicit(head, (uint64_t)(uintptr_t)n, memory_order_relaxed);
+  atomic_store_explicit(head, cr_word(n), memory_order_relaxed);
 }
 
 static void enter_all(table *to, const table *from) {

@@ -136,7 +136,7 @@ static void destroy(cr_object *o) {
 static void visit(cr_object *o, cr_visit *v) {
   cr_future *f = (cr_future *)o;
   uint64_t code = atomic_load(&f->code);
-  if (code) v->object(v, (cr_object *)(uintptr_t)code);
+  if (code) v->object(v, cr_to(cr_object, code));
   cr_value_visit(&f->arguments, v);
   cr_value_visit(&f->result, v);
 }

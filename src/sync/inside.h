@@ -71,9 +71,7 @@ struct cr_queue {
   };
 };
 
-static inline segment *segment_at(const _Atomic uint64_t *word) {
-  return (segment *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
-}
+static inline segment *segment_at(const _Atomic uint64_t *word) { return cr_at(segment, word); }
 
 static inline cr_value *segment_slot(segment *s, uint64_t item) {
   return (cr_value *)(void *)(s + 1) + (item - s->first);

@@ -47,9 +47,7 @@ typedef struct view {
   uint64_t slots, count, start, at;
 } view;
 
-static ring *ring_at(const _Atomic uint64_t *word) {
-  return (ring *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
-}
+static ring *ring_at(const _Atomic uint64_t *word) { return cr_at(ring, word); }
 
 static uint64_t pack(uint64_t start, uint64_t at) { return start << 32 | at; }
 

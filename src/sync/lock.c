@@ -40,12 +40,10 @@ cr_lock *cr_lock_new(bool recursive) {
 
 /* ------------------------------------------------------------------- the chain */
 
-static cr_lock *lock_at(const _Atomic uint64_t *word) {
-  return (cr_lock *)(uintptr_t)atomic_load_explicit(word, memory_order_relaxed);
-}
+static cr_lock *lock_at(const _Atomic uint64_t *word) { return cr_at(cr_lock, word); }
 
 static void point(_Atomic uint64_t *word, const cr_lock *l) {
-  atomic_store_explicit(word, (uint64_t)(uintptr_t)l, memory_order_relaxed);
+  atomic_store_explicit(word, cr_word(l), memory_order_relaxed);
   atomic_signal_fence(memory_order_seq_cst); /* as in debts.h: a kill must find it in order */
 }
 

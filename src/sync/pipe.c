@@ -12,9 +12,7 @@
 */
 #include "sync/sync.h"
 
-static cr_queue *queue_of(const _Atomic uint64_t *field) {
-  return (cr_queue *)(uintptr_t)atomic_load_explicit(field, memory_order_relaxed);
-}
+static cr_queue *queue_of(const _Atomic uint64_t *field) { return cr_at(cr_queue, field); }
 
 /* One queue between two ends that nobody else knows yet. */
 static int join_ends(cr_pipe *from, cr_pipe *to) {

@@ -50,8 +50,8 @@ cr_queue *cr_queue_new(enum cr_queue_order order, uint64_t maxsize) {
   atomic_store(&q->near, NOT_NEAR);
   if (order != CR_FIFO) return q;
   q->origin.end = OWN_SLOTS;
-  atomic_store(&q->head, (uint64_t)(uintptr_t)&q->origin);
-  atomic_store(&q->tail, (uint64_t)(uintptr_t)&q->origin);
+  atomic_store(&q->head, cr_word(&q->origin));
+  atomic_store(&q->tail, cr_word(&q->origin));
   return q;
 }
 

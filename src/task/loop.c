@@ -74,7 +74,7 @@ static void initialize(lua_State *L, cr_pool *p) {
 ** for this task can be told by its flag. */
 static void forget_interrupt(const cr_future *f) {
   cr_notice_take(CR_INTERRUPT);
-  if (f && (atomic_load(&((cr_future *)f)->flags) & CR_FUTURE_STOP)) cr_post(cr_me, CR_INTERRUPT);
+  if (f && (atomic_load(&f->flags) & CR_FUTURE_STOP)) cr_post(cr_me, CR_INTERRUPT);
 }
 
 /* Its timer, which the thread that leaves from the middle of a task must not keep. */
@@ -134,7 +134,7 @@ static _Thread_local int depth;
 
 /* Is it at work, or going to be without being woken by a result? */
 static bool will_take(const cr_strand *s) {
-  enum cr_what what = (enum cr_what)atomic_load(&((cr_strand *)s)->waits_what);
+  enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
   return what != CR_ON_FUTURE && what != CR_ON_SELECT;
 }
 
@@ -144,7 +144,7 @@ static bool all_wait(cr_pool *p) {
   if (atomic_load(&p->workers) < p->workers_max) return false;
   for (uint32_t i = 0; i < top; i++) {
     const cr_strand *s = &cr_strands[i];
-    if (s == cr_me || atomic_load(&((cr_strand *)s)->serves) != cr_word(p)) continue;
+    if (s == cr_me || atomic_load(&s->serves) != cr_word(p)) continue;
     if (cr_strand_state(s) != CR_RUNNING || will_take(s)) return false;
   }
   return true;
@@ -154,7 +154,7 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
   uint64_t pool = atomic_load_explicit(&f->pool, memory_order_relaxed);
   if (pool == 0 || pool != atomic_load_explicit(&cr_me->serves, memory_order_relaxed)) return false;
   if (depth >= DEEPEST || !future_of(cr_me) || cr_future_state(f) != CR_PENDING) return false;
-  return !spare || all_wait((cr_pool *)(uintptr_t)pool);
+  return !spare || all_wait(cr_to(cr_pool, pool));
 }
 
 /* The caller's holding of `f` lets a burial find it and the outer task. */

@@ -144,8 +144,7 @@ typedef struct kernel {
 static kernel ask_kernel(const cr_strand *s) {
   char path[64], line[256];
   kernel k = {'?', 0};
-  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", atomic_load(&((cr_strand *)s)->pid),
-           atomic_load(&((cr_strand *)s)->tid));
+  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", atomic_load(&s->pid), atomic_load(&s->tid));
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
   if (fd >= 0) close(fd);
@@ -188,7 +187,7 @@ static bool is_shown(const cr_strand *s) {
 /* A thread in a system call is not nudged: the call would end with EINTR, and the
 ** program would go on in another way than without our question. */
 static void nudge(const cr_strand *s) {
-  int pid = atomic_load(&((cr_strand *)s)->pid), tid = atomic_load(&((cr_strand *)s)->tid);
+  int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
   if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
 }
 

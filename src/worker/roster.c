@@ -26,7 +26,7 @@ void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg) {
 ** it is gone in a moment, and then nothing of it is left. */
 static bool is_mine(const cr_strand *s) {
   if (!cr_strand_exists(s) || s == cr_me || s->kind == CR_KEEPER) return false;
-  return cr_me->kind == CR_MAIN || atomic_load(&((cr_strand *)s)->pid) == atomic_load(&cr_me->pid);
+  return cr_me->kind == CR_MAIN || atomic_load(&s->pid) == atomic_load(&cr_me->pid);
 }
 
 /* The worker object may go while we look: its `daemon` is therefore read from the

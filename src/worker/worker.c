@@ -78,8 +78,7 @@ uint64_t cr_seed_derive(uint64_t seed, uint64_t n) {
 ** each run, whatever else goes on meanwhile.  Who starts a pool's worker, and when, is
 ** chance; its tasks bring seeds of their own (task/task.c). */
 static uint64_t seed_for(const cr_worker *w) {
-  if (atomic_load(&((cr_worker *)w)->pool))
-    return cr_seed_derive(~cr_strands[0].seed, w->object.serial);
+  if (atomic_load(&w->pool)) return cr_seed_derive(~cr_strands[0].seed, w->object.serial);
   return cr_seed_derive(cr_me->seed, ++cr_me->children);
 }
 
@@ -107,7 +106,7 @@ int cr_worker_start(cr_worker *w) {
   return s ? cr_worker_launch(w, s) : EAGAIN;
 }
 
-bool cr_worker_over(const cr_worker *w) { return atomic_load(&((cr_worker *)w)->over) != 0; }
+bool cr_worker_over(const cr_worker *w) { return atomic_load(&w->over) != 0; }
 
 /* The strand of a worker that is not over; its record may be freed at any moment. */
 static cr_strand *strand_of(cr_worker *w) {
