@@ -54,7 +54,7 @@ static void count(void *arg, void *block) {
 void cr_census_take(cr_census *c) {
   memset(c, 0, sizeof *c);
   walk(count, c);
-  for (uint32_t i = 0; i < cr_strands_top(); i++) c->strands += cr_strand_exists(&cr_strands[i]);
+  cr_for_strands(s) c->strands += cr_strand_exists(s);
   c->pages = arena->in_use;
 }
 
@@ -172,8 +172,8 @@ static void judge(audit *a, entry *e) {
 int cr_audit(void (*report)(void *arg, const char *line), void *arg) {
   audit a = {.visit = {reach_block, reach_object}, .report = report, .arg = arg};
   walk(add, &a);
-  for (uint32_t i = 0; i < cr_strands_top(); i++)
-    if (cr_strand_exists(&cr_strands[i])) reach_strand(&a, &cr_strands[i]);
+  cr_for_strands(s)
+    if (cr_strand_exists(s)) reach_strand(&a, s);
   for (size_t i = 0; i < a.n; i++)
     if (cr_block_tag(a.entry[i].block) == CR_TAG_OBJECT) reach_inside(&a, a.entry[i].block);
   for (size_t i = 0; i < a.n; i++) judge(&a, &a.entry[i]);

@@ -153,10 +153,9 @@ void cr_object_watch(cr_object *o) {
 }
 
 static void ring_all(uint64_t watchers) {
-  uint32_t top = watchers ? cr_strands_top() : 0;
-  for (uint32_t i = 0; i < top; i++)
-    if (watchers >> (i % 64) & 1 && cr_strand_state(&cr_strands[i]) == CR_RUNNING)
-      cr_ring(&cr_strands[i]);
+  if (watchers == 0) return;
+  cr_for_strands(s)
+    if (watchers >> ((s - cr_strands) % 64) & 1 && cr_strand_state(s) == CR_RUNNING) cr_ring(s);
 }
 
 /* The watchers are taken out before they are rung: one that watches again after

@@ -338,6 +338,11 @@ size_t cr_strands_size(void);
 /* One more than the highest index ever used: the bound of every walk. */
 uint32_t cr_strands_top(void);
 
+/* Walks over every record that was ever used, as `s`; most of them may be free.  What
+** came into use after the walk began is left out. */
+#define cr_for_strands(s) \
+  for (cr_strand *s = cr_strands, *s##_end = s + cr_strands_top(); s < s##_end; s++)
+
 /* Reserves a record (state BORN).  NULL when CR_STRANDS are live. */
 cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name);
 

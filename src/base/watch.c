@@ -96,9 +96,8 @@ void cr_watch_woke(cr_gate *g, int wanted, int found) {
 }
 
 static bool is_waking(cr_gate *g) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (atomic_load(&whole()->wakes[i]) == g && cr_strand_exists(&cr_strands[i])) return true;
+  cr_for_strands(s)
+    if (atomic_load(&whole()->wakes[s->index]) == g && cr_strand_exists(s)) return true;
   return false;
 }
 
@@ -140,9 +139,8 @@ static bool owes(cr_strand *s, cr_gate *g) {
 }
 
 static bool is_owed(cr_gate *g) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (owes(&cr_strands[i], g)) return true;
+  cr_for_strands(s)
+    if (owes(s, g)) return true;
   return g && (is_waking(g) || cr_clock() - atomic_load(&whole()->at[place_of(g)].left) < GRACE);
 }
 

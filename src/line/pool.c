@@ -25,9 +25,7 @@
 ** takes both back in the other order without the latch, or it could pass for at work. */
 void count_workers(cr_pool *p) {
   uint64_t workers = 0, idle = 0, running = 0;
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++) {
-    cr_strand *s = &cr_strands[i];
+  cr_for_strands(s) {
     if (!cr_strand_exists(s)) continue;
     uint64_t task = atomic_load(&s->task);
     if (atomic_load(&s->serves) != cr_word(p) || task == DOING_LEAVE) continue;

@@ -89,11 +89,10 @@ static uint64_t ticket_of(const cr_condition *c, cr_strand *s) {
 
 static cr_strand *longest(const cr_condition *c, uint64_t *ticket) {
   cr_strand *found = NULL;
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++) {
-    uint64_t t = ticket_of(c, &cr_strands[i]);
+  cr_for_strands(s) {
+    uint64_t t = ticket_of(c, s);
     if (t == 0 || (found && t > *ticket)) continue;
-    found = &cr_strands[i];
+    found = s;
     *ticket = t;
   }
   return found;
@@ -133,11 +132,8 @@ void cr_condition_pass_on(cr_condition *c) { notify(c, 1); }
 
 /* The dead strand may have told some and not rung their bells. */
 static void tell(cr_object *o) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++) {
-    cr_strand *s = &cr_strands[i];
+  cr_for_strands(s)
     if (atomic_load(&s->listens) == cr_word(o) && atomic_load(&s->ticket) & NOTIFIED) cr_ring(s);
-  }
 }
 
 /* A notification that went to the dead strand goes to another.  If the burial

@@ -46,10 +46,9 @@ int cr_future_start(cr_future *f, const cr_strand *by) {
 static void post_callbacks(cr_future *f) {
   uint64_t bits = atomic_load(&f->callbacks);
   if (bits == 0) return;
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (bits >> (i % 64) & 1 && cr_strand_state(&cr_strands[i]) == CR_RUNNING)
-      cr_post(&cr_strands[i], CR_CALLBACKS);
+  cr_for_strands(s)
+    if (bits >> ((s - cr_strands) % 64) & 1 && cr_strand_state(s) == CR_RUNNING)
+      cr_post(s, CR_CALLBACKS);
   atomic_store(&f->callbacks, 0);
 }
 

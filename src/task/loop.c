@@ -140,10 +140,8 @@ static bool will_take(const cr_strand *s) {
 
 /* Will nobody else take a task of the pool? */
 static bool all_wait(cr_pool *p) {
-  uint32_t top = cr_strands_top();
   if (atomic_load(&p->workers) < p->workers_max) return false;
-  for (uint32_t i = 0; i < top; i++) {
-    const cr_strand *s = &cr_strands[i];
+  cr_for_strands(s) {
     if (s == cr_me || atomic_load(&s->serves) != cr_word(p)) continue;
     if (cr_strand_state(s) != CR_RUNNING || will_take(s)) return false;
   }

@@ -62,22 +62,17 @@ static bool unborn_of(cr_strand *s, int pid) {
 }
 
 void recover_process(int pid) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++) {
-    cr_strand *s = &cr_strands[i];
+  cr_for_strands(s) {
     /* DYING already: it died while it buried itself. */
     if (cr_strand_claim_of(s, pid) || is_dying_of(s, pid)) cr_recover(s);
   }
-  for (uint32_t i = 0; i < top; i++) {
-    cr_strand *s = &cr_strands[i];
+  cr_for_strands(s)
     if (unborn_of(s, pid) && cr_strand_claim(s)) atomic_store(&s->pid, pid);
-  }
   spare_wake_hired(); /* it may have hired one and died before it could wake it */
 }
 
 void cr_bury_process(int pid, int status) {
   recover_process(pid);
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (is_dying_of(&cr_strands[i], pid)) bury_whole(&cr_strands[i], status);
+  cr_for_strands(s)
+    if (is_dying_of(s, pid)) bury_whole(s, status);
 }

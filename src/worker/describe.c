@@ -206,10 +206,10 @@ static void show(text *t, cr_strand *s) {
 void cr_strands_show(void) {
   char room[PIPE_BUF];
   text t = {room, sizeof room, 0};
-  uint32_t top = cr_strands_top(), shown = 0;
-  for (uint32_t i = 0; i < top; i++) shown += is_shown(&cr_strands[i]);
+  uint32_t shown = 0;
+  cr_for_strands(s) shown += is_shown(s);
   text_put(&t, "conrun: %u %s\n", shown, shown == 1 ? "strand" : "strands");
-  for (uint32_t i = 0; i < top; i++)
-    if (is_shown(&cr_strands[i])) show(&t, &cr_strands[i]);
+  cr_for_strands(s)
+    if (is_shown(s)) show(&t, s);
   text_write(&t);
 }

@@ -41,8 +41,8 @@ pid_t fork_child(void) {
 static bool alone(void) {
   if (!cr_me || cr_me->kind != CR_MAIN || atomic_load(&cr_arena_root()->keeper_pid) != 0)
     return false;
-  for (uint32_t i = 0; i < cr_strands_top(); i++)
-    if (&cr_strands[i] != cr_me && cr_strand_state(&cr_strands[i]) != CR_FREE) return false;
+  cr_for_strands(s)
+    if (s != cr_me && cr_strand_state(s) != CR_FREE) return false;
   return true;
 }
 

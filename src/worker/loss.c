@@ -68,8 +68,8 @@ static void add(pids *p, int pid) {
 
 static void collect(pids *p) {
   p->count = 0;
-  for (uint32_t i = 0; i < cr_strands_top(); i++)
-    if (cr_strand_exists(&cr_strands[i])) add(p, atomic_load(&cr_strands[i].pid));
+  cr_for_strands(s)
+    if (cr_strand_exists(s)) add(p, atomic_load(&s->pid));
   for (int i = 0; i < CR_SPARES; i++) add(p, spare_pid(i));
 }
 

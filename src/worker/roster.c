@@ -17,9 +17,8 @@ static bool is_other(const cr_strand *s) {
 }
 
 void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (is_other(&cr_strands[i])) f(&cr_strands[i], arg);
+  cr_for_strands(s)
+    if (is_other(s)) f(s, arg);
 }
 
 /* Those the calling strand answers for.  A record on its way out (DYING) counts:
@@ -32,9 +31,8 @@ static bool is_mine(const cr_strand *s) {
 /* The worker object may go while we look: its `daemon` is therefore read from the
 ** strand, where the starter has copied it. */
 static bool any_left(bool daemons) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (is_mine(&cr_strands[i]) && (daemons || !cr_strands[i].daemon)) return true;
+  cr_for_strands(s)
+    if (is_mine(s) && (daemons || !s->daemon)) return true;
   return false;
 }
 
@@ -52,9 +50,8 @@ static int wait_for(bool daemons, cr_time deadline) {
 }
 
 static bool any_dying(void) {
-  uint32_t top = cr_strands_top();
-  for (uint32_t i = 0; i < top; i++)
-    if (cr_strand_state(&cr_strands[i]) == CR_DYING && is_mine(&cr_strands[i])) return true;
+  cr_for_strands(s)
+    if (cr_strand_state(s) == CR_DYING && is_mine(s)) return true;
   return false;
 }
 
