@@ -162,6 +162,100 @@ local waiting = {
     b:close()
     expect(function() return a:recv() == 0 and select(2, a:recv()) == "closed" and 1 end)
   ]] },
+  { "one's own callback on a future that a sleeping worker settles", [[
+    local f, e = conrun.future.new(), conrun.event.new()
+    f:on_done(function() e:set() end)
+    start(function()
+      conrun.sleep(0.4)
+      f:set_result(1)
+    end)
+    expect(function() return e:wait() and 1 end)
+  ]] },
+  { "one's own callbacks on tasks, which collect their results", [[
+    local p <close> = conrun.pool.new { workers = 2, kind = "KIND" }
+    local done, sum = conrun.event.new(), 0
+    for i = 1, 4 do
+      p:submit(function(x)
+        conrun.sleep(0.2)
+        return x
+      end, i):on_done(function(f)
+        sum = sum + f:result()
+        if sum == 10 then done:set() end
+      end)
+    end
+    expect(function() return done:wait() and sum - 9 end)
+  ]] },
+  { "a callback of another strand, which waits for ever itself", [[
+    local f, q = conrun.future.new(), conrun.queue.new()
+    local ready = conrun.event.new()
+    local w = start(function()
+      f:on_done(function() q:put(1) end)
+      ready:set()
+      pcall(function() conrun.queue.new():get() end)
+    end)
+    ready:wait()
+    start(function()
+      conrun.sleep(0.4)
+      f:set_result()
+    end)
+    expect(q.get, q)
+    w:interrupt()
+  ]] },
+  { "a callback of an idle worker", [[
+    local p <close> = conrun.pool.new { workers = 1, kind = "KIND" }
+    local f, q = conrun.future.new(), conrun.queue.new()
+    p:apply(function() f:on_done(function() q:put(1) end) end)
+    start(function()
+      conrun.sleep(0.4)
+      f:set_result()
+    end)
+    expect(q.get, q)
+  ]] },
+  { "a callback of a timer's future", [[
+    local f, e = conrun.future.new(), conrun.event.new()
+    f:on_done(function() e:set() end)
+    conrun.thread.timer(0.4, function() f:set_result() end)
+    expect(function() return e:wait() and 1 end)
+  ]] },
+  { "a callback that waits for what the next one brings", [[
+    local f, g, e = conrun.future.new(), conrun.future.new(), conrun.event.new()
+    local both = conrun.event.new()
+    f:on_done(function() e:wait() both:set() end)
+    g:on_done(function() e:set() end)
+    start(function()
+      f:set_result()
+      conrun.sleep(0.4)
+      g:set_result()
+    end)
+    expect(function() return both:wait() and 1 end)
+  ]] },
+  { "a list that map_async is going to put together", [[
+    local p <close> = conrun.pool.new { workers = 2, kind = "KIND" }
+    local m = p:map_async(function(x)
+      conrun.sleep(0.3)
+      return x
+    end, { 1, 2, 3 })
+    expect(function() return #m:result() - 2 end)
+  ]] },
+  { "a list that map_async puts together in another strand", [[
+    local p <close> = conrun.pool.new { workers = 2, kind = "KIND" }
+    local m = p:map_async(function(x)
+      conrun.sleep(0.3)
+      return x
+    end, { 1, 2, 3 })
+    local w = start(function() return #m:result() - 2 end)
+    expect(w.result, w)
+  ]] },
+  { "a select over futures with callbacks", [[
+    local f, q = conrun.future.new(), conrun.queue.new()
+    f:on_done(function() q:put(1) end)
+    start(function()
+      conrun.sleep(0.4)
+      f:set_result()
+    end)
+    local bare = conrun.future.new()
+    expect(function() return conrun.select { bare, q } == q and q:get() end)
+  ]] },
   { "a finalizer that has not run yet", [[
     local e = conrun.event.new()
     local w = start(function()

@@ -166,6 +166,7 @@ enum cr_what {
   CR_ON_POOL,
   CR_ON_TASK,
   CR_ON_SELECT,
+  CR_ON_CALLBACKS,
   CR_ON_START
 };
 

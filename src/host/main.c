@@ -40,8 +40,9 @@ typedef struct program {
   char **argv;
   cr_options options;
   lua_State *L;
-  bool good;   /* the body ran without an error */
-  bool ending; /* the end has begun: the workers were asked already */
+  bool good;        /* the body ran without an error */
+  bool called_back; /* the end has begun: callbacks were run */
+  bool ending;      /* and the workers were asked to end */
 } program;
 
 /* One per process; os.exit, which has no argument of ours, needs it. */
@@ -171,21 +172,43 @@ static bool open_state(program *p) {
 
 /* --------------------------------------------------------------------- end */
 
+static void finish_callbacks(lua_State *L) {
+  uint32_t notices = cr_callbacks_finish(L);
+  if (notices & CR_DEADLOCK) cr_deadlock_raise(L);
+  if (notices) cr_post(cr_me, notices);
+  if (notices) cr_look_up(L);
+}
+
 /* Waits for what the script has left running. */
 static int finish(lua_State *L) {
   if (cr_stray) return 0;
-  while (cr_pools_finish(CR_FOREVER) == EINTR) cr_look_up(L);
-  while (cr_roster_join(CR_FOREVER) == EINTR) cr_look_up(L);
+  uint64_t ran;
+  do {
+    ran = cr_callbacks_ran();
+    while (cr_pools_finish(CR_FOREVER) == EINTR) cr_look_up(L);
+    while (cr_roster_join(CR_FOREVER) == EINTR) cr_look_up(L);
+    finish_callbacks(L);
+  } while (cr_callbacks_ran() != ran); /* one may have started something */
   return 0;
+}
+
+/* Futures may become final by the end of a worker, and that of main is the last chance for
+** their callbacks. */
+static void end_workers(program *p, lua_State *L) {
+  bool first = !p->called_back;
+  p->called_back = true; /* one of them may call os.exit, and so come here again */
+  if (first) cr_callbacks_last(L);
+  if (!p->ending) cr_roster_end();
+  p->ending = true;
+  if (first) cr_callbacks_last(L);
 }
 
 /* Steps 2 to 6; returns the exit code.  A finalizer that calls os.exit in step 3 ends
 ** up here again: it closes what is left of the state, if it asks for that, or goes on
 ** with step 4, and the first call of this is never returned to.  A stray (cr_stray) has
 ** none of these steps but its own Lua state. */
-static int end(program *p, int code, bool close) {
-  if (!p->ending && !cr_stray) cr_roster_end();
-  p->ending = true;
+static int end(program *p, lua_State *L, int code, bool close) {
+  if (!cr_stray) end_workers(p, L);
   if (close) {
     struct heap *h = cr_heap_of(p->L);
     lua_close(p->L);
@@ -200,10 +223,7 @@ static int end(program *p, int code, bool close) {
 }
 
 /* os.exit in the main strand. */
-static void leave(lua_State *L, int code, bool close) {
-  (void)L;
-  exit(end(&self, code, close));
-}
+static void leave(lua_State *L, int code, bool close) { exit(end(&self, L, code, close)); }
 
 /* ------------------------------------------------------------------- program */
 
@@ -227,7 +247,7 @@ static int run(program *p) {
     lua_pushcfunction(p->L, finish);
     p->good = cr_report_status(p->L, cr_script_call(p->L, 0, 0)) == LUA_OK;
   }
-  return end(p, exit_code(p), true);
+  return end(p, p->L, exit_code(p), true);
 }
 
 /* Options that say something about the program instead of running one. */
@@ -239,7 +259,7 @@ static bool explains(const cr_options *o) {
 static int explain_topic(program *p) {
   cr_lib_register();
   if (!open_state(p)) return EXIT_FAILURE;
-  return end(p, cr_help_topic(p->L, p->options.topic), true);
+  return end(p, p->L, cr_help_topic(p->L, p->options.topic), true);
 }
 
 static int explain(program *p) {

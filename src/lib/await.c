@@ -25,11 +25,7 @@ static cr_time piece(bool cut, cr_time until) {
   return cut && until != CR_FOREVER && end < until ? end : until;
 }
 
-int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
-  if (cr_future_done(f)) return 0;
-  if (cr_notices() & CR_CALLBACKS) cr_look_up(L); /* also for who only polls */
-  if (until == 0) return cr_future_done(f) ? 0 : ETIMEDOUT;
-  cr_here(L);
+static int await_or_help(lua_State *L, cr_future *f, cr_time until) {
   for (;;) {
     bool mine = help(L, f, until);
     cr_time end = piece(mine, until);
@@ -39,6 +35,16 @@ int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
     else if (r == 0 || end == until)
       return r;
   }
+}
+
+int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
+  cr_due(L); /* also for who only polls */
+  if (cr_future_done(f)) return 0;
+  if (until == 0) return ETIMEDOUT;
+  cr_here(L);
+  int r = await_or_help(L, f, until);
+  cr_due(L);
+  return r;
 }
 
 /* The record of the wait is taken back before cr_look_up, which may raise. */
@@ -62,7 +68,7 @@ static bool help_first(lua_State *L, const cr_several *s, cr_time until) {
 }
 
 /* The bell is read before the things are looked at: what comes in between has rung it. */
-bool cr_await_first(lua_State *L, cr_several *s, cr_time until) {
+static bool await_first(lua_State *L, cr_several *s, cr_time until) {
   if (s->look(L, s, false)) return true;
   if (until == 0) return false;
   cr_here(L);
@@ -77,4 +83,11 @@ bool cr_await_first(lua_State *L, cr_several *s, cr_time until) {
     more = sleep_on_bell(L, seen, end) || end != until;
   }
   return false;
+}
+
+bool cr_await_first(lua_State *L, cr_several *s, cr_time until) {
+  cr_due(L);
+  bool there = await_first(L, s, until);
+  cr_due(L);
+  return there;
 }

@@ -67,6 +67,7 @@ static int m_wait(lua_State *L) {
     r = turn(L, b, mine, round);
   else if (r == 0)
     r = park(L, b, mine, round, deadline);
+  cr_due(L);
   if (r) return cr_outcome(L, true, r);
   lua_pushinteger(L, index);
   return 1;

@@ -12,6 +12,7 @@ static int core_sleep(lua_State *L) {
   cr_time until = cr_check_timeout(L, 1);
   cr_here(L);
   while (cr_sleep(until) == EINTR) cr_look_up(L);
+  cr_due(L);
   return 0;
 }
 

@@ -24,7 +24,9 @@ static int m_clear(lua_State *L) {
 }
 
 static int m_is_set(lua_State *L) {
-  lua_pushboolean(L, cr_event_is_set(check(L)));
+  cr_event *e = check(L);
+  cr_due(L);
+  lua_pushboolean(L, cr_event_is_set(e));
   return 1;
 }
 
@@ -36,6 +38,7 @@ static int m_wait(lua_State *L) {
     cr_here(L);
     while ((r = cr_event_wait(e, deadline)) == EINTR) cr_look_up(L);
   }
+  cr_due(L);
   if (r) return cr_outcome(L, false, r);
   lua_pushboolean(L, true);
   return 1;

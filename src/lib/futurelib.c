@@ -7,10 +7,8 @@
 ** Results stay in the future and are decoded at each `result`, so any number of
 ** strands may ask any number of times, and each gets values of its own.
 **
-** Callbacks (on_done) belong to the strand that set them.  They are kept in its
-** registry, future handle -> list of functions, which also keeps the future
-** alive; whoever settles the future posts a notice, and the strand runs them the
-** next time it looks up: when it waits in conrun, or asks a future anything.
+** Who asks a future anything comes to its callbacks too (state/callback.c), before the
+** question, so that what they do is in the answer.
 **
 ** Waiting for one of many (gather) is one pass over the list that moves the
 ** final ones out.  If there is none, a second pass asks each to ring this
@@ -20,16 +18,16 @@
 */
 #include "lib/lib.h"
 
-#define CALLBACKS "conrun.callbacks" /* registry: future handle -> list of functions */
-
 static cr_future *check(lua_State *L) { return cr_handle_check(L, 1, CR_FUTURE); }
 
-/* ------------------------------------------------------------------ waiting */
-
-/* A strand that only polls must come to its callbacks too. */
-static void look(lua_State *L) {
-  if (cr_notices() & CR_CALLBACKS) cr_look_up(L);
+/* The future that is asked something. */
+static cr_future *ask(lua_State *L) {
+  cr_future *f = check(L);
+  cr_due(L);
+  return f;
 }
+
+/* ------------------------------------------------------------------ waiting */
 
 int cr_future_values(lua_State *L, const cr_future *f) { return cr_decode_borrowed(L, &f->result); }
 
@@ -84,26 +82,24 @@ static const char *const state_names[] = {[CR_PENDING] = "pending",
                                           [CR_CANCELLED] = "cancelled"};
 
 static int done(lua_State *L) {
-  cr_future *f = check(L);
-  look(L);
-  lua_pushboolean(L, cr_future_done(f));
+  lua_pushboolean(L, cr_future_done(ask(L)));
   return 1;
 }
 
 static int running(lua_State *L) {
-  lua_pushboolean(L, cr_future_state(check(L)) == CR_WORKING);
+  lua_pushboolean(L, cr_future_state(ask(L)) == CR_WORKING);
   return 1;
 }
 
 static int cancelled(lua_State *L) {
-  lua_pushboolean(L, cr_future_state(check(L)) == CR_CANCELLED);
+  lua_pushboolean(L, cr_future_state(ask(L)) == CR_CANCELLED);
   return 1;
 }
 
 /* cancel([{running=true}]) -> is it cancelled, or was its task asked to stop? */
 static int cancel(lua_State *L) {
   static const char *const known[] = {"running", NULL};
-  cr_future *f = check(L);
+  cr_future *f = ask(L);
   bool also_running = false;
   if (!lua_isnoneornil(L, 2)) {
     cr_check_options(L, 2, known);
@@ -111,6 +107,7 @@ static int cancel(lua_State *L) {
   }
   int r = cr_future_cancel(f);
   lua_pushboolean(L, r == 0 || (r == EBUSY && also_running && cr_task_stop(f)));
+  cr_due(L); /* of its own, perhaps */
   return 1;
 }
 
@@ -121,6 +118,7 @@ static int index_future(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushliteral(L, "state");
   if (!lua_rawequal(L, 2, -1)) return cr_answer(L, "future");
+  cr_due(L);
   lua_pushstring(L, state_names[cr_future_state(f)]);
   return 1;
 }
@@ -136,7 +134,10 @@ static int text(lua_State *L) {
 /* Settles with a value in hand. */
 static int settle(lua_State *L, cr_future *f, enum cr_future_state final, const cr_value *v) {
   int r = cr_future_settle(f, final, v);
-  if (r == 0) return 0;
+  if (r == 0) {
+    cr_due(L);
+    return 0;
+  }
   cr_value_free(v);
   if (r != EALREADY) return cr_fail(L, r);
   return cr_raise(L, "cannot settle a future twice: it is %s already",
@@ -167,83 +168,13 @@ static int settle_error(lua_State *L) {
   return settle(L, f, CR_FAILED, &v);
 }
 
-/* ---------------------------------------------------------------- callbacks */
-
-/* Pushes the list of functions that wait for the future at index 1. */
-static void push_callbacks(lua_State *L) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, CALLBACKS);
-  lua_pushvalue(L, 1);
-  if (lua_rawget(L, -2) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -4);
-  }
-  lua_remove(L, -2);
-}
-
 /* on_done(fn): fn(future) runs in this strand; at once if it is final already. */
 static int on_done(lua_State *L) {
-  cr_future *f = check(L);
+  (void)check(L);
   cr_check_callable(L, 2);
   lua_settop(L, 2);
-  push_callbacks(L);
-  lua_insert(L, 2);
-  lua_rawseti(L, 2, luaL_len(L, 2) + 1);
-  int r = cr_future_call_back(f);
-  if (r == EALREADY)
-    cr_future_callbacks(L);
-  else if (r)
-    return cr_fail(L, r);
+  cr_callback_add(L);
   return 0;
-}
-
-/* Moves the entries of final futures out of the table, as {future, list}, and
-** pushes them as a list: a callback may set others meanwhile.  [-0, +1, m] */
-static lua_Integer take_ready(lua_State *L) {
-  lua_Integer n = 0;
-  lua_newtable(L);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, CALLBACKS);
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    cr_handle *h = cr_handle_test(L, -2, CR_FUTURE);
-    if (h && h->object && !cr_future_done((cr_future *)h->object)) continue;
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -5, ++n);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -5, ++n);
-    lua_pushvalue(L, -2);
-    lua_pushnil(L);
-    lua_rawset(L, -5);
-  }
-  lua_pop(L, 1);
-  return n;
-}
-
-/* A callback's own error cannot go to anybody's caller: it is told on stderr. */
-static void call_back(lua_State *L) {
-  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
-  if (!cr_is_end(L, -1)) {
-    const char *message = luaL_tolstring(L, -1, NULL);
-    lua_writestringerror("conrun: error in a callback of on_done: %s\n", message);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-}
-
-void cr_future_callbacks(lua_State *L) {
-  luaL_checkstack(L, 12, NULL);
-  lua_Integer n = take_ready(L);
-  int ready = lua_gettop(L);
-  for (lua_Integer i = 1; i <= n; i += 2) {
-    lua_rawgeti(L, ready, i + 1);
-    for (lua_Integer k = 1; lua_rawgeti(L, ready + 1, k) != LUA_TNIL; k++) {
-      lua_rawgeti(L, ready, i);
-      call_back(L);
-    }
-    lua_settop(L, ready);
-  }
-  lua_settop(L, ready - 1);
 }
 
 /* ------------------------------------------------------------- one of many */
@@ -302,7 +233,6 @@ static int gather(lua_State *L) {
   cr_time until = luaL_checkinteger(L, UNTIL);
   g.several.count = n > 0 ? (size_t)n : 0;
   lua_settop(L, UNTIL);
-  look(L);
   cr_await_first(L, &g.several, until);
   lua_pushinteger(L, (lua_Integer)g.several.count);
   lua_pushinteger(L, g.found);

@@ -103,9 +103,6 @@ bool cr_await_first(lua_State *L, cr_several *s, cr_time until);
 int cr_future_values(lua_State *L, const cr_future *f);
 void cr_future_error(lua_State *L, const cr_future *f);
 
-/* Runs the callbacks of this strand whose futures are final.  [-0, +0, e] */
-void cr_future_callbacks(lua_State *L);
-
 /* Raises what the future failed with, "cancelled", or for a future that is not
 ** final "timeout". */
 int cr_future_raise(lua_State *L, const cr_future *f);

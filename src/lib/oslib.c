@@ -42,6 +42,7 @@ _Noreturn static void leave_process(lua_State *L, int status, bool close) {
 
 static int os_exit(lua_State *L) {
   int status = exit_status(L);
+  cr_callbacks_last(L);
   bool close = lua_toboolean(L, 2);
   cr_worker *w = cr_self();
   if (!w) {

@@ -55,6 +55,7 @@ static int m_send(lua_State *L) {
     cr_value_free(&v);
     return cr_outcome(L, false, r);
   }
+  cr_due(L);
   lua_pushboolean(L, true);
   return 1;
 }
@@ -74,8 +75,9 @@ static int m_recv(lua_State *L) {
     cr_here(L);
     while ((r = cr_pipe_recv(p, &v, deadline)) == EINTR) p = look_up(L);
   }
-  if (r) return cr_outcome(L, true, r);
-  return cr_decode(L, &v);
+  int n = r ? cr_outcome(L, true, r) : cr_decode(L, &v);
+  cr_due(L);
+  return n;
 }
 
 /* True as well when the other end is closed: recv would not wait. */
@@ -87,6 +89,7 @@ static int m_poll(lua_State *L) {
     cr_here(L);
     while ((r = cr_pipe_poll(p, deadline)) == EINTR) p = look_up(L);
   }
+  cr_due(L);
   lua_pushboolean(L, r == 0 || r == ESHUTDOWN);
   return 1;
 }

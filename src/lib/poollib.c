@@ -181,11 +181,13 @@ static int submit(lua_State *L) {
 
 static int close_pool(lua_State *L) {
   cr_pool_close(check(L));
+  cr_due(L);
   return 0;
 }
 
 static int terminate(lua_State *L) {
   cr_pool_terminate(check(L));
+  cr_due(L); /* of tasks that this has cancelled */
   return 0;
 }
 
@@ -196,6 +198,7 @@ static int join(lua_State *L) {
   int r;
   if (deadline != 0) cr_here(L);
   while ((r = cr_pool_join(p, deadline)) == EINTR) cr_look_up(L);
+  cr_due(L);
   if (r == EBUSY)
     return cr_raise(L, "cannot join pool '%s': it is open; call :close() first", p->name);
   if (r) return cr_outcome(L, false, r);
@@ -212,6 +215,7 @@ static int length(lua_State *L) {
 /* cancel_queued(pool): for shutdown{cancel=true}. */
 static int cancel_queued(lua_State *L) {
   cr_pool_cancel(check(L));
+  cr_due(L);
   return 0;
 }
 
@@ -252,6 +256,7 @@ static void put_text(lua_State *L, const char *name, const char *s) {
 
 static int stats(lua_State *L) {
   cr_pool *p = check(L);
+  cr_due(L);
   lua_createtable(L, 0, 8);
   put_text(L, "name", p->name);
   put_text(L, "kind", kind_name(p, false));

@@ -67,6 +67,7 @@ static int m_put(lua_State *L) {
     r = put_waiting(L, q, &v, priority, deadline);
   else if (r)
     cr_value_free(&v);
+  cr_due(L);
   if (r) return cr_outcome(L, false, r);
   lua_pushboolean(L, true);
   return 1;
@@ -86,8 +87,9 @@ static int m_get(lua_State *L) {
   cr_queue *q = check(L);
   cr_value v;
   int r = get(L, q, &v, cr_check_timeout(L, 2));
-  if (r) return cr_outcome(L, true, r);
-  return cr_decode(L, &v);
+  int n = r ? cr_outcome(L, true, r) : cr_decode(L, &v);
+  cr_due(L);
+  return n;
 }
 
 /* A step of a loop over the items; a nil item cannot be told from the end. */
@@ -97,6 +99,7 @@ static int push_next(lua_State *L, cr_queue *q) {
   if (r == ESHUTDOWN) return 0;
   if (r) return cr_fail(L, r);
   int n = cr_decode(L, &v);
+  cr_due(L);
   if (lua_isnil(L, -n)) return cr_raise(L, "a nil in the queue: items cannot go on, use get");
   return n;
 }
@@ -186,6 +189,7 @@ static int m_put_many(lua_State *L) {
     batch_fill(L, b, put + 1, n);
     int r = batch_put(L, q, b, deadline);
     put += (lua_Integer)b->first;
+    cr_due(L);
     if (r == 0) continue;
     cr_outcome(L, false, r);
     lua_pushinteger(L, put);
@@ -235,23 +239,31 @@ static int m_get_many(lua_State *L) {
     have += (lua_Integer)more;
   }
   if (b->hole) cr_list_seal(L, -1, have);
+  cr_due(L);
   return 1;
 }
 
 /* ------------------------------------------------------------- size and state */
 
+/* The queue that is asked something: who only polls it comes to its callbacks too. */
+static cr_queue *ask(lua_State *L) {
+  cr_queue *q = check(L);
+  cr_due(L);
+  return q;
+}
+
 static int m_size(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)cr_queue_size(check(L)));
+  lua_pushinteger(L, (lua_Integer)cr_queue_size(ask(L)));
   return 1;
 }
 
 static int m_empty(lua_State *L) {
-  lua_pushboolean(L, cr_queue_size(check(L)) == 0);
+  lua_pushboolean(L, cr_queue_size(ask(L)) == 0);
   return 1;
 }
 
 static int m_full(lua_State *L) {
-  cr_queue *q = check(L);
+  cr_queue *q = ask(L);
   uint64_t max = cr_queue_maxsize(q);
   lua_pushboolean(L, max != 0 && cr_queue_size(q) >= max);
   return 1;
@@ -263,7 +275,7 @@ static int m_maxsize(lua_State *L) {
 }
 
 static int m_closed(lua_State *L) {
-  lua_pushboolean(L, cr_queue_closed(check(L)));
+  lua_pushboolean(L, cr_queue_closed(ask(L)));
   return 1;
 }
 
@@ -281,6 +293,7 @@ static int m_join(lua_State *L) {
     cr_here(L);
     while ((r = cr_queue_join(q, deadline)) == EINTR) cr_look_up(L);
   }
+  cr_due(L);
   if (r) return cr_outcome(L, false, r);
   lua_pushboolean(L, true);
   return 1;

@@ -41,7 +41,6 @@ static void complain(lua_State *L, const char *text, size_t n) {
 static void lend(void) {
   cr_lua_lent.modules = modules;
   cr_lua_lent.open = open_globals;
-  cr_lua_lent.callbacks = cr_future_callbacks;
   cr_lua_lent.complain = complain;
 }
 

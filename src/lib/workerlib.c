@@ -92,6 +92,7 @@ static int join(lua_State *L) {
   int r;
   if (!cr_worker_over(w)) cr_here(L);
   while ((r = cr_worker_join(w, deadline)) == EINTR) cr_look_up(L);
+  cr_due(L);
   if (r == EDEADLK) return cr_error_raise(L, "deadlock", "a worker cannot join itself");
   if (r) return cr_outcome(L, false, r);
   lua_pushboolean(L, true);
@@ -113,7 +114,9 @@ static int result(lua_State *L) {
 }
 
 static int alive(lua_State *L) {
-  lua_pushboolean(L, !cr_worker_over(check(L)));
+  cr_worker *w = check(L);
+  cr_due(L);
+  lua_pushboolean(L, !cr_worker_over(w));
   return 1;
 }
 

@@ -137,8 +137,13 @@ static int live(lua_State *L, cr_worker *w) {
   protect(L, seed, w);
   protect(L, prepare, w);
   int code = serve_or_call(L, w);
+  bool told = cr_notices() & CR_END;
   nudge_end(L);
   protect(L, report_failure, w);
+  if (told)
+    cr_callbacks_last(L);
+  else
+    cr_callbacks_finish(L);
   return code;
 }
 

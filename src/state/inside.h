@@ -26,4 +26,7 @@ void nudge_register(void);
 ** nobody wanted it to.  For lua_pcall. */
 int report_failure(lua_State *L);
 
+/* callback.c: callbacks that could not be run are to be run by the next wait. */
+void callbacks_remember(void);
+
 #endif

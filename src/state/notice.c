@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "state/state.h"
+#include "state/inside.h"
 
 #define END_KEY "conrun.end"
 
@@ -65,18 +65,9 @@ static void collect(lua_State *L) {
   atomic_store(&cr_me->swept, 1);
 }
 
-static int run_callbacks(lua_State *L) {
-  cr_lua_lent.callbacks(L);
-  return 0;
-}
-
 /* The callbacks come first, since they may make garbage. */
 static void heed(lua_State *L, uint32_t notices) {
-  if (notices & CR_CALLBACKS) {
-    atomic_store(&cr_me->swept, 0);
-    lua_pushcfunction(L, run_callbacks);
-    if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);
-  }
+  if (notices & CR_CALLBACKS) cr_callbacks_run(L);
   if (notices & CR_COLLECT) collect(L);
 }
 
@@ -111,6 +102,7 @@ void cr_here(lua_State *L) {
   lua_Debug ar;
   cr_check_part(L);
   atomic_store_explicit(&cr_me->swept, 0, memory_order_relaxed);
+  callbacks_remember();
   if (cr_users_line(L, &ar))
     snprintf(cr_me->where, sizeof cr_me->where, "%s:%d", ar.short_src, ar.currentline);
   else

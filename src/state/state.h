@@ -164,6 +164,32 @@ void cr_here(lua_State *L);
 uint32_t cr_heed(lua_State *L);
 int cr_deadlock_raise(lua_State *L);
 
+/* ------------------------------------------------- callbacks (callback.c) */
+
+/* Sets the function at 2 as a callback of the future, at 1, whose handle is open; runs what
+** is due if the future is final already.  [-0, +0, m] */
+void cr_callback_add(lua_State *L);
+
+/* Runs the callbacks of this strand whose futures are final, in the order in which they
+** became so.  [-0, +0, -] */
+void cr_callbacks_run(lua_State *L);
+
+/* The same where somebody has waited or asks, but not within a callback; for one load if
+** nothing is due. */
+void cr_callbacks_due(lua_State *L);
+static inline void cr_due(lua_State *L) {
+  if (cr_notices() & CR_CALLBACKS) cr_callbacks_due(L);
+}
+
+/* The same at an end that does not wait: a callback that would is ended.  [-0, +0, -] */
+void cr_callbacks_last(lua_State *L);
+
+uint64_t cr_callbacks_ran(void); /* changes whenever some of the calling strand ran */
+
+/* The end of a strand: runs what is due, and waits for callbacks on tasks.  What cr_heed
+** gives ends the waiting and is returned, 0: all are done.  [-0, +0, -] */
+uint32_t cr_callbacks_finish(lua_State *L);
+
 /* Prints the strand's Lua stack: the answer to CR_DUMP, which the caller has taken,
 ** or which is taken here, and no other notice.  [-0, +0, -] */
 void cr_dump(lua_State *L);

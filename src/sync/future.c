@@ -59,6 +59,7 @@ static void announce(cr_future *f) {
 }
 
 static void settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
+  atomic_store_explicit(&f->final_at, cr_clock(), memory_order_relaxed);
   cr_value_log_put(&f->result, v);
   cr_redo(&f->runner, 0);
   cr_redo(&f->state, final);
@@ -86,6 +87,7 @@ static int cancel(cr_future *f) {
   case CR_WORKING: return EBUSY;
   default: return EALREADY;
   }
+  atomic_store_explicit(&f->final_at, cr_clock(), memory_order_relaxed);
   atomic_store(&f->state, CR_CANCELLED);
   return 0;
 }

@@ -249,6 +249,8 @@ typedef struct cr_future {
   _Atomic uint64_t runner;    /* cr_id of the strand that computes it; under the latch */
   _Atomic uint64_t callbacks; /* bit (strand index mod 64) to post CR_CALLBACKS to; set under the
                               ** latch before the final state, taken after it */
+  _Atomic int64_t final_at;   /* cr_time: when it became final, for the order; written before
+                               ** the final state, under the latch */
   cr_value result;            /* r/o after a final state */
   /* What to compute, for pool/; each owned by the future until taken. */
   _Atomic uint64_t code; /* cr_object * (CR_CODE), 0: none */

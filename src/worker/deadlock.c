@@ -103,20 +103,24 @@ static void report(const picture *q, cr_strand *victim) {
 
 /* ------------------------------------------------------------------ the verdict */
 
-/* The strand of a process that waits for the end of its threads runs no code that an
-** error could end: one of those threads is stuck too. */
-static bool can_raise(const cr_strand *s) {
-  bool ends = atomic_load(&((cr_strand *)s)->waits_what) == CR_ON_WORKER &&
-              !atomic_load(&((cr_strand *)s)->waits_for);
-  return !is_idle(s) && (!ends || s->kind == CR_MAIN);
+/* How well an error in the strand would serve; 0: not at all.  The strand of a process that
+** waits for the end of its threads runs no code that an error could end: one of those
+** threads is stuck too.  One that waits at its end for its callbacks only gives that up. */
+static int use_of_error(const cr_strand *s) {
+  enum cr_what what = (enum cr_what)atomic_load(&((cr_strand *)s)->waits_what);
+  if (s->kind == CR_MAIN) return 3;
+  if (is_idle(s) || (what == CR_ON_WORKER && !atomic_load(&((cr_strand *)s)->waits_for))) return 0;
+  return what == CR_ON_CALLBACKS ? 1 : 2;
 }
 
 static cr_strand *choose(const picture *q) {
   cr_strand *victim = NULL;
-  for (uint32_t i = 0; i < q->top; i++)
-    if (q->all[i].is == STUCK && can_raise(&cr_strands[i]) &&
-        (!victim || cr_strands[i].kind == CR_MAIN))
-      victim = &cr_strands[i];
+  int use = 0;
+  for (uint32_t i = 0; i < q->top; i++) {
+    if (q->all[i].is != STUCK || use_of_error(&cr_strands[i]) <= use) continue;
+    victim = &cr_strands[i];
+    use = use_of_error(victim);
+  }
   return victim;
 }
 
@@ -155,7 +159,7 @@ static void tell(const picture *q, cr_strand *victim, uint32_t wait) {
   if (raise) atomic_store(&victim->accused, wait);
   for (uint32_t i = 0; i < q->top; i++) {
     bool accused = raise && &cr_strands[i] == victim;
-    if (is_told(q, i)) cr_post(&cr_strands[i], accused ? CR_DUMP | CR_DEADLOCK : CR_DUMP);
+    if (is_told(q, i)) cr_post_to(q->all[i].id, accused ? CR_DUMP | CR_DEADLOCK : CR_DUMP);
   }
 }
 
@@ -192,7 +196,7 @@ static bool all_have_collected(const picture *q) {
   bool all = true;
   for (uint32_t i = 0; i < q->top; i++) {
     if (q->all[i].is != STUCK || atomic_load(&cr_strands[i].swept)) continue;
-    cr_post(&cr_strands[i], CR_COLLECT);
+    cr_post_to(q->all[i].id, CR_COLLECT);
     all = false;
   }
   return all;

@@ -326,6 +326,7 @@ static bool may_come(picture *q, const suspect *x, cr_strand *s) {
   case CR_ON_TASK: return pool_in_reach(q, (uint64_t)(uintptr_t)o);
   case CR_ON_GET: return may_come_by(q, x, o);
   case CR_ON_SELECT: return one_may_be_ready(q, x, s);
+  case CR_ON_CALLBACKS: return false; /* but one of them may be called */
   default: return !o || in_reach(q, o, 0);
   }
 }

@@ -140,7 +140,10 @@ function Future:cancelled() end
 function Future:cancel(options) end
 
 --- Calls `fn(future)` when the future is final; at once if it is already. Callbacks run in the strand that set them,
---- whenever it waits in conrun or asks a future. An error in one is written to stderr.
+--- whenever it waits in conrun, asks a future, queue or worker anything, or ends, in the order in which the futures
+--- became final, and one after the other: only while a callback has to wait may the next one run. None is lost: a strand
+--- that ends waits for its callbacks on tasks of pools (not for those on bare futures, which nobody may ever settle). An
+--- error in one is written to stderr.
 ---
 --- ```lua
 --- local future = conrun.future.new()
