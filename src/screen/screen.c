@@ -43,7 +43,7 @@
 #define BARS 8        /* rows for all strands together */
 #define BAR_BYTES 500 /* of a row's text; a wide terminal of three-byte characters */
 typedef struct screen_bar {
-  _Atomic uint64_t owner; /* its strand: index + 1, and generation << 32; 0: free */
+  _Atomic uint64_t owner; /* cr_id of its strand; 0: free */
   uint32_t length;        /* of the text; read with a bound, for its writer may have died */
   char text[BAR_BYTES];
 } screen_bar;
