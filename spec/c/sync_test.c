@@ -361,6 +361,67 @@ TEST(event_wakes_all_even_if_cleared_at_once) {
   }
 }
 
+/* ------------------------------------------------------------------------- cell */
+
+static cr_value text_of(const char *text) {
+  cr_value v = {.kind = CR_V_STRING, .length = (uint8_t)strlen(text)};
+  memcpy(v.text, text, v.length);
+  return v;
+}
+
+static cr_value message_of(const char *text) {
+  cr_message *m = cr_message_new(strlen(text));
+  m->length = strlen(text);
+  memcpy(m->bytes, text, m->length);
+  return (cr_value){.head = CR_V_MESSAGE, .message = m};
+}
+
+TEST(cell_is_replaced_whole) {
+  MAKE(cr_cell, c, cr_cell_new(CR_ELEMENTS, 7));
+  cr_value v;
+  EQUAL(cr_cell_get(c, &v), 0);
+  EQUAL(v.kind, CR_V_NONE);
+  for (int i = 0; i < 3; i++) {
+    cr_value small = text_of("small"), large = message_of("not so small");
+    EQUAL(cr_cell_set(c, &small), 0);
+    EQUAL(cr_cell_get(c, &v), 0);
+    EQUAL(v.kind, CR_V_STRING);
+    EQUAL(cr_cell_set(c, &large), 0);
+    EQUAL(cr_cell_get(c, &v), 0);
+    EQUAL(v.message->length, 12);
+    cr_value_free(&v);
+  }
+  DROP(c);
+}
+
+static void set_for_ever(void *arg) {
+  cr_cell *c = arg;
+  hold(c);
+  for (uint64_t i = 0;; i++) {
+    cr_value v = i % 2 ? message_of("not so small") : text_of("small");
+    cr_lock_acquire(&c->lock, CR_FOREVER);
+    cr_cell_set(c, &v);
+    cr_lock_release(&c->lock);
+  }
+}
+
+TEST(cell_of_a_killed_writer_can_be_set) {
+  for (int i = 0; i < 20; i++) {
+    MAKE(cr_cell, c, cr_cell_new(CR_ELEMENTS, 0));
+    runner *r = by_process(set_for_ever, c);
+    UNTIL(cr_lock_held(&c->lock));
+    for (uint64_t n = chance(10000); n > 0; n--) (void)cr_lock_held(&c->lock);
+    kill(r->pid, SIGKILL);
+    finish(r);
+    int got = cr_lock_acquire(&c->lock, CR_FOREVER);
+    CHECK(got == 0 || got == EOWNERDEAD);
+    cr_value v = text_of("mine");
+    EQUAL(cr_cell_set(c, &v), 0);
+    cr_lock_release(&c->lock);
+    DROP(c);
+  }
+}
+
 /* ---------------------------------------------------------------------- barrier */
 
 TEST(barrier_that_is_full_waits_for_its_leader) {

@@ -1,81 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** valuelib: shared.value, one cell that strands share.
+** valuelib: shared.value, one cell that strands share (sync/value.c).
 **
-** A numeric cell is a typed word inside the object: no latch, no lock.  A cell
-** of another type ("any", or checked to be a "boolean" or "string") keeps its
-** value as the one item of a list that the object owns.  Whoever writes such a
-** cell holds the list's lock, so that `cas` is atomic; reading needs no lock.
+** A numeric cell holds its number as it is, any other cell ("any", or checked to be a
+** "boolean" or "string") an encoded value.  Whoever writes such a cell holds its lock, so
+** that `cas` is atomic; reading needs no lock.
 */
 #include <string.h>
 
 #include "lib/lib.h"
 
-typedef struct cell {
-  cr_object object;
-  uint32_t element;                  /* cr_element; CR_ELEMENTS: the value is in the list; r/o */
-  int32_t wanted;                    /* Lua type that a value must have, LUA_TNONE: any; r/o */
-  _Atomic uint64_t list;             /* cr_list, owned; 0 for numbers; r/o */
-  _Alignas(8) unsigned char data[8]; /* the number, only touched by element.c */
-} cell;
-
-/* ---------------------------------------------------------- the object type */
-
-static void destroy(cr_object *o) {
-  cell *c = (cell *)o;
-  if (atomic_load(&c->list)) cr_object_disown(&c->list);
-}
-
-static void visit(cr_object *o, cr_visit *v) {
-  cr_object *list = cr_at(cr_object, &((cell *)o)->list);
-  if (list) v->object(v, list);
-}
-
-static const cr_type value_type = {.name = "value", .destroy = destroy, .visit = visit};
-
-void cr_value_register(void) { cr_type_register(CR_VALUE, &value_type); }
-
 /* ------------------------------------------------------------------ helpers */
 
-static cell *check(lua_State *L) { return cr_handle_check(L, 1, CR_VALUE); }
-static bool is_number(const cell *c) { return c->element != CR_ELEMENTS; }
-static cr_list *list_of(cell *c) { return cr_at(cr_list, &c->list); }
+static cr_cell *check(lua_State *L) { return cr_handle_check(L, 1, CR_VALUE); }
+static bool is_number(const cr_cell *c) { return c->element != CR_ELEMENTS; }
 
-static void check_wanted(lua_State *L, const cell *c, int index) {
+static void check_wanted(lua_State *L, const cr_cell *c, int index) {
   luaL_checkany(L, index);
   if (c->wanted != LUA_TNONE) luaL_checktype(L, index, c->wanted);
 }
 
-static void write(lua_State *L, cell *c, int index) {
-  cr_list *l = list_of(c);
+static void write(lua_State *L, cr_cell *c, int index) {
   cr_value v;
   check_wanted(L, c, index);
   cr_encode(L, index, 1, "value", &v);
-  bool taken = cr_lock_enter(L, cr_list_lock(l), &v, 1);
-  int r = cr_list_set(l, 0, &v);
-  if (taken) cr_lock_release(cr_list_lock(l));
+  bool taken = cr_lock_enter(L, &c->lock, &v, 1);
+  int r = cr_cell_set(c, &v);
+  if (taken) cr_lock_release(&c->lock);
   if (r == 0) return;
   cr_value_free(&v);
   cr_fail(L, r);
 }
 
-static int read(lua_State *L, cell *c) {
+static int read(lua_State *L, cr_cell *c) {
   cr_value v;
-  int r = cr_list_get(list_of(c), 0, &v);
-  if (r == ERANGE) { /* not yet set: its maker ran out of memory half-way */
-    lua_pushnil(L);
-    return 1;
-  }
-  return r ? cr_fail(L, r) : cr_decode(L, &v);
+  int r = cr_cell_get(c, &v);
+  if (r) return cr_fail(L, r);
+  if (v.kind != CR_V_NONE) return cr_decode(L, &v);
+  lua_pushnil(L); /* not yet set: its maker ran out of memory half-way */
+  return 1;
 }
 
 /* ------------------------------------------------------------- construction */
-
-static void give_list(lua_State *L, cell *c) {
-  cr_list *l = cr_list_new();
-  if (!l) cr_fail(L, ENOMEM);
-  cr_object_give(cr_object_born(l), &c->list);
-}
 
 /* The type's element, or CR_ELEMENTS and the Lua type to demand. */
 static cr_element check_type(lua_State *L, int *wanted) {
@@ -97,7 +63,7 @@ static cr_element check_type(lua_State *L, int *wanted) {
 }
 
 /* A value starts as 0, nil, false or "" if the caller says nothing. */
-static void default_initial(lua_State *L, const cell *c) {
+static void default_initial(lua_State *L, const cr_cell *c) {
   if (!lua_isnone(L, 2)) return;
   if (is_number(c))
     lua_pushinteger(L, 0);
@@ -115,20 +81,16 @@ static int value_new(lua_State *L) {
   cr_element e = check_type(L, &wanted);
   lua_settop(L, lua_gettop(L) > 2 ? 2 : lua_gettop(L));
   cr_handle *h = cr_handle_new(L, CR_VALUE);
-  cell *c = cr_object_new(CR_VALUE, sizeof *c);
+  cr_cell *c = cr_cell_new(e, wanted);
   if (!c) return cr_fail(L, ENOMEM);
-  c->element = e;
-  c->wanted = wanted;
   cr_handle_fill(L, h, c);
   lua_insert(L, 1);
   lua_remove(L, 2);
   default_initial(L, c);
   if (is_number(c))
     cr_element_store(L, e, c->data, 2);
-  else {
-    give_list(L, c);
+  else
     write(L, c, 2);
-  }
   lua_settop(L, 1);
   return 1;
 }
@@ -136,14 +98,14 @@ static int value_new(lua_State *L) {
 /* ------------------------------------------------------------------ methods */
 
 static int m_get(lua_State *L) {
-  cell *c = check(L);
+  cr_cell *c = check(L);
   if (!is_number(c)) return read(L, c);
   cr_element_push(L, c->element, c->data);
   return 1;
 }
 
 static int m_set(lua_State *L) {
-  cell *c = check(L);
+  cr_cell *c = check(L);
   if (is_number(c))
     cr_element_store(L, c->element, c->data, 2);
   else
@@ -153,7 +115,7 @@ static int m_set(lua_State *L) {
 
 /* v:add(n) -> the new value */
 static int m_add(lua_State *L) {
-  cell *c = check(L);
+  cr_cell *c = check(L);
   if (!is_number(c)) return cr_raise(L, "add needs a shared value of a numeric type");
   cr_element_add(L, c->element, c->data, 2);
   return 1;
@@ -162,7 +124,7 @@ static int m_add(lua_State *L) {
 /* Under the lock: compare, and write if equal.  Tables are never equal, since
 ** reading gives a copy. */
 static int compare_and_set(lua_State *L) {
-  cell *c = check(L);
+  cr_cell *c = check(L);
   read(L, c);
   bool same = lua_rawequal(L, 2, -1);
   if (same) write(L, c, 3);
@@ -172,16 +134,16 @@ static int compare_and_set(lua_State *L) {
 
 /* v:cas(old, new) -> whether it was old and is new now */
 static int m_cas(lua_State *L) {
-  cell *c = check(L);
+  cr_cell *c = check(L);
   luaL_checkany(L, 3);
   lua_settop(L, 3);
-  if (!is_number(c)) return cr_lock_around(L, cr_list_lock(list_of(c)), 0, compare_and_set);
+  if (!is_number(c)) return cr_lock_around(L, &c->lock, 0, compare_and_set);
   lua_pushboolean(L, cr_element_cas(L, c->element, c->data, 2));
   return 1;
 }
 
 static int m_tostring(lua_State *L) {
-  cell *c = check(L);
+  cr_cell *c = check(L);
   m_get(L);
   cr_handle_text(L, &c->object, luaL_tolstring(L, -1, NULL));
   return 1;

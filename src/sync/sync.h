@@ -293,8 +293,22 @@ typedef enum cr_element {
   CR_ELEMENTS
 } cr_element;
 
-/* A typed array; a shared.value of a numeric type is one of length 1.  Elements
-** are read and written atomically, without a latch. */
+/* A cell for one value. */
+typedef struct cr_cell {
+  cr_object object;
+  cr_element element; /* CR_ELEMENTS: the value is no number; r/o */
+  int32_t wanted;     /* the binding's: what a value that is no number must be; r/o */
+  _Alignas(8) unsigned char data[8]; /* the number; read and written atomically */
+  /* From here on only if it is no number. */
+  cr_value value; /* under the latch */
+  cr_lock lock;   /* its writer's */
+} cr_cell;
+
+cr_cell *cr_cell_new(cr_element element, int32_t wanted);
+int cr_cell_get(cr_cell *c, cr_value *v);       /* a copy, NONE before the first set; ENOMEM */
+int cr_cell_set(cr_cell *c, const cr_value *v); /* ENOMEM; the caller has the lock */
+
+/* A typed array.  Elements are read and written atomically, without a latch. */
 typedef struct cr_array {
   cr_object object;
   uint32_t element; /* cr_element; r/o */
@@ -388,7 +402,7 @@ void cr_chain_destroy(cr_chain *c);
 void cr_chain_visit(const cr_chain *c, cr_visit *visit);
 
 extern const cr_type cr_pipe_type, cr_lock_type, cr_condition_type, cr_semaphore_type,
-    cr_event_type, cr_barrier_type, cr_queue_type, cr_future_type, cr_array_type, cr_list_type,
-    cr_dict_type;
+    cr_event_type, cr_barrier_type, cr_queue_type, cr_future_type, cr_cell_type, cr_array_type,
+    cr_list_type, cr_dict_type;
 
 #endif
