@@ -38,7 +38,7 @@ static int queue_priority(lua_State *L) { return make(L, CR_PRIORITY); }
 /* ---------------------------------------------------------------- put and get */
 
 /* What could not be put at once waits in a box. */
-static int put_waiting(lua_State *L, cr_queue *q, const cr_value *v, double priority,
+static int put_waiting(lua_State *L, cr_queue *q, const cr_value *v, cr_priority priority,
                        cr_time deadline) {
   cr_value *box = cr_value_box(L, v);
   int r;
@@ -52,10 +52,10 @@ static int put_waiting(lua_State *L, cr_queue *q, const cr_value *v, double prio
 static int m_put(lua_State *L) {
   cr_queue *q = check(L);
   luaL_checkany(L, 2);
-  double priority = 0;
+  cr_priority priority = 0;
   int last = 3;
   if (is_priority(q)) {
-    priority = luaL_checknumber(L, 3);
+    priority = lua_isinteger(L, 3) ? (cr_priority)lua_tointeger(L, 3) : luaL_checknumber(L, 3);
     luaL_argcheck(L, priority == priority, 3, "a priority must not be NaN");
     last = 4;
   }

@@ -18,7 +18,7 @@
 
 typedef struct node {
   cr_value value; /* r/o while linked */
-  double priority;
+  cr_priority priority;
   uint64_t height;
   _Atomic uint64_t next[];
 } node;
@@ -37,7 +37,7 @@ static uint64_t height_for(uint64_t serial) {
 }
 
 /* The words on each level that point to where `priority` belongs. */
-static void find(cr_chain *c, double priority, _Atomic uint64_t *place[]) {
+static void find(cr_chain *c, cr_priority priority, _Atomic uint64_t *place[]) {
   _Atomic uint64_t *links = c->first;
   for (int level = CR_CHAIN_HEIGHT - 1; level >= 0; level--) {
     node *n;
@@ -59,7 +59,7 @@ static void link(node *n, _Atomic uint64_t *place[], _Atomic uint64_t *count) {
   cr_value_published(&n->value);
 }
 
-int cr_chain_insert(cr_chain *c, bool front, const cr_value *v, double priority,
+int cr_chain_insert(cr_chain *c, bool front, const cr_value *v, cr_priority priority,
                     _Atomic uint64_t *count) {
   uint64_t height = front ? 1 : height_for(atomic_load_explicit(count, memory_order_relaxed));
   node *n = cr_alloc(sizeof *n + height * sizeof n->next[0], CR_TAG_RAW);

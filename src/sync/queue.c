@@ -126,7 +126,7 @@ static uint64_t fill(cr_queue *q, segment *s, const cr_value *v, uint64_t n) {
 
 /* Puts what fits of n values; their number.  *r says why not all: EAGAIN full,
 ** ENOMEM, ESHUTDOWN. `put` latch held. */
-static uint64_t put_all(cr_queue *q, const cr_value *v, double priority, uint64_t n, int *r) {
+static uint64_t put_all(cr_queue *q, const cr_value *v, cr_priority priority, uint64_t n, int *r) {
   uint64_t fits = capacity(q, n), k = 0;
   *r = load(&q->closed) ? ESHUTDOWN : 0;
   while (*r == 0 && k < n) {
@@ -147,7 +147,8 @@ static uint64_t put_all(cr_queue *q, const cr_value *v, double priority, uint64_
   return k;
 }
 
-static uint64_t put_latched(cr_queue *q, const cr_value *v, double priority, uint64_t n, int *r) {
+static uint64_t put_latched(cr_queue *q, const cr_value *v, cr_priority priority, uint64_t n,
+                            int *r) {
   cr_owe(CR_OWE_NEWS, q);
   cr_latch_take(&q->put_latch);
   atomic_store_explicit(&q->putter, cr_id_of(cr_me), memory_order_relaxed);
@@ -164,7 +165,7 @@ static uint64_t put_latched(cr_queue *q, const cr_value *v, double priority, uin
 typedef struct request {
   cr_queue *queue;
   const cr_value *in;
-  double priority;
+  cr_priority priority;
   cr_value *out;
 } request;
 
@@ -175,7 +176,7 @@ static int attempt_put(void *arg) {
   return r;
 }
 
-int cr_queue_put(cr_queue *q, const cr_value *v, double priority, cr_time deadline) {
+int cr_queue_put(cr_queue *q, const cr_value *v, cr_priority priority, cr_time deadline) {
   request a = {.queue = q, .in = v, .priority = priority};
   int r = attempt_put(&a);
   if (r != EAGAIN) return r;

@@ -22,6 +22,8 @@
 #ifndef CR_SYNC_H
 #define CR_SYNC_H
 
+#include <float.h>
+
 #include "arena/arena.h"
 
 /* Registers the types of this floor.  Once per process. */
@@ -192,8 +194,13 @@ enum cr_queue_order {
 };
 typedef struct cr_queue cr_queue;
 
+/* Lowest first.  Every number of Lua is one exactly, integer or float, so that they
+** compare as Lua compares them: a double has no room for a time in nanoseconds. */
+typedef long double cr_priority;
+_Static_assert(LDBL_MANT_DIG >= 64, "a priority holds every integer of 64 bits");
+
 cr_queue *cr_queue_new(enum cr_queue_order order, uint64_t maxsize); /* 0: unbounded */
-int cr_queue_put(cr_queue *q, const cr_value *v, double priority,
+int cr_queue_put(cr_queue *q, const cr_value *v, cr_priority priority,
                  cr_time deadline);                           /* ESHUTDOWN, ENOMEM */
 int cr_queue_get(cr_queue *q, cr_value *v, cr_time deadline); /* ESHUTDOWN, ENOMEM */
 /* As many as fit or are there now, without waiting, at most n: their number. */
@@ -395,7 +402,7 @@ typedef struct cr_chain {
   _Atomic uint64_t first[CR_CHAIN_HEIGHT]; /* heads of the levels; level 0 has every item */
   _Atomic uint64_t doomed;                 /* a node on its way out of the destruction, else 0 */
 } cr_chain;
-int cr_chain_insert(cr_chain *c, bool front, const cr_value *v, double priority,
+int cr_chain_insert(cr_chain *c, bool front, const cr_value *v, cr_priority priority,
                     _Atomic uint64_t *count);                         /* ENOMEM */
 int cr_chain_take(cr_chain *c, cr_value *v, _Atomic uint64_t *count); /* ENOMEM */
 void cr_chain_destroy(cr_chain *c);
