@@ -266,7 +266,7 @@ end
 
 local function check_experiment(experiment)
   if type(experiment) ~= "table" then
-    check.fail(1, "run", "table", experiment, 4)
+    check.fail(1, "run", "table", experiment)
   end
   local seen, options = {}, {}
   for key, value in pairs(experiment) do
@@ -280,7 +280,7 @@ local function check_experiment(experiment)
   if #experiment == 0 then
     bad "at least one side { name, function } expected"
   end
-  check.options(options, run_fields, 1, "run", 4)
+  check.options(options, run_fields, 1, "run")
   if experiment.baseline ~= nil and not seen[tostring(experiment.baseline)] then
     bad("no side is called '%s', the baseline", tostring(experiment.baseline))
   end

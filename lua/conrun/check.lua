@@ -2,19 +2,21 @@
 --
 -- check: arguments of conrun's Lua functions.
 --
--- Internal.  Each function raises an ordinary Lua error at the user's line.  The
--- optional last argument `level` says where the user is, as `error` counts:
--- 3 (default) when the user called the function that calls the check, 4 when
--- there is a helper in between.  The C side has the same in check.c.
+-- Internal.  Each function raises an ordinary Lua error at the user's line, however many
+-- functions of conrun's own are in between.  The C side has the same in check.c.
 --
 -- No C module is required when this one is loaded: their handles are complete
 -- only with their Lua parts, which require this module.
 
 local check = {}
 
-local function raise(level, format, ...)
-  error(format:format(...), level + 1)
+--- Raises an error at the user's line.
+---@param format string
+function check.raise(format, ...)
+  require("conrun.core").raise(format:format(...))
 end
+
+local raise = check.raise
 
 local function describe(value)
   if type(value) == "number" or type(value) == "boolean" then
@@ -28,31 +30,28 @@ end
 ---@param name string of the function
 ---@param expected string
 ---@param got any
----@param level? integer
-function check.fail(position, name, expected, got, level)
+function check.fail(position, name, expected, got)
   local text = type(got) == "string" and "string" or describe(got)
-  raise((level or 3), "bad argument #%d to '%s' (%s expected, got %s)", position, name, expected, text)
+  raise("bad argument #%d to '%s' (%s expected, got %s)", position, name, expected, text)
 end
 
 ---@param fn any
 ---@param position integer
 ---@param name string
----@param level? integer
-function check.callable(fn, position, name, level)
+function check.callable(fn, position, name)
   local meta = getmetatable(fn)
   if type(fn) ~= "function" and not (type(meta) == "table" and meta.__call) then
-    check.fail(position, name, "function", fn, (level or 3) + 1)
+    check.fail(position, name, "function", fn)
   end
 end
 
 --- Seconds as a deadline for gather, await and the like.
 ---@param timeout number? nil waits for ever
 ---@param what string "argument #2 to 'all'", "option 'timeout'"
----@param level? integer
 ---@return integer
-function check.deadline(timeout, what, level)
+function check.deadline(timeout, what)
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
-    raise(level or 3, "bad %s (seconds, not negative, expected, got %s)", what, describe(timeout))
+    raise("bad %s (seconds, not negative, expected, got %s)", what, describe(timeout))
   end
   return require("conrun.core.future").deadline(timeout)
 end
@@ -71,22 +70,24 @@ end
 ---@param known table<string, true>
 ---@param position integer
 ---@param name string of the function
----@param level? integer
 ---@return table
-function check.options(options, known, position, name, level)
-  level = level or 3
+function check.options(options, known, position, name)
   if options == nil then
     return {}
   elseif type(options) ~= "table" then
-    check.fail(position, name, "table of options", options, level + 1)
+    check.fail(position, name, "table of options", options)
   end
+  local unknown -- of several the first by its name, whatever order the table has them in
   for key in pairs(options) do
-    if not known[key] then
-      local names = names_of(known)
-      local near = type(key) == "string" and require("conrun.core").nearest(key, names)
-      raise(level, "bad argument #%d to '%s' (unknown option '%s'%s)", position, name, tostring(key), near
-        and (" (did you mean '%s'?)"):format(near) or " (known are '" .. table.concat(names, "', '") .. "')")
+    if not known[key] and (not unknown or tostring(key) < unknown) then
+      unknown = tostring(key)
     end
+  end
+  if unknown then
+    local names = names_of(known)
+    local near = require("conrun.core").nearest(unknown, names)
+    raise("bad argument #%d to '%s' (unknown option '%s'%s)", position, name, unknown, near
+      and (" (did you mean '%s'?)"):format(near) or " (known are '" .. table.concat(names, "', '") .. "')")
   end
   return options
 end
@@ -95,12 +96,11 @@ end
 ---@param options table
 ---@param name string
 ---@param least integer
----@param level? integer
 ---@return integer?
-function check.integer(options, name, least, level)
+function check.integer(options, name, least)
   local value = options[name]
   if value ~= nil and (math.type(value) ~= "integer" or value < least) then
-    raise(level or 3, "bad option '%s' (integer of at least %d expected, got %s)", name, least, describe(value))
+    raise("bad option '%s' (integer of at least %d expected, got %s)", name, least, describe(value))
   end
   return value
 end

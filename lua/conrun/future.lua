@@ -45,23 +45,44 @@ function methods:set_error(e)
   core.settle_error(self, e)
 end
 
--- The list without its duplicates, in a table of our own, and its length.
-local function distinct(list, name)
-  if type(list) ~= "table" then
-    check.fail(1, name, "list of futures", list, 4)
+-- Futures may be the items of a list, the values of any keys, or keys themselves, as in
+-- { [pool:submit(f, x)] = x }.  The entries { key, future } of such a table: its list
+-- first, then the others in the order in which their futures were made.
+local function entries_of(t, name)
+  if type(t) ~= "table" then
+    check.fail(1, name, "list of futures", t)
   end
-  local futures, seen, n = {}, {}, 0
-  for i = 1, #list do
-    local f = list[i]
-    if not core.is_future(f) then
-      check.fail(1, name, ("future in element [%d]"):format(i), f, 4)
+  local entries, others, length = {}, {}, #t
+  for i = 1, length do
+    if not core.is_future(t[i]) then
+      check.fail(1, name, ("future in element [%d]"):format(i), t[i])
     end
+    entries[i] = { i, t[i] }
+  end
+  for key, value in next, t do
+    local f = core.is_future(value) and value or core.is_future(key) and key
+    if f and not (math.type(key) == "integer" and key >= 1 and key <= length) then
+      others[#others + 1] = { key, f }
+    elseif not f and key ~= "n" then -- that of table.pack
+      check.fail(1, name, ("future as key or value in [%s]"):format(core.text(key)), value)
+    end
+  end
+  table.sort(others, function(a, b) return core.serial(a[2]) < core.serial(b[2]) end)
+  return table.move(others, 1, #others, length + 1, entries)
+end
+
+-- The futures of a table, each once, in a list of our own; its length, and the entries.
+local function distinct(t, name)
+  local entries = entries_of(t, name)
+  local futures, seen, n = {}, {}, 0
+  for _, entry in ipairs(entries) do
+    local f = entry[2]
     if not seen[f] then
       seen[f], n = true, n + 1
       futures[n] = f
     end
   end
-  return futures, n
+  return futures, n, entries
 end
 
 local function move(from, count, to)
@@ -98,7 +119,7 @@ function future.wait(list, options)
   options = check.options(options, wait_options, 2, "wait")
   local more = go_on[options.when or "all"]
   if not more then
-    error(("bad option 'when' ('all', 'first' or 'error' expected, got '%s')"):format(options.when), 2)
+    check.raise("bad option 'when' ('all', 'first' or 'error' expected, got '%s')", options.when)
   end
   local deadline = check.deadline(options.timeout, "option 'timeout'")
   local done, ready = {}, {}
@@ -142,23 +163,24 @@ end
 
 --- Waits for all and returns their results (the first value of each), or raises
 --- the first error in the order of the list, after all are final.
----@param list conrun.Future[]
+---@param list conrun.Future[]|table futures as items, as values or as keys
 ---@param timeout? number
----@return any[]
+---@return table results under the same keys
 function future.all(list, timeout)
-  local _, n = distinct(list, "all")
+  local futures, n, entries = distinct(list, "all")
   local deadline = check.deadline(timeout, "argument #2 to 'all'")
-  for i = 1, #list do
-    if not core.await(list[i], deadline) then
+  for i = 1, n do
+    if not core.await(futures[i], deadline) then
       raise_timeout(n)
     end
   end
-  local results = {}
-  for i = 1, #list do
-    results[i] = (list[i]:result())
-    if results[i] == nil then
-      results.n = #list
-    end
+  local results, hole = {}, false
+  for _, entry in ipairs(entries) do
+    results[entry[1]] = (entry[2]:result())
+    hole = hole or results[entry[1]] == nil
+  end
+  if hole and #list > 0 then
+    results.n = #list
   end
   return results
 end

@@ -63,8 +63,16 @@ local function new_of_kind(kind, n, options, what)
     check.fail(1, what, "number of workers, 1 or more,", n)
   end
   local all = { workers = n, kind = kind }
+  if options ~= nil and type(options) ~= "table" then
+    check.fail(2, what, "table of options", options)
+  end
   for option, value in pairs(options or {}) do
     all[option] = value
+  end
+  if all.kind ~= kind then
+    check.raise("bad option 'kind' (pool.%s makes %s; got '%s')", what, what, tostring(all.kind))
+  elseif n and all.workers ~= n then
+    check.raise("bad option 'workers' (argument #1 says %d, the option %s)", n, tostring(all.workers))
   end
   return core.new(all)
 end
@@ -108,27 +116,30 @@ end
 -- What people write who know Python: pool.map(fn, xs) with a dot, and several lists.
 local function check_shape(self, name, fn, options)
   if not core.is_pool(self) then
-    error(("bad call of '%s' (it is a method of a pool): write pool:%s(fn, xs), with a colon"):format(name, name), 4)
+    check.raise("bad call of '%s' (it is a method of a pool): write pool:%s(fn, xs), with a colon", name, name)
   elseif type(options) == "table" and #options > 0 and type(fn) == "function" then
-    error(("bad argument #3 to '%s' (table of options expected, got a list): to go through several lists "
-      .. "together, use pool:starmap(fn, { { a1, b1 }, { a2, b2 } })"):format(name), 4)
+    check.raise("bad argument #3 to '%s' (table of options expected, got a list): to go through several lists "
+      .. "together, use pool:starmap(fn, { { a1, b1 }, { a2, b2 } })", name)
   end
 end
 
--- Checks what every call of this family takes.  The user is two calls above.
+-- Checks what every call of this family takes.
 local function prepare(self, name, fn, xs, options, known)
   check_shape(self, name, fn, options)
-  check.callable(fn, 1, name, 4)
+  check.callable(fn, 1, name)
   if type(xs) ~= "function" and not is_list(xs) then
-    check.fail(2, name, "list, range or iterator function", xs, 4)
+    check.fail(2, name, "list, range or iterator function", xs)
+  elseif core.keyed(xs) then
+    check.raise("bad argument #2 to '%s' (list, range or iterator function expected, got a table that has keys alone; "
+      .. "make a list of its keys or values)", name)
   end
-  options = check.options(options, known, 3, name, 4)
-  check.integer(options, "chunksize", 1, 4)
-  check.integer(options, "buffersize", 1, 4)
+  options = check.options(options, known, 3, name)
+  check.integer(options, "chunksize", 1)
+  check.integer(options, "buffersize", 1)
   if options.progress and options.progress ~= true and type(options.progress) ~= "string" then
-    error(("bad option 'progress' (true or a label expected, got %s)"):format(type(options.progress)), 4)
+    check.raise("bad option 'progress' (true or a label expected, got %s)", type(options.progress))
   end
-  local deadline = check.deadline(options.timeout, "option 'timeout'", 4)
+  local deadline = check.deadline(options.timeout, "option 'timeout'")
   return fn, options, deadline
 end
 

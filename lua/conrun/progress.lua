@@ -164,7 +164,7 @@ end
 
 local function check_number(n, name)
   if type(n) ~= "number" or n ~= n or n == math.huge or n == -math.huge then
-    check.fail(1, name, "finite number", n, 4)
+    check.fail(1, name, "finite number", n)
   end
   return n
 end

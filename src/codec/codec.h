@@ -163,8 +163,10 @@ bool cr_error_write(lua_State *L, cr_writer *w);
 
 /* ------------------------------------------------------------------- lists */
 
+/* Is it a table that has keys, but no list?  Who passes one is in error. [-0, +0, m] */
+bool cr_list_missing(lua_State *L, int list);
 /* How many values the list holds: its field `n`, which table.pack sets, or its length.
-** [-0, +0, e] */
+** Raises for a table that has keys alone.  [-0, +0, e] */
 lua_Integer cr_list_length(lua_State *L, int list);
 /* In place of the list on top, pushes its values; their number.  [-1, +n, e] */
 int cr_list_unpack(lua_State *L, const char *too_many);

@@ -8,16 +8,37 @@
 */
 #include "codec/inside.h"
 
+/* The field `n` of a table, or -1. */
+static lua_Integer noted(lua_State *L, int list) {
+  int whole = 0;
+  lua_Integer n = -1;
+  if (!lua_istable(L, list)) return n;
+  lua_pushliteral(L, "n");
+  if (lua_rawget(L, list) == LUA_TNUMBER) n = lua_tointegerx(L, -1, &whole);
+  lua_pop(L, 1);
+  return whole ? n : -1;
+}
+
+bool cr_list_missing(lua_State *L, int list) {
+  list = lua_absindex(L, list);
+  if (!lua_istable(L, list) || lua_rawlen(L, list) > 0 || noted(L, list) >= 0) return false;
+  if (luaL_getmetafield(L, list, "__len") != LUA_TNIL) {
+    lua_pop(L, 1);
+    return false;
+  }
+  int top = lua_gettop(L);
+  lua_pushnil(L);
+  bool keys = lua_next(L, list) != 0;
+  lua_settop(L, top);
+  return keys;
+}
+
 lua_Integer cr_list_length(lua_State *L, int list) {
   list = lua_absindex(L, list);
-  int whole = 0;
-  lua_Integer n = 0;
-  if (lua_istable(L, list)) {
-    lua_pushliteral(L, "n");
-    if (lua_rawget(L, list) == LUA_TNUMBER) n = lua_tointegerx(L, -1, &whole);
-    lua_pop(L, 1);
-  }
-  if (whole && n >= 0) return n;
+  int whole;
+  lua_Integer n = noted(L, list);
+  if (n >= 0) return n;
+  if (cr_list_missing(L, list)) cr_raise(L, "list expected, got a table that has keys alone");
   lua_len(L, list);
   n = lua_tointegerx(L, -1, &whole);
   lua_pop(L, 1);

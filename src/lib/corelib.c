@@ -69,6 +69,9 @@ static int core_strand_name(lua_State *L) {
 
 /* The metatable of error objects, under the name that C code and the host know;
 ** conrun.errors fills it. */
+/* raise(message): an error at the user's line */
+static int core_raise(lua_State *L) { return cr_raise(L, "%s", luaL_checkstring(L, 1)); }
+
 static int core_error_metatable(lua_State *L) {
   luaL_newmetatable(L, "conrun.error");
   return 1;
@@ -89,6 +92,7 @@ static const luaL_Reg core_functions[] = {
     {"nearest", core_nearest},
     {"strand_name", core_strand_name},
     {"error_metatable", core_error_metatable},
+    {"raise", core_raise},
     {"answers", cr_answers_list},
     {"answers_index", core_answers_index},
     {NULL, NULL},

@@ -151,6 +151,12 @@ static int set_result(lua_State *L) {
   return settle(L, f, CR_DONE, &v);
 }
 
+/* serial(future) -> a number that grows from one that was made to the next */
+static int serial(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->object.serial);
+  return 1;
+}
+
 /* text(value) -> what an error message says of it; never raises */
 static int value_text(lua_State *L) {
   luaL_checkany(L, 1);
@@ -247,10 +253,10 @@ static int await(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {{"new", new_future},  {"is_future", is_future},
-                                     {"gather", gather},   {"deadline", deadline_of},
-                                     {"await", await},     {"settle_error", settle_error},
-                                     {"text", value_text}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"new", new_future},       {"is_future", is_future}, {"gather", gather},
+    {"deadline", deadline_of}, {"await", await},         {"settle_error", settle_error},
+    {"text", value_text},      {"serial", serial},       {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"result", result},   {"error", get_error},       {"done", done},

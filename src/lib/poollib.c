@@ -206,6 +206,12 @@ static int join(lua_State *L) {
   return 1;
 }
 
+/* keyed(table) -> has it keys, but no list? */
+static int keyed(lua_State *L) {
+  lua_pushboolean(L, cr_list_missing(L, 1));
+  return 1;
+}
+
 /* length(list) -> how many items a map of it has */
 static int length(lua_State *L) {
   lua_pushinteger(L, cr_list_length(L, 1));
@@ -298,7 +304,8 @@ static int is_pool(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"new", new_pool},    {"is_pool", is_pool},
                                      {"workers", workers}, {"cancel_queued", cancel_queued},
-                                     {"length", length},   {NULL, NULL}};
+                                     {"length", length},   {"keyed", keyed},
+                                     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},

@@ -36,7 +36,10 @@ static void refuse_option(lua_State *L, int index, const char *name, const char 
   luaL_argerror(L, index, lua_tostring(L, -1));
 }
 
+/* Of several that are not known the first by its name is told, whatever order the table
+** has them in. */
 void cr_check_options(lua_State *L, int index, const char *const known[]) {
+  const char *unknown = NULL;
   luaL_checktype(L, index, LUA_TTABLE);
   index = lua_absindex(L, index);
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
@@ -48,8 +51,10 @@ void cr_check_options(lua_State *L, int index, const char *const known[]) {
     size_t length;
     const char *name = lua_tolstring(L, -2, &length);
     bool whole = strlen(name) == length; /* no zero byte in it */
-    if (!whole || !is_known(name, known)) refuse_option(L, index, name, known);
+    if (whole && is_known(name, known)) continue;
+    if (!unknown || strcmp(name, unknown) < 0) unknown = name;
   }
+  if (unknown) refuse_option(L, index, unknown, known);
 }
 
 /* ------------------------------------------------------------------- their values */

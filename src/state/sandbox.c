@@ -59,6 +59,7 @@ static uint32_t read_list(lua_State *L, int list) {
   if (!lua_istable(L, list))
     cr_raise(L, "bad option 'libs' (list of library names expected, got %s)",
              luaL_typename(L, list));
+  cr_list_length(L, list); /* keys alone are an error */
   for (lua_Integer i = 1; lua_geti(L, list, i) != LUA_TNIL; i++) {
     uint32_t bit = bit_of(L);
     if (!(bit & own()))

@@ -8,6 +8,9 @@
 --- A future is **pending**, then **running**, and finally **done**, **failed** or **cancelled**; what is final stays
 --- so. Its values are kept in the future: any number of strands may ask for them, any number of times, and each gets
 --- copies of its own.
+---
+--- What takes several futures takes a list, or a table whose values or keys are futures: `{ [pool:submit(f, x)] = x }`.
+--- Those that are not in its list come behind it, in the order in which they were made.
 ---@class conrun.future
 local future = {}
 
@@ -34,7 +37,7 @@ function future.new() end
 --- local done, pending = conrun.future.wait({ never, quick }, { when = "first" })
 --- print(done[1] == quick, pending[1] == never) --> true true
 --- ```
----@param list conrun.Future[]
+---@param list conrun.Future[]|table<any, conrun.Future>|table<conrun.Future, any>
 ---@param options? conrun.WaitOptions
 ---@return conrun.Future[] done those that are final, in the order in which they became so
 ---@return conrun.Future[] pending the others, in the order of the list
@@ -50,22 +53,22 @@ function future.wait(list, options) end
 --- for f in conrun.future.as_completed(futures) do sum = sum + f:result() end
 --- print(sum) --> 5.0
 --- ```
----@param list conrun.Future[]
+---@param list conrun.Future[]|table<any, conrun.Future>|table<conrun.Future, any>
 ---@param timeout? number for the whole iteration, from the call on
 ---@return fun(): conrun.Future? iterator
 function future.as_completed(list, timeout) end
 
---- Waits until all are final and returns the first value of each. Raises the first error in the order of the list, or
---- one of kind "timeout".
+--- Waits until all are final and returns the first value of each, under the key that its future had or was. Raises the
+--- first error in the order of the list, or one of kind "timeout". If a value of a list is nil, `n` is their number.
 ---
 --- ```lua
 --- local pool <close> = conrun.pool.threads(2)
 --- local futures = { pool:submit(math.max, 1, 2), pool:submit(math.min, 1, 2) }
 --- print(table.unpack(conrun.future.all(futures))) --> 2 1
 --- ```
----@param list conrun.Future[]
+---@param list conrun.Future[]|table<any, conrun.Future>|table<conrun.Future, any>
 ---@param timeout? number
----@return any[] results
+---@return table results
 function future.all(list, timeout) end
 
 --- The handle of a future. `conrun.select` takes futures: one is ready when it is final.

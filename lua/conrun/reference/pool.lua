@@ -144,7 +144,7 @@ function Pool:apply(fn, ...) end
 ---@param fn fun(x: any): any
 ---@param xs any[]|conrun.Range|fun(): any a list, anything with a length and items, or an iterator function
 ---@param options? conrun.MapOptions
----@return any[] results where a call returned nothing there is nil
+---@return any[] results where a call returned nothing there is nil, and `n` is then their number
 function Pool:map(fn, xs, options) end
 
 --- As `map`, but returns at once. The future is settled by this strand, whenever it waits in conrun or asks a
@@ -161,7 +161,7 @@ function Pool:map(fn, xs, options) end
 ---@return conrun.Future future of the list of results
 function Pool:map_async(fn, xs, options) end
 
---- As `map`, but each item is a list of arguments.
+--- As `map`, but each item is a list of arguments; `table.pack(...)` keeps a nil at the end.
 ---
 --- ```lua
 --- local pool <close> = conrun.pool.threads(2)

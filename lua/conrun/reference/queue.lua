@@ -36,7 +36,8 @@ function queue.new(maxsize) end
 ---@return conrun.Queue queue
 function queue.lifo(maxsize) end
 
---- A queue that gives the lowest priority first, and equal ones in the order in which they were put.
+--- A queue that gives the lowest priority first, and equal ones in the order in which they were put. Priorities are
+--- numbers and compare as in Lua, integers of any size included.
 ---
 --- ```lua
 --- local q = conrun.queue.priority()

@@ -90,17 +90,21 @@ local function number_text(n)
   return tostring(n)
 end
 
--- "string.format", if it is a function of a module that is there.
+-- "string.format", if it is a function of a module that is there; of several such names
+-- the shortest.
 local function module_path(value)
+  local best
   for name, module in next, package.loaded do
     if type(module) == "table" and type(name) == "string" then
       for key, member in next, module do
         if rawequal(member, value) and type(key) == "string" then
-          return name == "_G" and key or name .. "." .. key
+          local path = name == "_G" and key or name .. "." .. key
+          best = best and (#best < #path or #best == #path and best < path) and best or path
         end
       end
     end
   end
+  return best
 end
 
 local function function_text(f)
