@@ -142,4 +142,4 @@ show(
 )
 
 print()
-print(plot.table({ "property", "measured", "verdict" }, rows))
+print(plot.table({ "property", "measured", "verdict" }, rows, { width = 100 }))

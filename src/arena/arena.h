@@ -89,6 +89,7 @@ typedef struct cr_spare {
 ** What is there once in a program, shared by all strands, zero at first.  A floor declares
 ** its part of it in its own header, and has a function that gives it; here is the room.
 */
+#define CR_SYNC_ROOM 48
 #define CR_LINE_ROOM 16
 #define CR_CODEC_ROOM 16
 #define CR_SCREEN_ROOM 4160
@@ -120,7 +121,8 @@ typedef struct cr_root {
   char trouble[96];           /* why the last zygote could not begin; its last byte stays 0 */
   cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number; /* for default names */
-  _Alignas(16) char line[CR_LINE_ROOM], codec[CR_CODEC_ROOM], screen[CR_SCREEN_ROOM];
+  _Alignas(16) char sync[CR_SYNC_ROOM], line[CR_LINE_ROOM], codec[CR_CODEC_ROOM],
+      screen[CR_SCREEN_ROOM];
 } cr_root;
 cr_root *cr_arena_root(void);
 

@@ -58,6 +58,8 @@ void cr_help_page(FILE *out) {
       "  --memory-limit=SIZE    at most so much shared memory: 512M, 2G\n"
       "  --on-deadlock=WHAT     strands that wait for each other for ever: 'error'\n"
       "                         reports and ends it (default), 'report', 'off'\n"
+      "  --unasked=WHAT         tasks that failed and that nobody asked about:\n"
+      "                         'report' tells of them at the end (default), 'off'\n"
       "  --color=WHEN           auto (default; NO_COLOR is honoured), always, never\n"
       "  --audit                at the end say what is left in shared memory; exit\n"
       "                         code 1 if anything is\n"

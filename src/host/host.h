@@ -43,6 +43,7 @@ typedef struct cr_options {
   bool executes;       /* some -e: standard input is not the program then */
   bool plain;          /* -E: no environment variables */
   bool audit;          /* --audit */
+  bool unasked_off;    /* --unasked=off */
   bool about;          /* --version */
   bool help;           /* --help */
   const char *topic;   /* --help=TOPIC; NULL: none */
@@ -58,6 +59,10 @@ typedef struct cr_options {
 
 /* Reads argv and CONRUN_OPTIONS.  False: something is wrong, and stderr says what. */
 bool cr_options_read(cr_options *o, int argc, char **argv);
+
+/* Tells of failures that nobody asked about, unless that is not wanted, and forgets them.
+** After main's state is closed, before its burial. */
+void cr_host_unasked(bool wanted);
 
 /* --------------------------------------------------------------------- help */
 

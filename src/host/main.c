@@ -209,6 +209,7 @@ static void end_workers(program *p, lua_State *L) {
 ** none of these steps but its own Lua state. */
 static int end(program *p, lua_State *L, int code, bool close) {
   if (!cr_stray) end_workers(p, L);
+  bool handled = close && cr_handles_errors(p->L);
   if (close) {
     struct heap *h = cr_heap_of(p->L);
     lua_close(p->L);
@@ -216,6 +217,7 @@ static int end(program *p, lua_State *L, int code, bool close) {
     cr_heap_free(h);
   }
   if (cr_stray) return code;
+  if (close) cr_host_unasked(!handled && !p->options.unasked_off && !cr_report_interrupted());
   cr_bury_self(code);
   cr_zygote_end();
   if (p->options.audit && cr_host_audit() != 0 && code == 0) code = 1;

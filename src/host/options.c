@@ -83,6 +83,13 @@ static bool read_color(cr_options *o, const char *value) {
   return i >= 0;
 }
 
+static bool read_unasked(cr_options *o, const char *value) {
+  static const char *const names[] = {"report", "off"};
+  int i = choose(value, names, 2);
+  o->unasked_off = i == 1;
+  return i >= 0;
+}
+
 static bool read_topic(cr_options *o, const char *value) {
   o->topic = value;
   return value[0] != '\0';
@@ -113,6 +120,7 @@ static const word words[] = {
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
     {"--seed", read_seed, 0, "an integer", true},
+    {"--unasked", read_unasked, 0, "report or off", true},
     {"--version", NULL, offsetof(cr_options, about), NULL, false},
     {"--workers", read_workers, 0, "an integer from 1 to 4095", true},
 };

@@ -38,6 +38,7 @@ static int await_or_help(lua_State *L, cr_future *f, cr_time until) {
 }
 
 int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
+  cr_future_ask(f);
   cr_due(L); /* also for who only polls */
   if (cr_future_done(f)) return 0;
   if (until == 0) return ETIMEDOUT;

@@ -113,12 +113,13 @@ static int cancel(lua_State *L) {
 
 /* Upvalue 1 is the method table. */
 static int index_future(lua_State *L) {
-  const cr_future *f = check(L);
+  cr_future *f = check(L);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushliteral(L, "state");
   if (!lua_rawequal(L, 2, -1)) return cr_answer(L, "future");
   cr_due(L);
+  cr_future_ask(f);
   lua_pushstring(L, state_names[cr_future_state(f)]);
   return 1;
 }
@@ -176,7 +177,7 @@ static int settle_error(lua_State *L) {
 
 /* on_done(fn): fn(future) runs in this strand; at once if it is final already. */
 static int on_done(lua_State *L) {
-  (void)check(L);
+  cr_future_ask(check(L));
   cr_check_callable(L, 2);
   lua_settop(L, 2);
   cr_callback_add(L);
@@ -220,6 +221,7 @@ static bool sweep(lua_State *L, cr_several *s, bool watch) {
   for (lua_Integer i = 1; i <= n; i++) {
     cr_future *f = pending_future(L, s, (size_t)i - 1);
     if (watch) cr_object_watch(&f->object);
+    cr_future_ask(f);
     bool final = cr_future_done(f);
     if (final || ++kept < i)
       lua_rawseti(L, final ? READY : PENDING, final ? ++*found : kept);

@@ -225,7 +225,9 @@ static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua
     encode_one(L, s, first, &v);
   else
     encode_slice(L, s, first, count, &v);
-  return cr_pool_task(L, &v, m->mode);
+  cr_future *f = cr_pool_task(L, &v, m->mode);
+  cr_future_ask(f); /* the map does */
+  return f;
 }
 
 /* Nothing can raise between the task and its place in the ring. */

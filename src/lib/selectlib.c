@@ -16,7 +16,7 @@ static bool is_ready(cr_object *o) {
   switch (o->type) {
   case CR_EVENT: return cr_event_is_set((cr_event *)o);
   case CR_QUEUE: return cr_queue_size((cr_queue *)o) > 0 || cr_queue_closed((cr_queue *)o);
-  case CR_FUTURE: return cr_future_done((cr_future *)o);
+  case CR_FUTURE: cr_future_ask((cr_future *)o); return cr_future_done((cr_future *)o);
   case CR_WORKER: return cr_worker_over((cr_worker *)o);
   case CR_PIPE: return cr_pipe_poll((cr_pipe *)o, 0) != ETIMEDOUT;
   default: return false;

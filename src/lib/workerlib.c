@@ -43,6 +43,7 @@ static void read_options(lua_State *L, int index, cr_worker_options *o) {
 static int put_call(cr_worker *w, const cr_call *call) {
   cr_future *f = cr_future_new();
   if (!f) return ENOMEM;
+  cr_future_ask(f); /* what becomes of it is reported at the worker's end (state/report.c) */
   cr_hold *hold = cr_object_born(f);
   cr_object_share(&call->code->object, &f->code);
   cr_value_adopt(&f->arguments, call->arguments);

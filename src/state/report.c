@@ -56,6 +56,12 @@ int report_failure(lua_State *L) {
   return 0;
 }
 
+bool cr_handles_errors(lua_State *L) {
+  bool handled = lua_getfield(L, LUA_REGISTRYINDEX, ON_ERROR) != LUA_TNIL;
+  lua_pop(L, 1);
+  return handled;
+}
+
 void cr_entry_open(lua_State *L) {
   lua_pushcfunction(L, on_error);
   lua_setfield(L, -2, "on_error");

@@ -302,6 +302,9 @@ int luaopen_conrun_core_begin(lua_State *L); /* what a worker calls first (setti
 /* Adds `on_error` to the module on top.  [-0, +0, m] */
 void cr_entry_open(lua_State *L);
 
+/* Has this state set a handler by conrun.on_error?  [-0, +0, -] */
+bool cr_handles_errors(lua_State *L);
+
 /* --------------------------------------------------------------- sandbox.c */
 
 /* The option `libs` of the table at `index` (0: no table): the standard libraries

@@ -127,8 +127,32 @@ static void tell(cr_object *o) {
   if (cr_future_done((cr_future *)o)) announce((cr_future *)o);
 }
 
+/* A failure that nobody asked for is counted; the error of the first is kept. */
+static void keep_failure(cr_future *f) {
+  cr_sync_part *root = cr_sync_root();
+  cr_value v;
+  cr_value_take_out(&f->result, &v);
+  cr_latch_take(&root->latch);
+  bool first = atomic_load(&root->unasked) == 0;
+  if (first) cr_value_log_put(&root->first, &v);
+  cr_redo(&root->unasked, atomic_load(&root->unasked) + 1);
+  cr_redo_commit();
+  cr_latch_drop(&root->latch);
+  if (first)
+    cr_value_published(&v);
+  else
+    cr_value_free(&v);
+}
+
+static bool went_unasked(const cr_future *f) {
+  uint32_t flags = atomic_load(&((cr_future *)f)->flags);
+  return cr_future_state(f) == CR_FAILED && !(flags & CR_FUTURE_ASKED) &&
+         f->result.kind != CR_V_NONE;
+}
+
 static void destroy(cr_object *o) {
   cr_future *f = (cr_future *)o;
+  if (went_unasked(f)) keep_failure(f);
   cr_object_disown(&f->code);
   cr_value_free_owned(&f->arguments);
   cr_value_free_owned(&f->result);

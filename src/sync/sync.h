@@ -271,6 +271,24 @@ typedef struct cr_future {
 } cr_future;
 #define CR_FUTURE_STOP 1u /* a running task is asked to stop: cancel{running=true} */
 
+#define CR_FUTURE_ASKED 2u /* somebody wanted to know what becomes of it */
+static inline void cr_future_ask(cr_future *f) {
+  if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & CR_FUTURE_ASKED))
+    atomic_fetch_or(&f->flags, CR_FUTURE_ASKED);
+}
+
+/* This floor's part of what is there once in a program: failures that went away with their
+** futures, and nobody had asked.  The first is kept; the end of the program tells of them.
+** One that is on its way here when its strand is killed is not counted. */
+typedef struct cr_sync_part {
+  cr_latch latch;
+  _Atomic uint64_t unasked; /* under the latch */
+  cr_value first;           /* an error, owned; under the latch */
+} cr_sync_part;
+static inline cr_sync_part *cr_sync_root(void) {
+  return CR_PART(cr_sync_part, cr_arena_root()->sync);
+}
+
 cr_future *cr_future_new(void);
 /* PENDING -> WORKING, its runner is `by`; ECANCELED, EALREADY. */
 int cr_future_start(cr_future *f, const cr_strand *by);

@@ -48,6 +48,7 @@ static void fail_pool(lua_State *L, cr_pool *p, cr_future *f) {
 static int call_initializer(lua_State *L, cr_pool *p) {
   cr_future *f = cr_future_new();
   if (!f) return ENOMEM;
+  cr_future_ask(f);
   cr_hold *hold = cr_object_born(f);
   cr_value arguments;
   cr_object_share(cr_at(cr_object, &p->initializer), &f->code);
