@@ -430,9 +430,6 @@ typedef struct cr_loans {
   ** before the holds are buried: fails the task that `dead` ran and tells its pool.
   ** `status` as in cr_worker. */
   void (*bury)(cr_strand *dead, struct cr_worker *w, int status);
-  /* Called by worker, lent by lib.  The zygote is the last strand: removes what the
-  ** program has left outside of the arena. */
-  void (*sweep)(void);
 } cr_loans;
 extern cr_loans cr_lent;
 

@@ -57,8 +57,6 @@ int luaopen_conrun_core_shared(lua_State *L);
 int luaopen_conrun_select(lua_State *L);
 
 void cr_print_open(lua_State *L); /* printlib.c: replaces print */
-void cr_buffers_forget(void);     /* in a stray: the windows' locks are the parent's */
-void cr_buffer_register(void);    /* bufferlib.c: CR_BUFFER */
 
 /* Parts of conrun.core.shared: each adds its constructor to the module table on
 ** top of the stack and registers its handle type.  [-0, +0, m] */

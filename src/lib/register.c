@@ -65,7 +65,6 @@ void cr_lib_register(void) {
   pthread_atfork(NULL, NULL, in_child);
   lend();
   cr_sync_register();
-  cr_buffer_register();
   cr_worker_register();
   cr_pool_register();
   cr_entry_register();

@@ -117,6 +117,7 @@ void cr_sync_register(void) {
   cr_type_register(CR_FUTURE, &cr_future_type);
   cr_type_register(CR_VALUE, &cr_cell_type);
   cr_type_register(CR_ARRAY, &cr_array_type);
+  cr_type_register(CR_BUFFER, &cr_buffer_type);
   cr_type_register(CR_LIST, &cr_list_type);
   cr_type_register(CR_DICT, &cr_dict_type);
   cr_payer_register(CR_OWE_LOCKS, cr_locks_pay);

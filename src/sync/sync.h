@@ -348,6 +348,43 @@ static inline size_t cr_element_size(cr_element e) {
   return (size_t)1 << (e < CR_F32 ? e / 2 : e - CR_F32 + 2);
 }
 
+/* Raw bytes. */
+typedef struct cr_buffer {
+  cr_object object;
+  uint64_t size;          /* r/o */
+  uint64_t inode;         /* of the file; r/o */
+  char name[CR_NAME_MAX]; /* "": none, the bytes are behind this struct; r/o */
+  _Alignas(16) char bytes[];
+} cr_buffer;
+
+/* A strand's own mapping of a named buffer.  It has a holding of the object, so that all
+** windows of the program are closed before the object's end, which removes the file. */
+typedef struct cr_window {
+  char *bytes;             /* NULL: it is not open */
+  uint64_t size, inode;    /* of the file */
+  int fd;                  /* -1: none; under the list's mutex once it is in the list */
+  uint64_t serial;         /* of the object; r/o when in the list */
+  struct cr_window **back; /* NULL: not in the list; both under its mutex */
+  struct cr_window *next;
+  cr_hold *hold;
+} cr_window;
+
+cr_buffer *cr_buffer_new(uint64_t size); /* zeroed */
+cr_buffer *cr_buffer_new_named(const char *name, const cr_window *w);
+
+/* Opens the file of that name; with a size, makes it if need be.  0, ENOENT, EEXIST (of
+** another size: w->size), EPERM (it is not private), ENOSPC, ENOMEM and others.  Reopen: the
+** very file for which `b` was made.  Keep: the window belongs to the buffer from now on.
+** Close: also after a failure; can be repeated. */
+void cr_window_init(cr_window *w);
+int cr_window_open(cr_window *w, const char *name, uint64_t size);
+int cr_window_reopen(cr_window *w, const cr_buffer *b);
+int cr_window_keep(cr_window *w, cr_buffer *b); /* ENOMEM */
+void cr_window_close(cr_window *w);
+
+void cr_buffers_sweep(void);  /* removes the files that programs that were killed have left */
+void cr_buffers_forget(void); /* in a stray process: the windows' locks are its parent's */
+
 /* A list of values, positions from 0. */
 typedef struct cr_list cr_list;
 cr_list *cr_list_new(void);
@@ -428,6 +465,6 @@ void cr_chain_visit(const cr_chain *c, cr_visit *visit);
 
 extern const cr_type cr_pipe_type, cr_lock_type, cr_condition_type, cr_semaphore_type,
     cr_event_type, cr_barrier_type, cr_queue_type, cr_future_type, cr_cell_type, cr_array_type,
-    cr_list_type, cr_dict_type;
+    cr_buffer_type, cr_list_type, cr_dict_type;
 
 #endif

@@ -206,7 +206,7 @@ static _Noreturn void end(void) {
   ** had, the lifeline among the first. */
   if (atomic_load(&cr_arena_root()->keeper_pid) == (int32_t)getpid())
     process_await(atomic_load(&cr_arena_root()->main_pid));
-  if (cr_lent.sweep) cr_lent.sweep();
+  cr_buffers_sweep();
   cr_bury_self(0);
   _exit(0);
 }
