@@ -189,7 +189,7 @@ static void make_worker(thing *t) {
   cr_future_start(call, s);
   if (t->pool == NONE) return;
   cr_object_share(things[t->pool].object, &w->pool);
-  atomic_store(&s->serves, (uint64_t)(uintptr_t)things[t->pool].object);
+  atomic_store(&cr_in_worker(s)->serves, (uint64_t)(uintptr_t)things[t->pool].object);
 }
 
 static void make_thing(thing *t) {
@@ -276,7 +276,7 @@ static void take_down(void) {
   }
   for (int i = 0; i < strands; i++) {
     cr_strand *s = strand[i].record;
-    atomic_store(&s->serves, 0);
+    atomic_store(&cr_in_worker(s)->serves, 0);
     cr_object_disown(&s->worker);
     if (i == 0)
       cr_holds_bury(s);

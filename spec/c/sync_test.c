@@ -160,8 +160,8 @@ static int waiting_at(cr_condition *c) {
   int n = 0;
   for (uint32_t i = 0; i < cr_strands_top(); i++) {
     cr_strand *s = &cr_strands[i];
-    uint64_t ticket = atomic_load(&s->ticket);
-    n += atomic_load(&s->listens) == (uint64_t)(uintptr_t)c && ticket && !(ticket & 1);
+    uint64_t ticket = atomic_load(&cr_in_sync(s)->ticket);
+    n += atomic_load(&cr_in_sync(s)->listens) == (uint64_t)(uintptr_t)c && ticket && !(ticket & 1);
   }
   return n;
 }
@@ -239,7 +239,7 @@ static void be_notified_and_die(void *arg) {
   hold(c);
   EQUAL(cr_lock_acquire(cr_condition_lock(c), CR_FOREVER), 0);
   EQUAL(cr_condition_enter(c, &depth), 0);
-  UNTIL(atomic_load(&cr_me->ticket) & 1);
+  UNTIL(atomic_load(&cr_in_sync(cr_me)->ticket) & 1);
   die();
 }
 

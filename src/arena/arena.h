@@ -10,7 +10,7 @@
 **   page     64 KiB, the unit of the page table
 **   block    memory from cr_alloc; small ones come from pages of one size class
 **   hold     a strand's own note that it has a block in its hands or a
-**            reference to an object (cr_hold, in base.h)
+**            reference to an object (cr_hold)
 **   object   a counted block that several strands share: lock, queue, future ...
 **   message  a block of encoded Lua values with the objects that they mention
 **   value    16 bytes: a small Lua value itself, or a pointer to a message
@@ -29,10 +29,10 @@
 **   - in cr_alloc from the cache: the block is head of the cache and also held;
 **     burial takes a held block that still heads its cache as not held;
 **   - in cr_free to the cache: the same picture, the same answer;
-**   - while it refills or flushes its cache: strand->refill says which bits;
+**   - while it refills or flushes its cache: its `refill` says which bits;
 **     burial undoes an unfinished refill under the class latch the dead strand
 **     still has;
-**   - while it takes or returns pages: strand->pages says which; undone or
+**   - while it takes or returns pages: its `pages` says which; undone or
 **     finished the same way;
 **   - while it counts a reference: counts change only by redo logs.
 */
@@ -85,28 +85,15 @@ typedef struct cr_spare {
 } cr_spare;
 #define CR_SPARES 2
 
-/*
-** What is there once in a program, shared by all strands, zero at first.  A floor declares
-** its part of it in its own header, and has a function that gives it; here is the room.
-*/
-#define CR_SYNC_ROOM 48
-#define CR_LINE_ROOM 16
-#define CR_CODEC_ROOM 16
-#define CR_SCREEN_ROOM 4160
-#define CR_PART(type, room)                                                 \
-  ((type *)(void *)((room) + 0 * sizeof(struct {                            \
-                               _Static_assert(sizeof(type) <= sizeof(room), \
-                                              "the part fits its room");    \
-                               char one;                                    \
-                             })))
-
+/* What is there once in a program, shared by all strands, zero at first.  A floor above
+** declares its part in its own header, and reaches it by cr_line_root() and the like. */
 #define CR_BARS_PASSED 0x100u /* in `bars`: the cursor is below them, at a line's start */
 typedef struct cr_root {
   _Atomic uint64_t serial;    /* last object number given out */
   _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
   _Atomic uint32_t bars; /* rows that are drawn now (screen/); changed under the output lock, and
                           ** by cr_bars_pass (worker/) */
-  uint32_t seeded;       /* --seed: random numbers come from cr_strand.seed; r/o */
+  uint32_t seeded;       /* --seed: random numbers come from its seed (worker/); r/o */
   _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
   _Atomic uint64_t checker;     /* cr_id of the strand that looks for deadlocks now */
   _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
@@ -121,14 +108,55 @@ typedef struct cr_root {
   char trouble[96];           /* why the last zygote could not begin; its last byte stays 0 */
   cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number; /* for default names */
-  _Alignas(16) char sync[CR_SYNC_ROOM], line[CR_LINE_ROOM], codec[CR_CODEC_ROOM],
-      screen[CR_SCREEN_ROOM];
+  _Alignas(16) char sync[48], line[16], codec[16], screen[4160];
 } cr_root;
 cr_root *cr_arena_root(void);
 
 /* Gives back free memory that was kept because it was wanted again and again, if
 ** that is over.  For moments in which a strand has nothing else to do. */
 void cr_arena_settle(void);
+
+/* ------------------------------------------------------------------ holdings */
+
+/* One holding of a strand: a block in its hands or a counted object.  The low
+** bits of `what` say which (see arena/).  Written by its strand alone while it
+** lives, by its burial afterwards. */
+typedef struct cr_hold {
+  _Atomic uint64_t what; /* 0: unused, and `aux` links the strand's spare holds */
+  _Atomic uint64_t aux;
+} cr_hold;
+
+typedef struct cr_holds {
+  _Atomic uint64_t next; /* cr_holds * */
+  uint64_t count;
+  cr_hold hold[];
+} cr_holds;
+
+#define CR_CLASSES 28      /* size classes of small blocks */
+#define CR_HOLDS_INLINE 14 /* in the record itself */
+
+/* This floor's part of a strand's record; own. */
+typedef struct cr_arena_words {
+  cr_hold *spare;         /* chain of unused holds; rebuilt by burial */
+  uint32_t kept;          /* how many holds are without a handle (arena/) */
+  _Atomic uint64_t more;  /* cr_holds *, further holds */
+  _Atomic uint64_t dying; /* chain of objects whose last reference it dropped */
+  cr_hold first[CR_HOLDS_INLINE];
+  _Atomic uint64_t cache[CR_CLASSES]; /* free small blocks, linked */
+  uint32_t cached[CR_CLASSES];        /* how many; recounted by burial */
+  struct {                            /* a page operation in progress */
+    _Atomic uint64_t op;              /* enum in arena/pages.c, 0 none */
+    uint64_t start, count;
+    _Atomic uint64_t *word; /* set last by a taking, cleared last by a giving */
+  } pages;
+  struct { /* a refill of a cache in progress */
+    _Atomic uint64_t page;
+    uint64_t word, mask;
+  } refill;
+} cr_arena_words;
+static inline cr_arena_words *cr_in_arena(const cr_strand *s) {
+  return CR_PART(cr_arena_words, ((cr_strand *)s)->arena);
+}
 
 /* ------------------------------------------------------------------- blocks */
 

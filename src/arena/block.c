@@ -16,19 +16,28 @@
 
 #define HOLDS_BLOCK 4096
 
-static cr_hold *pop_hold(cr_strand *me) {
+static void push_hold(cr_arena_words *me, cr_hold *h) {
+  atomic_store_explicit(&h->aux, cr_word(me->spare), memory_order_relaxed);
+  me->spare = h;
+}
+
+/* The chain of spare holds is cut back to those in the record: a new strand has no others,
+** and one that buries itself goes on using holds until the end, when its blocks of holds
+** are about to go. */
+void holds_prepare(cr_strand *s) {
+  cr_arena_words *words = cr_in_arena(s);
+  words->spare = NULL;
+  for (int i = CR_HOLDS_INLINE - 1; i >= 0; i--) push_hold(words, &words->first[i]);
+}
+
+static cr_hold *pop_hold(cr_arena_words *me) {
   cr_hold *h = me->spare;
   me->spare = cr_at(cr_hold, &h->aux);
   atomic_store_explicit(&h->aux, 0, memory_order_relaxed);
   return h;
 }
 
-static void push_hold(cr_strand *me, cr_hold *h) {
-  atomic_store_explicit(&h->aux, cr_word(me->spare), memory_order_relaxed);
-  me->spare = h;
-}
-
-static uint64_t cache_pop(cr_strand *me, int class, cr_hold *h, enum cr_tag tag) {
+static uint64_t cache_pop(cr_arena_words *me, int class, cr_hold *h, enum cr_tag tag) {
   uint64_t block = atomic_load_explicit(&me->cache[class], memory_order_relaxed);
   block_head *head = head_of(cr_to(void, block));
   uint64_t next = atomic_load_explicit(&head->link, memory_order_relaxed);
@@ -45,7 +54,7 @@ static uint64_t cache_pop(cr_strand *me, int class, cr_hold *h, enum cr_tag tag)
   return block;
 }
 
-static void *alloc_into(cr_strand *me, cr_hold *h, size_t size, enum cr_tag tag) {
+static void *alloc_into(cr_arena_words *me, cr_hold *h, size_t size, enum cr_tag tag) {
   int class = cr_fault("alloc") ? CR_CLASSES : class_for(size + sizeof(block_head));
   if (class == CR_CLASSES) return NULL;
   if (class < 0) return pages_take_large(size, tag, h);
@@ -56,7 +65,7 @@ static void *alloc_into(cr_strand *me, cr_hold *h, size_t size, enum cr_tag tag)
 
 /* The last spare hold takes a block of new ones, which then joins the chain of
 ** such blocks in one step with letting go of it. */
-static bool more_holds(cr_strand *me) {
+static bool more_holds(cr_arena_words *me) {
   cr_hold *last = pop_hold(me);
   cr_holds *more = alloc_into(me, last, HOLDS_BLOCK, CR_TAG_HOLDS);
   if (!more) {
@@ -75,7 +84,7 @@ static bool more_holds(cr_strand *me) {
 }
 
 cr_hold *cr_hold_reserve(void) {
-  cr_strand *me = cr_me;
+  cr_arena_words *me = cr_in_arena(cr_me);
   /* The last one is kept for a block of more. */
   if (atomic_load_explicit(&me->spare->aux, memory_order_relaxed) == 0 && !more_holds(me)) {
     errno = ENOMEM;
@@ -84,12 +93,12 @@ cr_hold *cr_hold_reserve(void) {
   return pop_hold(me);
 }
 
-void cr_hold_unused(cr_hold *h) { push_hold(cr_me, h); }
+void cr_hold_unused(cr_hold *h) { push_hold(cr_in_arena(cr_me), h); }
 
 void *cr_alloc(size_t size, enum cr_tag tag) {
   cr_hold *h = cr_hold_reserve();
   if (!h) return NULL;
-  void *block = alloc_into(cr_me, h, size, tag);
+  void *block = alloc_into(cr_in_arena(cr_me), h, size, tag);
   if (!block) {
     cr_hold_unused(h);
     errno = ENOMEM;
@@ -98,7 +107,7 @@ void *cr_alloc(size_t size, enum cr_tag tag) {
 }
 
 void cr_free(void *block) {
-  cr_strand *me = cr_me;
+  cr_arena_words *me = cr_in_arena(cr_me);
   cr_memory_goes();
   block_head *head = head_of(block);
   cr_hold *h = cr_at(cr_hold, &head->link);
@@ -121,7 +130,7 @@ void cr_free(void *block) {
 }
 
 void cr_free_owned(_Atomic uint64_t *field) {
-  cr_strand *me = cr_me;
+  cr_arena_words *me = cr_in_arena(cr_me);
   void *block = cr_debt_of(atomic_load(field) & ~(uint64_t)3);
   if (!block) return;
   cr_memory_goes();
@@ -167,7 +176,7 @@ _Atomic uint64_t *cr_held(const void *block) {
 
 void cr_published(void *block) {
   cr_memory_goes();
-  push_hold(cr_me, cr_at(cr_hold, &head_of(block)->link));
+  push_hold(cr_in_arena(cr_me), cr_at(cr_hold, &head_of(block)->link));
 }
 
 void cr_taken(void *block, cr_hold *h) {

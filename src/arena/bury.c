@@ -8,9 +8,10 @@
 #include "arena/inside.h"
 
 cr_hold *cr_holds_next(cr_holds_walk *walk) {
+  cr_arena_words *words = cr_in_arena(walk->strand);
   if (!walk->more) {
-    if (walk->next < CR_HOLDS_INLINE) return &walk->strand->first[walk->next++];
-    walk->more = cr_at(cr_holds, &walk->strand->more);
+    if (walk->next < CR_HOLDS_INLINE) return &words->first[walk->next++];
+    walk->more = cr_at(cr_holds, &words->more);
     walk->next = 0;
   }
   while (walk->more && walk->next >= walk->more->count) {
@@ -50,8 +51,8 @@ __attribute__((no_sanitize("thread"))) static bool read_some(const reader *r, cr
 __attribute__((no_sanitize("thread"))) bool
 cr_holdings_each(cr_strand *s, void (*f)(void *arg, cr_object *o, uint64_t aux), void *arg) {
   reader r = {s, cr_id_of(s), f, arg};
-  if (!read_some(&r, s->first, CR_HOLDS_INLINE)) return false;
-  uint64_t more = atomic_load(&s->more);
+  if (!read_some(&r, cr_in_arena(s)->first, CR_HOLDS_INLINE)) return false;
+  uint64_t more = atomic_load(&cr_in_arena(s)->more);
   while (lives(&r) && more) {
     cr_holds *block = cr_to(cr_holds, more);
     uint64_t count = block->count;
@@ -89,6 +90,7 @@ static void pay_block(cr_strand *dead, _Atomic uint64_t *note) {
 }
 
 void bury_register(void) {
+  cr_lent.prepare = holds_prepare;
   cr_payer_register(CR_OWE_NEWS, pay_news);
   cr_payer_register(CR_OWE_CARE, pay_care);
   cr_payer_register(CR_OWE_BLOCK, pay_block);
@@ -97,7 +99,7 @@ void bury_register(void) {
 /* Died between the two stores of cr_alloc or cr_free? (block.c) */
 static bool heads_cache(cr_strand *dead, void *block) {
   uint32_t class = head_of(block)->class;
-  return class != LARGE && atomic_load(&dead->cache[class]) == cr_word(block);
+  return class != LARGE && atomic_load(&cr_in_arena(dead)->cache[class]) == cr_word(block);
 }
 
 static void bury_block(cr_strand *dead, cr_hold *h) {
@@ -127,18 +129,10 @@ static void bury_hold(cr_strand *dead, cr_hold *h) {
 
 /* Frees the blocks of holds; all their holds are clear. */
 static void free_more(cr_strand *dead) {
+  cr_arena_words *words = cr_in_arena(dead);
   cr_holds *more;
-  while ((more = cr_at(cr_holds, &dead->more))) free_out_of(&dead->more, atomic_load(&more->next));
-}
-
-/* A strand that buries itself goes on using holds until the end, so its chain of
-** spare ones is cut back to the inline holds before the blocks go. */
-static void link_inline(cr_strand *s) {
-  s->spare = NULL;
-  for (int i = CR_HOLDS_INLINE - 1; i >= 0; i--) {
-    atomic_store(&s->first[i].aux, cr_word(s->spare));
-    s->spare = &s->first[i];
-  }
+  while ((more = cr_at(cr_holds, &words->more)))
+    free_out_of(&words->more, atomic_load(&more->next));
 }
 
 void cr_debts_bury(cr_strand *dead) {
@@ -156,7 +150,7 @@ void cr_holds_bury(cr_strand *dead) {
   cr_hold *h;
   while ((h = cr_holds_next(&walk))) bury_hold(dead, h);
   dying_finish(dead);
-  link_inline(dead);
+  holds_prepare(dead);
   free_more(dead);
   cr_cache_return(dead);
 }

@@ -148,7 +148,7 @@ static void reach_strand(audit *a, cr_strand *s) {
   for (int i = 0; i < CR_DEBTS; i++)
     if (atomic_load(&s->debt[i]) >> CR_DEBT_SHIFT == CR_OWE_TASK)
       reach_object(&a->visit, cr_owed(&s->debt[i]));
-  cr_holds *more = cr_at(cr_holds, &s->more);
+  cr_holds *more = cr_at(cr_holds, &cr_in_arena(s)->more);
   for (; more; more = cr_at(cr_holds, &more->next)) reach(a, more);
   cr_holds_walk walk = {.strand = s};
   cr_hold *h;

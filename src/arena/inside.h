@@ -100,7 +100,7 @@ void pages_recover(cr_strand *dead);
 extern const uint32_t class_size[CR_CLASSES];
 int class_for(size_t total); /* -1: large */
 bool cache_fill(int class);
-void cache_trim(cr_strand *s, int class);
+void cache_trim(cr_arena_words *s, int class);
 void small_recover(cr_strand *dead);
 static inline uint32_t block_index(const small_page *page, const void *block) {
   return (uint32_t)(((const char *)head_of(block) - (const char *)page - SMALL_START) /
@@ -113,6 +113,7 @@ void *block_at(small_page *page, uint32_t i);
 
 /* bury.c */
 void bury_register(void);
+void holds_prepare(cr_strand *s); /* block.c */
 
 /* object.c */
 void dying_finish(cr_strand *s);

@@ -73,8 +73,8 @@ static void unreference(_Atomic uint64_t *place) {
   if (refs > 1 && types[o->type] && types[o->type]->left) types[o->type]->left(o, refs - 1);
   cr_redo(&o->refs, refs - 1);
   if (refs == 1) {
-    cr_redo(&o->next, atomic_load_explicit(&cr_me->dying, memory_order_relaxed));
-    cr_redo_pointer(&cr_me->dying, o);
+    cr_redo(&o->next, atomic_load_explicit(&cr_in_arena(cr_me)->dying, memory_order_relaxed));
+    cr_redo_pointer(&cr_in_arena(cr_me)->dying, o);
   }
   cr_redo(place, 0);
   cr_redo_commit();
@@ -136,11 +136,12 @@ void dying_finish(cr_strand *s) {
   bool outer = busy;
   busy = true;
   cr_object *o;
-  while ((o = cr_at(cr_object, &s->dying))) {
+  while ((o = cr_at(cr_object, &cr_in_arena(s)->dying))) {
     const cr_type *t = cr_type_of(o);
     if (t && t->destroy) t->destroy(o);
     /* Its contents are gone; but what they held may now be before it. */
-    if (atomic_load(&s->dying) == cr_word(o)) free_out_of(&s->dying, atomic_load(&o->next));
+    if (atomic_load(&cr_in_arena(s)->dying) == cr_word(o))
+      free_out_of(&cr_in_arena(s)->dying, atomic_load(&o->next));
   }
   busy = outer;
   if (!outer && s != cr_me) dying_finish(cr_me);
@@ -189,7 +190,7 @@ void cr_object_forget(cr_hold *h) {
     cr_object_drop(h);
     return;
   }
-  cr_me->kept++;
+  cr_in_arena(cr_me)->kept++;
   atomic_store(&h->what, atomic_load(&h->what) | CR_HOLD_KEPT);
 }
 
@@ -203,10 +204,10 @@ static cr_hold *next_kept(cr_holds_walk *walk) {
 cr_hold *cr_hold_kept(const cr_object *o) {
   cr_holds_walk walk = {.strand = cr_me};
   cr_hold *h = NULL;
-  while (cr_me->kept > 0 && (h = next_kept(&walk)))
+  while (cr_in_arena(cr_me)->kept > 0 && (h = next_kept(&walk)))
     if (object_at(&h->what) == o) break;
   if (!h) return NULL;
-  cr_me->kept--;
+  cr_in_arena(cr_me)->kept--;
   atomic_store(&h->what, cr_word(o));
   return h;
 }
@@ -214,9 +215,9 @@ cr_hold *cr_hold_kept(const cr_object *o) {
 void cr_object_settled(void) {
   cr_holds_walk walk = {.strand = cr_me};
   cr_hold *h;
-  while (cr_me->kept > 0 && (h = next_kept(&walk))) {
+  while (cr_in_arena(cr_me)->kept > 0 && (h = next_kept(&walk))) {
     if (owes(h)) continue;
-    cr_me->kept--;
+    cr_in_arena(cr_me)->kept--;
     cr_object_drop(h);
   }
 }

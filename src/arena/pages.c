@@ -38,13 +38,15 @@ static void set(uint64_t *bits, uint64_t i) { bits[i / 64] |= (uint64_t)1 << (i 
 static void unset(uint64_t *bits, uint64_t i) { bits[i / 64] &= ~((uint64_t)1 << (i % 64)); }
 
 static void note(uint64_t op, uint64_t start, uint64_t count, _Atomic uint64_t *word) {
-  cr_me->pages.start = start;
-  cr_me->pages.count = count;
-  cr_me->pages.word = word;
-  atomic_store_explicit(&cr_me->pages.op, op, memory_order_release);
+  cr_in_arena(cr_me)->pages.start = start;
+  cr_in_arena(cr_me)->pages.count = count;
+  cr_in_arena(cr_me)->pages.word = word;
+  atomic_store_explicit(&cr_in_arena(cr_me)->pages.op, op, memory_order_release);
 }
 
-static void done(cr_strand *s) { atomic_store_explicit(&s->pages.op, NO_OP, memory_order_release); }
+static void done(cr_strand *s) {
+  atomic_store_explicit(&cr_in_arena(s)->pages.op, NO_OP, memory_order_release);
+}
 
 /* The first free page at or after `i`; whole words of used pages are skipped. */
 static uint64_t next_free(uint64_t i) {
@@ -233,10 +235,10 @@ static void recount(void) {
 
 /* The dead strand still has the page latch if an operation is noted. */
 void pages_recover(cr_strand *dead) {
-  uint64_t op = atomic_load(&dead->pages.op);
+  uint64_t op = atomic_load(&cr_in_arena(dead)->pages.op);
   if (op == NO_OP) return;
-  uint64_t start = dead->pages.start, n = dead->pages.count;
-  _Atomic uint64_t *word = dead->pages.word;
+  uint64_t start = cr_in_arena(dead)->pages.start, n = cr_in_arena(dead)->pages.count;
+  _Atomic uint64_t *word = cr_in_arena(dead)->pages.word;
   bool kept = op == TAKE && word &&
               atomic_load(word) == cr_hold_word((block_head *)page_address(start) + 1);
   if (!kept && op != TRIM) {

@@ -71,8 +71,9 @@ static void adopt(small_page *page, uint32_t word, uint64_t mask, int class) {
     atomic_store_explicit(&head->link, chain, memory_order_relaxed);
     chain = cr_word(block);
   }
-  cr_me->cached[class] = n;
-  atomic_store_explicit(&cr_me->cache[class], chain, memory_order_release);
+  cr_arena_words *me = cr_in_arena(cr_me);
+  me->cached[class] = n;
+  atomic_store_explicit(&me->cache[class], chain, memory_order_release);
 }
 
 /* A listed page with a free block, or a new one.  Class latch held. */
@@ -86,13 +87,14 @@ static small_page *page_with_room(int class) {
 }
 
 static void fill_from(small_page *page, int class) {
+  cr_arena_words *me = cr_in_arena(cr_me);
   cr_memory_comes();
   uint32_t word = 0;
   while (page->bit[word] == 0) word++;
   uint64_t mask = lowest(page->bit[word], batch(class));
-  cr_me->refill.word = word;
-  cr_me->refill.mask = mask;
-  atomic_store_explicit(&cr_me->refill.page, cr_word(page), memory_order_release);
+  me->refill.word = word;
+  me->refill.mask = mask;
+  atomic_store_explicit(&me->refill.page, cr_word(page), memory_order_release);
   (void)cr_fault("refill");
   page->bit[word] &= ~mask;
   (void)cr_fault("refill");
@@ -100,7 +102,7 @@ static void fill_from(small_page *page, int class) {
   atomic_signal_fence(memory_order_seq_cst); /* the bits are cleared before the cache is made */
   adopt(page, word, mask, class);
   (void)cr_fault("refill");
-  atomic_store_explicit(&cr_me->refill.page, 0, memory_order_release);
+  atomic_store_explicit(&me->refill.page, 0, memory_order_release);
   if (page->free == 0) {
     arena->class[class].listed = page->next;
     page->listed = 0;
@@ -141,7 +143,7 @@ static void retire_if_empty(size_class *c, small_page *page) {
 }
 
 /* Moves `n` blocks from the head of a strand's cache to their pages. */
-static void give_some(cr_strand *s, int class, uint32_t n) {
+static void give_some(cr_arena_words *s, int class, uint32_t n) {
   size_class *c = &arena->class[class];
   cr_latch_take(&c->latch);
   for (; n > 0; n--) {
@@ -158,25 +160,26 @@ static void give_some(cr_strand *s, int class, uint32_t n) {
   cr_latch_drop(&c->latch);
 }
 
-void cache_trim(cr_strand *s, int class) {
+void cache_trim(cr_arena_words *s, int class) {
   if (s->cached[class] > 2 * batch(class)) give_some(s, class, batch(class));
 }
 
 void cr_cache_return(cr_strand *s) {
+  cr_arena_words *words = cr_in_arena(s);
   for (int class = 0; class < CR_CLASSES; class ++)
-    if (atomic_load(&s->cache[class])) give_some(s, class, UINT32_MAX);
+    if (atomic_load(&words->cache[class])) give_some(words, class, UINT32_MAX);
 }
 
 /* ---- recovery: the dead strand still has the class latch ---- */
 
-static void undo_fill(cr_strand *dead, int class) {
+static void undo_fill(cr_arena_words *dead, int class) {
   small_page *page = cr_at(small_page, &dead->refill.page);
   if (!page || page->class != (uint32_t) class) return;
   if (atomic_load(&dead->cache[class]) == 0) page->bit[dead->refill.word] |= dead->refill.mask;
   atomic_store(&dead->refill.page, 0);
 }
 
-static void finish_trim(cr_strand *dead, int class) {
+static void finish_trim(cr_arena_words *dead, int class) {
   void *block = cr_at(void, &dead->cache[class]);
   if (block && block_is_free(page_of(block), block_index(page_of(block), block)))
     atomic_store(&dead->cache[class], atomic_load(&head_of(block)->link));
@@ -214,8 +217,8 @@ static void list_anew(int class) {
 void small_recover(cr_strand *dead) {
   for (int class = 0; class < CR_CLASSES; class ++) {
     if ((atomic_load(&arena->class[class].latch.word) & 0x7fffffff) != dead->index + 1) continue;
-    undo_fill(dead, class);
-    finish_trim(dead, class);
+    undo_fill(cr_in_arena(dead), class);
+    finish_trim(cr_in_arena(dead), class);
     list_anew(class);
   }
 }

@@ -123,8 +123,10 @@ int cr_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *act
 #define CR_STRANDS 4096 /* records in the table, also the limit of live strands */
 #define CR_DEBTS 24     /* notes of what a strand owes, latches among them */
 #define CR_REDO_MAX 12  /* word writes in one redo log */
-#define CR_CLASSES 28   /* size classes of the arena's small blocks */
-#define CR_HOLDS_INLINE 14
+#define CR_ARENA_ROOM 656
+#define CR_SYNC_ROOM 32
+#define CR_WORKER_ROOM 32
+#define CR_LINE_ROOM 16
 #define CR_NAME_MAX 48
 #define CR_WHERE_MAX 72
 
@@ -194,20 +196,6 @@ typedef struct cr_gate {
   _Atomic uint32_t word;
 } cr_gate;
 
-/* One holding of a strand: a block in its hands or a counted object.  The low
-** bits of `what` say which (see arena/).  Written by its strand alone while it
-** lives, by its burial afterwards. */
-typedef struct cr_hold {
-  _Atomic uint64_t what; /* 0: unused, and `aux` links the strand's spare holds */
-  _Atomic uint64_t aux;
-} cr_hold;
-
-typedef struct cr_holds {
-  _Atomic uint64_t next; /* cr_holds * */
-  uint64_t count;
-  cr_hold hold[];
-} cr_holds;
-
 typedef struct cr_redo_log {
   _Atomic uint64_t committed; /* number of writes to repeat, 0 when idle */
   uint64_t count;             /* writes logged so far */
@@ -255,41 +243,25 @@ typedef struct cr_strand {
   uint32_t debts; /* notes in use: the first ones */
   _Atomic uint64_t debt[CR_DEBTS];
   _Atomic uint64_t ringing; /* watchers that it has taken out of an object to ring them (arena/) */
-  _Atomic uint64_t locking; /* a lock that it is taking or giving up (sync/lock.c) */
-  _Atomic uint64_t locks;   /* those that it has, chained */
-  _Atomic uint64_t listens; /* the condition whose waiter it is (sync/condition.c) */
-  _Atomic uint64_t ticket;  /* since when, and whether it was notified; written by notifiers too */
   cr_redo_log redo;
 
-  /* Holdings; own (see arena/). */
-  cr_hold *spare;         /* chain of unused holds; rebuilt by burial */
-  uint32_t kept;          /* how many holds are without a handle (arena/) */
-  _Atomic uint64_t more;  /* cr_holds *, further holds */
-  _Atomic uint64_t dying; /* chain of objects whose last reference it dropped */
-  cr_hold first[CR_HOLDS_INLINE];
-  _Atomic uint64_t cache[CR_CLASSES]; /* free small blocks, linked */
-  uint32_t cached[CR_CLASSES];        /* how many; recounted by burial */
-  struct {                            /* a page operation in progress */
-    _Atomic uint64_t op;              /* enum in arena/pages.c, 0 none */
-    uint64_t start, count;
-    _Atomic uint64_t *word; /* set last by a taking, cleared last by a giving */
-  } pages;
-  struct { /* a refill of a cache in progress */
-    _Atomic uint64_t page;
-    uint64_t word, mask;
-  } refill;
+  _Atomic uint32_t cpu;    /* own; 1 + the processor on which it began to run, 0 before that */
+  uint32_t spins;          /* own; how long it looks around before it sleeps */
+  _Atomic uint64_t worker; /* the object that outlives it (worker/), counted; 0 for main */
 
-  _Atomic uint32_t cpu; /* own; 1 + the processor on which it began to run, 0 before that */
-  uint32_t spins;       /* own; how long it looks around before it sleeps */
-  uint32_t children;    /* own; how many strands it has started, for their seeds */
-  uint64_t seed;        /* of its random numbers, if the program has one; r/o while live */
-
-  /* Upper floors' words; own. */
-  _Atomic uint64_t worker; /* its worker object (worker/), counted; 0 for main */
-  _Atomic uint64_t serves; /* the pool that its worker belongs to (pool/), or 0 */
-  _Atomic uint64_t task;   /* the future that it computes for it, held by the strand; or a small
-                              number of pool/ that says what else it does */
+  /* Room for what each floor above knows of a strand: it declares its part in its own
+  ** header, and reaches it by cr_in_arena(s) and the like.  Zero in a new record. */
+  _Alignas(16) char arena[CR_ARENA_ROOM], sync[CR_SYNC_ROOM], work[CR_WORKER_ROOM],
+      line[CR_LINE_ROOM];
 } cr_strand;
+
+/* The part in a room, which must be large enough. */
+#define CR_PART(type, room)                                                 \
+  ((type *)(void *)((room) + 0 * sizeof(struct {                            \
+                               _Static_assert(sizeof(type) <= sizeof(room), \
+                                              "the part fits its room");    \
+                               char one;                                    \
+                             })))
 
 static inline enum cr_strand_state cr_strand_state(const cr_strand *s) {
   return (enum cr_strand_state)(atomic_load(&s->state) & 0xff);
@@ -405,6 +377,8 @@ int cr_parts_switch(const char *off);
 */
 struct cr_worker;
 typedef struct cr_loans {
+  /* Called by base, lent by arena.  Prepares its part of a new strand's record. */
+  void (*prepare)(cr_strand *s);
   /* Called by base, lent by worker.  Now and then during a wait without a deadline, first
   ** after a tenth of a second and then ever more rarely: can anybody still end it? */
   void (*check_wait)(void);

@@ -36,7 +36,7 @@
 **
 ** Kinds are paid in the order in which they are listed; each floor pays its own.
 ** Debts that last while Lua code runs are not among these words, but chained or beside
-** what they are about: the locks that a strand has (cr_strand.locks), the permits and
+** what they are about: the locks that a strand has (sync/lock.c), the permits and
 ** places that it has of an object (cr_hold.aux), its place among a condition's waiters.
 **
 ** What this design refuses: lists of waiters, a helper that repairs, a journal of

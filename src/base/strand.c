@@ -62,16 +62,6 @@ static void raise_top(uint32_t index) {
   while (top <= index && !atomic_compare_exchange_weak(&whole()->top, &top, index + 1)) {}
 }
 
-/* Links the inline holds into the chain of spare ones. */
-static void link_holds(cr_strand *s) {
-  for (int i = 0; i < CR_HOLDS_INLINE; i++) {
-    cr_hold *next = i + 1 < CR_HOLDS_INLINE ? &s->first[i + 1] : NULL;
-    atomic_store_explicit(&s->first[i].what, 0, memory_order_relaxed);
-    atomic_store_explicit(&s->first[i].aux, cr_word(next), memory_order_relaxed);
-  }
-  s->spare = &s->first[0];
-}
-
 /* Everything but state, index and generation starts as zero.  Others may be looking
 ** at the record, hence word by word.  The bell keeps its value: somebody may still
 ** ring the strand that had the record before. */
@@ -81,7 +71,7 @@ static void clear(cr_strand *s) {
     atomic_store_explicit(&words[i], 0, memory_order_relaxed);
   atomic_store(&s->notices, cr_id_of(s) << CR_NOTICE_BITS);
   atomic_fetch_add(&s->bell, 1);
-  link_holds(s);
+  if (cr_lent.prepare) cr_lent.prepare(s);
 }
 
 static uint64_t word(enum cr_strand_state state) {

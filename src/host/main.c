@@ -154,7 +154,7 @@ static void set_root(const cr_options *o) {
   atomic_store(&root->on_deadlock, (uint32_t)o->on_deadlock);
   cr_line_root()->default_workers = o->workers;
   root->seeded = o->seeded;
-  cr_me->seed = (uint64_t)o->seed;
+  cr_in_worker(cr_me)->seed = (uint64_t)o->seed;
 }
 
 static bool open_state(program *p) {

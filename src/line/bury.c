@@ -127,22 +127,23 @@ static void bury_servant(const death *d) {
   cr_future *f = future_of(d->dead);
   if (f) bury_task(d, f);
   if (f) bury_outer_tasks(d);
-  if (atomic_load(&d->dead->task) == DOING_INITIALIZER) cr_pool_break(p, d->text, NULL);
+  if (atomic_load(&cr_in_line(d->dead)->task) == DOING_INITIALIZER) cr_pool_break(p, d->text, NULL);
   if (p->kind == CR_THREAD && d->dead != cr_me)
     cr_pool_break(p, "the process that its threads belonged to has ended", NULL);
   cr_latch_take(&p->object.latch);
-  atomic_store(&d->dead->task, DOING_LEAVE);
+  atomic_store(&cr_in_line(d->dead)->task, DOING_LEAVE);
   if (f && cr_future_done(f)) add(&p->completed, 1);
   count_workers(p);
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);
   cr_gate_wake(&p->work, CR_ALL);
   cr_gate_wake(&p->rest, CR_ALL);
-  atomic_store(&d->dead->serves, 0); /* last: a burial that goes on with this begins again */
+  atomic_store(&cr_in_worker(d->dead)->serves,
+               0); /* last: a burial that goes on with this begins again */
 }
 
 void pool_bury(cr_strand *dead, cr_worker *w, int status) {
-  cr_pool *p = cr_at(cr_pool, &dead->serves);
+  cr_pool *p = cr_at(cr_pool, &cr_in_worker(dead)->serves);
   cr_future *call = w ? cr_at(cr_future, &w->call) : NULL;
   bool late = p && status == -SIGKILL && limit_passed(w);
   death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};

@@ -134,7 +134,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
 **
 ** *task is the worker's holding of the task that it has settled, or NULL if it has none.
 ** That task's holding is dropped in any case.  On success (0) *task is the holding of the
-** next task, whose future is also named by cr_me->task and is RUNNING.  Giving up and
+** next task, whose future is also named by its `task` and is RUNNING.  Giving up and
 ** taking happen under one latch, so that no one sees the worker idle between two tasks.
 ** On failure *task is NULL:
 **   ESHUTDOWN   no more tasks will come: the worker is to leave
@@ -168,8 +168,14 @@ int cr_pools_finish(cr_time deadline);
 
 /* ------------------------------------------------------ for the worker itself (task/) */
 
-/* What a pool's worker does when it computes no task: small values of
-** strand->task, which is the future's address otherwise. */
+/* This floor's part of a strand's record; own. */
+typedef struct cr_line_words {
+  _Atomic uint64_t task; /* the future that it computes for its pool, held by the strand; or a
+                          ** small number that says what else it does: */
+} cr_line_words;
+static inline cr_line_words *cr_in_line(const cr_strand *s) {
+  return CR_PART(cr_line_words, ((cr_strand *)s)->line);
+}
 enum {
   DOING_NOTHING,
   DOING_WAIT,
@@ -179,10 +185,10 @@ enum {
 };
 
 static inline cr_future *future_of(const cr_strand *s) {
-  uint64_t task = atomic_load(&s->task);
+  uint64_t task = atomic_load(&cr_in_line(s)->task);
   return task >= DOING_TASK ? cr_to(cr_future, task) : NULL;
 }
-static inline void doing(uint64_t what) { atomic_store(&cr_me->task, what); }
+static inline void doing(uint64_t what) { atomic_store(&cr_in_line(cr_me)->task, what); }
 
 /* limit.c: the worker's timer for tasks.  open: 0 or an errno; the others do nothing
 ** where the pool has no task_timeout. */

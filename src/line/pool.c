@@ -27,8 +27,8 @@ void count_workers(cr_pool *p) {
   uint64_t workers = 0, idle = 0, running = 0;
   cr_for_strands(s) {
     if (!cr_strand_exists(s)) continue;
-    uint64_t task = atomic_load(&s->task);
-    if (atomic_load(&s->serves) != cr_word(p) || task == DOING_LEAVE) continue;
+    uint64_t task = atomic_load(&cr_in_line(s)->task);
+    if (atomic_load(&cr_in_worker(s)->serves) != cr_word(p) || task == DOING_LEAVE) continue;
     workers++;
     idle += task == DOING_WAIT;
     running += task >= DOING_TASK;
@@ -205,7 +205,7 @@ void cr_pool_leave(cr_pool *p) {
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);
   cr_gate_wake(&p->rest, CR_ALL);
-  atomic_store(&cr_me->serves, 0);
+  atomic_store(&cr_in_worker(cr_me)->serves, 0);
   doing(DOING_NOTHING);
 }
 
@@ -272,7 +272,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
 ** is held, as for the next one. */
 static void begin(cr_pool *p, cr_future *f, cr_hold *hold, uint64_t before) {
   log_pop(p, f, &hold->what, cr_word(f));
-  cr_redo_pointer(&cr_me->task, f);
+  cr_redo_pointer(&cr_in_line(cr_me)->task, f);
   cr_redo_commit();
   if (before < DOING_TASK) add(&p->running, 1);
   if (before == DOING_WAIT) add(&p->idle, -1);
@@ -291,7 +291,7 @@ static void rest(cr_pool *p, uint64_t before, bool wait) {
 static int try_take(cr_pool *p, cr_hold *hold) {
   cr_latch_take(&p->object.latch);
   cr_future *f = line_first(p);
-  uint64_t before = atomic_load_explicit(&cr_me->task, memory_order_relaxed);
+  uint64_t before = atomic_load_explicit(&cr_in_line(cr_me)->task, memory_order_relaxed);
   int r = f ? 0 : refusal(p) ? ESHUTDOWN : EAGAIN;
   if (atomic_load(&p->state) == CR_POOL_TERMINATED) r = ESHUTDOWN;
   if (r == 0)
@@ -334,7 +334,7 @@ static int wait_for_task(cr_pool *p, cr_hold *hold) {
 /* No more idle: told to look up. */
 static void stop_waiting(cr_pool *p) {
   cr_latch_take(&p->object.latch);
-  if (atomic_load(&cr_me->task) == DOING_WAIT) add(&p->idle, -1);
+  if (atomic_load(&cr_in_line(cr_me)->task) == DOING_WAIT) add(&p->idle, -1);
   doing(DOING_NOTHING);
   cr_latch_drop(&p->object.latch);
 }
@@ -417,7 +417,7 @@ void cr_pool_cancel(cr_pool *p) { clear_line(p, NULL); }
 ** killed only if it still serves this pool just before. */
 static void end_worker(cr_strand *s, void *arg) {
   cr_id id = cr_id_of(s);
-  if (atomic_load(&s->serves) != cr_word(arg)) return;
+  if (atomic_load(&cr_in_worker(s)->serves) != cr_word(arg)) return;
   int pid = atomic_load(&s->pid);
   if (s->kind == CR_PROCESS && pid > 0)
     kill(pid, SIGKILL);
@@ -489,7 +489,7 @@ static cr_pool *open_pool(const cr_hold *h) {
 
 static int finish(const cr_hold *h, cr_time deadline) {
   cr_pool *p = open_pool(h);
-  if (!p || atomic_load(&cr_me->serves) == cr_word(p)) return 0;
+  if (!p || atomic_load(&cr_in_worker(cr_me)->serves) == cr_word(p)) return 0;
   cr_pool_close(p);
   return cr_pool_join(p, deadline);
 }

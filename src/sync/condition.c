@@ -43,8 +43,8 @@ int cr_condition_enter(cr_condition *c, uint32_t *depth) {
   cr_lock *l = cr_condition_lock(c);
   if (!cr_lock_mine(l)) return EPERM;
   cr_wait_begin(CR_ON_CONDITION, c, NULL);
-  atomic_store(&cr_me->listens, cr_word(c));
-  atomic_store(&cr_me->ticket, draw(c));
+  atomic_store(&cr_in_sync(cr_me)->listens, cr_word(c));
+  atomic_store(&cr_in_sync(cr_me)->ticket, draw(c));
   *depth = l->depth;
   l->depth = 1;
   return cr_lock_release(l);
@@ -54,7 +54,7 @@ int cr_condition_park(cr_condition *c, cr_time deadline) {
   (void)c;
   for (;;) {
     uint32_t seen = cr_bell();
-    if (atomic_load(&cr_me->ticket) & NOTIFIED) {
+    if (atomic_load(&cr_in_sync(cr_me)->ticket) & NOTIFIED) {
       cr_watch_found();
       return 0;
     }
@@ -65,8 +65,8 @@ int cr_condition_park(cr_condition *c, cr_time deadline) {
 
 bool cr_condition_leave(cr_condition *c) {
   cr_latch_take(&c->object.latch);
-  uint64_t ticket = atomic_exchange(&cr_me->ticket, 0);
-  atomic_store(&cr_me->listens, 0);
+  uint64_t ticket = atomic_exchange(&cr_in_sync(cr_me)->ticket, 0);
+  atomic_store(&cr_in_sync(cr_me)->listens, 0);
   cr_latch_drop(&c->object.latch);
   cr_wait_end(true);
   return ticket & NOTIFIED;
@@ -82,8 +82,8 @@ int cr_condition_relock(cr_condition *c, uint32_t depth) {
 /* The ticket with which `s` waits here without being notified, else 0.  Exact
 ** under the latch, a hint without it. */
 static uint64_t ticket_of(const cr_condition *c, cr_strand *s) {
-  if (atomic_load(&s->listens) != cr_word(c)) return 0;
-  uint64_t ticket = atomic_load(&s->ticket);
+  if (atomic_load(&cr_in_sync(s)->listens) != cr_word(c)) return 0;
+  uint64_t ticket = atomic_load(&cr_in_sync(s)->ticket);
   return ticket & NOTIFIED || cr_strand_state(s) != CR_RUNNING ? 0 : ticket;
 }
 
@@ -102,7 +102,7 @@ static cr_strand *longest(const cr_condition *c, uint64_t *ticket) {
 static bool tell_one(cr_condition *c, cr_strand *s, uint64_t ticket) {
   cr_latch_take(&c->object.latch);
   bool here = ticket_of(c, s) == ticket;
-  if (here) atomic_store(&s->ticket, ticket | NOTIFIED);
+  if (here) atomic_store(&cr_in_sync(s)->ticket, ticket | NOTIFIED);
   cr_latch_drop(&c->object.latch);
   if (here) cr_ring(s);
   return here;
@@ -133,7 +133,9 @@ void cr_condition_pass_on(cr_condition *c) { notify(c, 1); }
 /* The dead strand may have told some and not rung their bells. */
 static void tell(cr_object *o) {
   cr_for_strands(s)
-    if (atomic_load(&s->listens) == cr_word(o) && atomic_load(&s->ticket) & NOTIFIED) cr_ring(s);
+    if (atomic_load(&cr_in_sync(s)->listens) == cr_word(o) &&
+        atomic_load(&cr_in_sync(s)->ticket) & NOTIFIED)
+      cr_ring(s);
 }
 
 /* A notification that went to the dead strand goes to another.  If the burial
@@ -141,10 +143,10 @@ static void tell(cr_object *o) {
 ** condition allows. */
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
   (void)aux;
-  if (atomic_load(&dead->listens) != cr_word(o)) return;
-  if (atomic_load(&dead->ticket) & NOTIFIED) notify((cr_condition *)o, 1);
-  atomic_store(&dead->ticket, 0);
-  atomic_store(&dead->listens, 0);
+  if (atomic_load(&cr_in_sync(dead)->listens) != cr_word(o)) return;
+  if (atomic_load(&cr_in_sync(dead)->ticket) & NOTIFIED) notify((cr_condition *)o, 1);
+  atomic_store(&cr_in_sync(dead)->ticket, 0);
+  atomic_store(&cr_in_sync(dead)->listens, 0);
 }
 
 /* Its lock may be one that the strand knows only through it. */

@@ -48,16 +48,17 @@ static void point(_Atomic uint64_t *word, const cr_lock *l) {
 }
 
 static void chain(cr_strand *me, cr_lock *l) {
-  atomic_store_explicit(&l->next, atomic_load_explicit(&me->locks, memory_order_relaxed),
+  atomic_store_explicit(&l->next,
+                        atomic_load_explicit(&cr_in_sync(me)->locks, memory_order_relaxed),
                         memory_order_relaxed);
   atomic_signal_fence(memory_order_seq_cst);
-  point(&me->locks, l);
-  point(&me->locking, NULL);
+  point(&cr_in_sync(me)->locks, l);
+  point(&cr_in_sync(me)->locking, NULL);
 }
 
 /* One store, if it is in the chain; mostly it is the first. */
 static void unchain(cr_strand *s, const cr_lock *l) {
-  _Atomic uint64_t *at = &s->locks;
+  _Atomic uint64_t *at = &cr_in_sync(s)->locks;
   while (lock_at(at) && lock_at(at) != l) at = &lock_at(at)->next;
   if (lock_at(at)) point(at, lock_at(&l->next));
 }
@@ -77,10 +78,11 @@ static void give_up(cr_strand *dead, cr_lock *l) {
 void cr_locks_pay(cr_strand *dead, _Atomic uint64_t *note) {
   (void)note;
   for (;;) {
-    if (!lock_at(&dead->locking)) point(&dead->locking, lock_at(&dead->locks));
-    if (!lock_at(&dead->locking)) return;
-    give_up(dead, lock_at(&dead->locking));
-    point(&dead->locking, NULL);
+    if (!lock_at(&cr_in_sync(dead)->locking))
+      point(&cr_in_sync(dead)->locking, lock_at(&cr_in_sync(dead)->locks));
+    if (!lock_at(&cr_in_sync(dead)->locking)) return;
+    give_up(dead, lock_at(&cr_in_sync(dead)->locking));
+    point(&cr_in_sync(dead)->locking, NULL);
   }
 }
 
@@ -92,10 +94,10 @@ static int attempt(void *arg) {
   cr_strand *me = cr_me;
   uint64_t word = atomic_load(&l->word);
   if (holder_of(word) != 0) return EAGAIN;
-  point(&me->locking, l);
+  point(&cr_in_sync(me)->locking, l);
   while (!atomic_compare_exchange_weak(&l->word, &word, owned_by(me)))
     if (holder_of(word) != 0) {
-      point(&me->locking, NULL);
+      point(&cr_in_sync(me)->locking, NULL);
       return EAGAIN;
     }
   (void)cr_fault("lock");
@@ -128,13 +130,13 @@ int cr_lock_acquire(cr_lock *l, cr_time deadline) {
 ** the burial wakes the sleepers. */
 static void open_lock(cr_strand *me, cr_lock *l) {
   l->depth = 0;
-  point(&me->locking, l);
+  point(&cr_in_sync(me)->locking, l);
   unchain(me, l);
   (void)cr_fault("lock");
   atomic_exchange(&l->word, 0);
   (void)cr_fault("lock");
   cr_gate_wake(&l->freed, 1);
-  point(&me->locking, NULL);
+  point(&cr_in_sync(me)->locking, NULL);
 }
 
 int cr_lock_release(cr_lock *l) {
@@ -145,7 +147,7 @@ int cr_lock_release(cr_lock *l) {
     return 0;
   }
   open_lock(me, l);
-  if (me->kept > 0) cr_object_settled();
+  if (cr_in_arena(me)->kept > 0) cr_object_settled();
   return 0;
 }
 
@@ -172,7 +174,7 @@ static const cr_lock *followed(const cr_strand *s, const _Atomic uint64_t *word)
 }
 
 const cr_lock *cr_lock_next(const cr_strand *s, const cr_lock *l) {
-  do l = followed(s, l ? &l->next : &s->locks);
+  do l = followed(s, l ? &l->next : &cr_in_sync(s)->locks);
   while (l && l->object.serial == 0);
   return l;
 }

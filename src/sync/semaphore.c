@@ -89,7 +89,7 @@ int cr_semaphore_release(cr_semaphore *s, cr_hold *mine, uint64_t n) {
     cr_object_changed(&s->object);
   }
   cr_strike(CR_OWE_NEWS, s);
-  if (cr_me->kept > 0) cr_object_settled();
+  if (cr_in_arena(cr_me)->kept > 0) cr_object_settled();
   return r;
 }
 

@@ -26,6 +26,17 @@
 
 #include "arena/arena.h"
 
+/* This floor's part of a strand's record; own. */
+typedef struct cr_sync_words {
+  _Atomic uint64_t locking; /* a lock that it is taking or giving up (lock.c) */
+  _Atomic uint64_t locks;   /* those that it has, chained */
+  _Atomic uint64_t listens; /* the condition whose waiter it is (condition.c) */
+  _Atomic uint64_t ticket;  /* since when, and whether it was notified; written by notifiers too */
+} cr_sync_words;
+static inline cr_sync_words *cr_in_sync(const cr_strand *s) {
+  return CR_PART(cr_sync_words, ((cr_strand *)s)->sync);
+}
+
 /* Registers the types of this floor.  Once per process. */
 void cr_sync_register(void);
 

@@ -143,7 +143,7 @@ static bool will_take(const cr_strand *s) {
 static bool all_wait(cr_pool *p) {
   if (atomic_load(&p->workers) < p->workers_max) return false;
   cr_for_strands(s) {
-    if (s == cr_me || atomic_load(&s->serves) != cr_word(p)) continue;
+    if (s == cr_me || atomic_load(&cr_in_worker(s)->serves) != cr_word(p)) continue;
     if (cr_strand_state(s) != CR_RUNNING || will_take(s)) return false;
   }
   return true;
@@ -151,21 +151,22 @@ static bool all_wait(cr_pool *p) {
 
 bool cr_pool_can_help(cr_future *f, bool spare) {
   uint64_t pool = atomic_load_explicit(&f->pool, memory_order_relaxed);
-  if (pool == 0 || pool != atomic_load_explicit(&cr_me->serves, memory_order_relaxed)) return false;
+  if (pool == 0 || pool != atomic_load_explicit(&cr_in_worker(cr_me)->serves, memory_order_relaxed))
+    return false;
   if (depth >= DEEPEST || !future_of(cr_me) || cr_future_state(f) != CR_PENDING) return false;
   return !spare || all_wait(cr_to(cr_pool, pool));
 }
 
 /* The caller's holding of `f` lets a burial find it and the outer task. */
 bool cr_pool_help(lua_State *L, cr_future *f) {
-  uint64_t outer = atomic_load(&cr_me->task);
+  uint64_t outer = atomic_load(&cr_in_line(cr_me)->task);
   if (!lua_checkstack(L, LUA_MINSTACK) || cr_future_start(f, cr_me) != 0) return false;
   doing(cr_word(f));
   depth++;
   cr_task_run(L, f);
   depth--;
   doing(outer);
-  cr_pool_count_helped(cr_at(cr_pool, &cr_me->serves));
+  cr_pool_count_helped(cr_at(cr_pool, &cr_in_worker(cr_me)->serves));
   return true;
 }
 

@@ -221,7 +221,9 @@ static bool lock_may_open(picture *q, const cr_lock *l) {
   return holder == 0 || lives(q, holder);
 }
 
-static bool serves(cr_strand *s, uint64_t pool) { return atomic_load(&s->serves) == pool; }
+static bool serves(cr_strand *s, uint64_t pool) {
+  return atomic_load(&cr_in_worker(s)->serves) == pool;
+}
 
 static bool is_called(cr_strand *s, uint64_t future) {
   const cr_worker *w = cr_worker_of(s);

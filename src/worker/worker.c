@@ -78,19 +78,20 @@ uint64_t cr_seed_derive(uint64_t seed, uint64_t n) {
 ** each run, whatever else goes on meanwhile.  Who starts a pool's worker, and when, is
 ** chance; its tasks bring seeds of their own (task/task.c). */
 static uint64_t seed_for(const cr_worker *w) {
-  if (atomic_load(&w->pool)) return cr_seed_derive(~cr_strands[0].seed, w->object.serial);
-  return cr_seed_derive(cr_me->seed, ++cr_me->children);
+  if (atomic_load(&w->pool))
+    return cr_seed_derive(~cr_in_worker(&cr_strands[0])->seed, w->object.serial);
+  return cr_seed_derive(cr_in_worker(cr_me)->seed, ++cr_in_worker(cr_me)->children);
 }
 
 cr_strand *cr_worker_prepare(cr_worker *w) {
   cr_strand *s = cr_strand_new(w->kind, w->name);
   if (!s) return NULL;
-  s->seed = seed_for(w);
+  cr_in_worker(s)->seed = seed_for(w);
   s->daemon = w->daemon;
   atomic_store(&w->strand, cr_id_of(s));
   cr_object_share(&w->object, &s->worker);
   /* Last: the pool is there as long as the worker is, which the record holds by now. */
-  atomic_store(&s->serves, atomic_load(&w->pool));
+  atomic_store(&cr_in_worker(s)->serves, atomic_load(&w->pool));
   return s;
 }
 

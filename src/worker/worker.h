@@ -55,6 +55,16 @@ typedef struct cr_worker {
   char name[CR_NAME_MAX]; /* r/o */
 } cr_worker;
 
+/* This floor's part of a strand's record; own. */
+typedef struct cr_worker_words {
+  _Atomic uint64_t serves; /* the pool that its worker belongs to (line/), or 0 */
+  uint64_t seed;           /* of its random numbers, if the program has one; r/o while live */
+  uint32_t children;       /* how many strands it has started, for their seeds */
+} cr_worker_words;
+static inline cr_worker_words *cr_in_worker(const cr_strand *s) {
+  return CR_PART(cr_worker_words, ((cr_strand *)s)->work);
+}
+
 /* The worker object of a strand, and of the calling one; NULL for main. */
 static inline cr_worker *cr_worker_of(const cr_strand *s) { return cr_at(cr_worker, &s->worker); }
 static inline cr_worker *cr_self(void) { return cr_worker_of(cr_me); }
