@@ -316,6 +316,10 @@ uint32_t cr_strands_top(void);
 #define cr_for_strands(s) \
   for (cr_strand *s = cr_strands, *s##_end = s + cr_strands_top(); s < s##_end; s++)
 
+/* A name for people, as it stands in reports, logs and bars: what `from` says, cut to the
+** room between two characters, with `?` for each byte that would move a cursor. */
+void cr_name_set(char to[CR_NAME_MAX], const char *from);
+
 /* Reserves a record (state BORN).  NULL when CR_STRANDS are live. */
 cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name);
 

@@ -97,6 +97,18 @@ cr_strand *cr_strand_named(cr_id id) {
   return cr_id_of(s) == id && cr_strand_exists(s) ? s : NULL;
 }
 
+/* In UTF-8 the bytes of a character after its first begin with the bits 10. */
+static bool within_character(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
+
+void cr_name_set(char to[CR_NAME_MAX], const char *from) {
+  size_t n = strnlen(from, CR_NAME_MAX);
+  if (n == CR_NAME_MAX)
+    for (n--; n > 0 && within_character(from[n]);) n--;
+  for (size_t i = 0; i < n; i++)
+    to[i] = (unsigned char)from[i] < ' ' || from[i] == 127 ? '?' : from[i];
+  to[n] = '\0';
+}
+
 cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
   uint32_t start = atomic_load(&whole()->hint);
   for (uint32_t k = 0; k < CR_STRANDS; k++) {
@@ -109,7 +121,7 @@ cr_strand *cr_strand_new(enum cr_strand_kind kind, const char *name) {
     atomic_store(&s->id, next_id(s));
     clear(s);
     s->kind = kind;
-    strncpy(s->name, name, CR_NAME_MAX - 1);
+    cr_name_set(s->name, name);
     atomic_store(&s->state, word(CR_BORN));
     cr_memory_goes();
     return s;

@@ -565,7 +565,7 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
   p->libs = o->libs;
   p->owner_pid = own_pid();
   if (o->name)
-    snprintf(p->name, sizeof p->name, "%s", o->name);
+    cr_name_set(p->name, o->name);
   else
     snprintf(p->name, sizeof p->name, "pool-%u",
              atomic_fetch_add(&cr_line_root()->pool_number, 1) + 1);

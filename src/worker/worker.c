@@ -40,7 +40,7 @@ static void name(cr_worker *w, const char *given) {
   cr_root *root = cr_arena_root();
   bool thread = w->kind == CR_THREAD;
   if (given) {
-    snprintf(w->name, sizeof w->name, "%s", given);
+    cr_name_set(w->name, given);
     return;
   }
   uint32_t n = atomic_fetch_add(thread ? &root->thread_number : &root->process_number, 1) + 1;
