@@ -141,7 +141,7 @@ int cr_host_audit(void);
 
 /* While armed, the first SIGINT raises "interrupted!" in the main strand and the
 ** second ends the program.  Only one state can be armed: the main strand's. */
-void cr_interrupt_arm(lua_State *L);
+void cr_interrupt_arm(void);
 void cr_interrupt_disarm(void);
 
 /* While kept, SIGINT never ends the program: a conversation goes on after it. */

@@ -3,9 +3,9 @@
 ** interrupt: SIGINT raises "interrupted!" in the main strand; SIGQUIT shows them all.
 **
 ** The main strand may be running Lua code or be parked in a wait.  So the handler
-** does two things: it posts CR_INTERRUPT, which ends any wait, and sets a hook,
-** which Lua meets at its next instruction.  Whichever is met first takes the
-** notice and raises; the other then finds no notice and does nothing, so one
+** does two things: it posts CR_INTERRUPT, which ends any wait, and sets a hook
+** (nudge.c in state/), which Lua meets at its next instruction.  Whichever is met first
+** takes the notice and raises; the other then finds no notice and does nothing, so one
 ** SIGINT is one error, also for a script that catches it.
 **
 ** The handler disarms itself: a second SIGINT has the default action and ends the
@@ -15,8 +15,7 @@
 **
 ** SIGQUIT asks what everybody is doing: the handler writes what all strands wait for
 ** and hold (worker/describe.c), the stacks follow as each strand comes to it, and
-** the program goes on as if nothing had been asked.  So system calls are restarted,
-** and a hook of the script's own (debug.sethook) is put back.
+** the program goes on as if nothing had been asked.  So system calls are restarted.
 **
 ** The kernel may hand the signal to any thread of the process; it is passed on to
 ** the main thread, because only there a hook may be set.
@@ -27,43 +26,13 @@
 #include <signal.h>
 #include <string.h>
 
-#define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
-
-/* The state to stop, NULL while none is armed.  A signal handler has no argument of
-** ours, hence globals; written by the main thread. */
-static lua_State *volatile target;
+/* Is Lua code of the program running that may be stopped?  A signal handler has no argument
+** of ours, hence globals; written by the main thread. */
+static volatile sig_atomic_t armed;
 static cr_strand *strand;
 static pthread_t thread;
 static volatile sig_atomic_t interrupted; /* SIGINT came */
 static volatile sig_atomic_t kept;        /* the handler stays: a person is at the prompt */
-
-/* The hook that the script had when SIGQUIT came. */
-static struct {
-  lua_Hook hook;
-  int mask, count;
-} before;
-
-static void look(lua_State *L, lua_Debug *event) {
-  (void)event;
-  lua_sethook(L, before.hook, before.mask, before.count);
-  before.hook = NULL;
-  cr_dump_if_asked(L);
-  if (!cr_notice_take(CR_INTERRUPT)) return;
-  lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "interrupted!");
-}
-
-/* lua_sethook is the one function of Lua that a signal handler may call; the
-** getters only read a word each.  A running coroutine is another lua_State than
-** `target`: it is stopped when it next yields, returns, or waits. */
-static void set_hook(lua_State *L) {
-  if (lua_gethook(L) != look) {
-    before.count = lua_gethookcount(L);
-    before.mask = lua_gethookmask(L);
-    before.hook = lua_gethook(L);
-  }
-  lua_sethook(L, look, EVERYTHING, 1);
-}
 
 static bool is_main(int number) {
   bool here = pthread_equal(pthread_self(), thread);
@@ -77,7 +46,7 @@ static void interrupt(int number) {
     if (!kept) signal(number, SIG_DFL);
     interrupted = 1;
     cr_post(strand, CR_INTERRUPT);
-    if (target != NULL) set_hook(target);
+    if (armed) cr_nudge();
   }
   errno = error;
 }
@@ -86,9 +55,9 @@ static void show(int number) {
   int error = errno;
   if (is_main(number) && cr_me != NULL) {
     cr_strands_show();
-    if (target != NULL) {
+    if (armed) {
       cr_dump_ask(strand);
-      set_hook(target);
+      cr_nudge();
     }
   }
   errno = error;
@@ -113,16 +82,16 @@ bool cr_interrupt_was(const char *message) {
   return interrupted && message != NULL && strstr(message, "interrupted!") != NULL;
 }
 
-void cr_interrupt_arm(lua_State *L) {
+void cr_interrupt_arm(void) {
   strand = cr_me;
   thread = pthread_self();
-  target = L;
+  armed = 1;
   handle(SIGINT, interrupt, 0);
 }
 
 void cr_interrupt_disarm(void) {
   if (!kept) signal(SIGINT, SIG_DFL);
-  target = NULL;
+  armed = 0;
 }
 
 void cr_interrupt_keep(bool yes) {

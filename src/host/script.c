@@ -18,7 +18,7 @@ int cr_script_call(lua_State *L, int n, int results) {
   int handler = lua_gettop(L) - n;
   lua_pushcfunction(L, cr_report_handler);
   lua_insert(L, handler);
-  cr_interrupt_arm(L);
+  cr_interrupt_arm();
   int status = lua_pcall(L, n, results, handler);
   cr_interrupt_disarm();
   lua_remove(L, handler);

@@ -142,13 +142,14 @@ static int m_pop(lua_State *L) {
   cr_value k, v;
   lua_settop(L, 3);
   check_key(L, 2, 2);
+  cr_may_take(L);
   encode_key(L, 2, &k);
   cr_lock *lock = cr_dict_lock(d);
   bool taken = cr_lock_enter(L, lock, &k, 1);
   int r = cr_dict_pop(d, &k, &v);
   if (taken) cr_lock_release(lock);
   cr_value_free(&k);
-  if (r == 0) return cr_decode(L, &v);
+  if (r == 0) return cr_receive(L, &v);
   if (r != ENOENT) return cr_fail(L, r);
   lua_settop(L, 3);
   return 1;

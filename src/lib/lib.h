@@ -68,8 +68,9 @@ void cr_shared_buffer_open(lua_State *L);
 
 /* -------------------------------- section of worker, future, pool bindings */
 
-void cr_os_open(lua_State *L);      /* oslib.c: replaces os.exit */
-void cr_program_open(lua_State *L); /* programlib.c: replaces os.execute and io.popen */
+void cr_os_open(lua_State *L);        /* oslib.c: replaces os.exit */
+void cr_program_open(lua_State *L);   /* programlib.c: replaces os.execute and io.popen */
+void cr_coroutine_open(lua_State *L); /* coroutinelib.c: replaces resume, wrap and close */
 int luaopen_conrun_core_worker(lua_State *L);
 int luaopen_conrun_core_future(lua_State *L);
 int luaopen_conrun_core_pool(lua_State *L);

@@ -104,11 +104,12 @@ static int m_pop(lua_State *L) {
   lua_Integer i = last ? 0 : luaL_checkinteger(L, 2);
   cr_value v;
   cr_lock *lock = cr_list_lock(l);
+  cr_may_take(L);
   bool taken = cr_lock_enter(L, lock, NULL, 0);
   uint64_t size = cr_list_size(l);
   int r = size ? cr_list_pop(l, last ? size - 1 : (uint64_t)i - 1, &v) : ENOENT;
   if (taken) cr_lock_release(lock);
-  if (r == 0) return cr_decode(L, &v);
+  if (r == 0) return cr_receive(L, &v);
   if (r == ERANGE) return bad_position(L, l, 2, i);
   if (r != ENOENT) return cr_fail(L, r);
   lua_pushnil(L);

@@ -40,6 +40,7 @@ static void note(const lua_Debug *ar, cr_lock *l) {
 /* Where we are is asked before: others should not have to wait for it. */
 int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
   lua_Debug ar;
+  cr_may_take(L);
   bool noted = !l->recursive && lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar);
   int r = cr_lock_acquire(l, 0);
   if (r == ETIMEDOUT && deadline != 0) {
@@ -47,7 +48,9 @@ int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
     while ((r = cr_lock_acquire(l, deadline)) == EINTR) cr_look_up(L);
     if (r == EDEADLK) return raise_deadlock(L, l);
   }
-  if ((r == 0 || r == EOWNERDEAD) && noted) note(&ar, l);
+  if (r != 0 && r != EOWNERDEAD) return r;
+  if (noted) note(&ar, l);
+  cr_took();
   return r;
 }
 

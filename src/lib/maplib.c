@@ -361,6 +361,7 @@ static int hand_out(lua_State *L, mapping *m) {
   else
     take_results(L, &c, 2, 1, collects(m));
   drop_oldest(m);
+  cr_took();
   if (failed) return lua_error(L);
   lua_pushinteger(L, c.first);
   lua_pushinteger(L, c.count);

@@ -33,8 +33,7 @@ static int exit_status(lua_State *L) {
 
 /* What it holds needs no care here: the keeper drops it as of any dead process. */
 _Noreturn static void leave_process(lua_State *L, int status, bool close) {
-  cr_lua->L = NULL; /* no nudge from here on (state.c) */
-  atomic_signal_fence(memory_order_seq_cst);
+  cr_state_hide();
   if (close) lua_close(L);
   fflush(NULL);
   _exit(status);

@@ -70,12 +70,13 @@ static int m_recv(lua_State *L) {
   cr_pipe *p = check_direction(L, cr_pipe_readable, "receive");
   cr_time deadline = cr_check_timeout(L, 2);
   cr_value v;
+  cr_may_take(L);
   int r = cr_pipe_recv(p, &v, 0);
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
     while ((r = cr_pipe_recv(p, &v, deadline)) == EINTR) p = look_up(L);
   }
-  int n = r ? cr_outcome(L, true, r) : cr_decode(L, &v);
+  int n = r ? cr_outcome(L, true, r) : cr_receive(L, &v);
   cr_due(L);
   return n;
 }

@@ -121,6 +121,7 @@ static int new_pool(lua_State *L) {
     cr_value_adopt(&p->initargs, call.arguments);
     call.arguments->kind = CR_V_NONE;
   }
+  cr_took();
   return 1;
 }
 

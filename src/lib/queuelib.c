@@ -75,6 +75,7 @@ static int m_put(lua_State *L) {
 
 /* 0, ETIMEDOUT or ESHUTDOWN, or raises. */
 static int get(lua_State *L, cr_queue *q, cr_value *v, cr_time deadline) {
+  cr_may_take(L);
   int r = cr_queue_get(q, v, 0);
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
@@ -87,7 +88,7 @@ static int m_get(lua_State *L) {
   cr_queue *q = check(L);
   cr_value v;
   int r = get(L, q, &v, cr_check_timeout(L, 2));
-  int n = r ? cr_outcome(L, true, r) : cr_decode(L, &v);
+  int n = r ? cr_outcome(L, true, r) : cr_receive(L, &v);
   cr_due(L);
   return n;
 }
@@ -98,7 +99,7 @@ static int push_next(lua_State *L, cr_queue *q) {
   int r = get(L, q, &v, CR_FOREVER);
   if (r == ESHUTDOWN) return 0;
   if (r) return cr_fail(L, r);
-  int n = cr_decode(L, &v);
+  int n = cr_receive(L, &v);
   cr_due(L);
   if (lua_isnil(L, -n)) return cr_raise(L, "a nil in the queue: items cannot go on, use get");
   return n;
@@ -201,7 +202,7 @@ static int m_put_many(lua_State *L) {
 
 /* The value becomes the item at `i` of the list on top of the stack. */
 static void put_item(lua_State *L, batch *b, cr_value *v, lua_Integer i) {
-  cr_decode(L, v);
+  cr_receive(L, v);
   if (lua_isnil(L, -1)) b->hole = true;
   lua_rawseti(L, -2, i);
 }
@@ -227,6 +228,7 @@ static int m_get_many(lua_State *L) {
   cr_time deadline = cr_check_timeout(L, 3);
   batch *b = batch_new(L);
   lua_newtable(L);
+  cr_may_take(L);
   lua_Integer have = (lua_Integer)take_some(L, q, b, 0, (size_t)max);
   if (have == 0) {
     int r = get(L, q, &b->value[0], deadline);

@@ -32,6 +32,7 @@ static void open_globals(lua_State *L) {
   cr_print_open(L);
   cr_os_open(L);
   cr_program_open(L);
+  cr_coroutine_open(L);
 }
 
 static void complain(lua_State *L, const char *text, size_t n) {
@@ -68,4 +69,5 @@ void cr_lib_register(void) {
   cr_worker_register();
   cr_pool_register();
   cr_entry_register();
+  cr_nudge_prepare();
 }

@@ -29,11 +29,13 @@ static int semaphore_bounded(lua_State *L) { return make(L, true); }
 /* 0 or ETIMEDOUT. */
 static int take(lua_State *L, cr_handle *h, cr_time deadline) {
   cr_semaphore *s = (cr_semaphore *)h->object;
+  cr_may_take(L);
   int r = cr_semaphore_acquire(s, h->hold, 0);
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
     while ((r = cr_semaphore_acquire(s, h->hold, deadline)) == EINTR) cr_look_up(L);
   }
+  if (r == 0) cr_took();
   return r == 0 || r == ETIMEDOUT ? r : cr_fail(L, r);
 }
 

@@ -169,24 +169,16 @@ static int complain(lua_State *L) {
   return 0;
 }
 
-/* In main an interruption is an ordinary message, as lua has it. */
-static bool is_interruption(lua_State *L) {
-  static const char words[] = "interrupted!";
-  size_t n;
-  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &n) : NULL;
-  if (!text) return cr_error_is(L, -1, "interrupted");
-  return n >= sizeof words - 1 && strcmp(text + n - (sizeof words - 1), words) == 0;
-}
-
 /* A callback's own error cannot go to anybody's caller: it is told on stderr.  But what
 ** was to stop the strand has not stopped it by ending a callback, so it is posted again:
 ** the end does that by itself. */
 static void call_back(lua_State *L) {
+  uint32_t before = cr_runs.interruptions;
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
-  bool interrupted = is_interruption(L);
+  bool interrupted = cr_runs.interruptions != before;
   if (interrupted || cr_is_end(L, -1)) {
     lua_pop(L, 1);
-    if (interrupted) cr_post(cr_me, CR_INTERRUPT);
+    if (interrupted) cr_interrupt_again();
     return;
   }
   lua_pushcfunction(L, complain);
@@ -256,6 +248,13 @@ void cr_callbacks_run(lua_State *L) {
   if (put_off) lua_pop(L, 1);
 }
 
+/* What the caller has just taken is still on its way to where it belongs. */
+static void run_and_keep_shelter(lua_State *L) {
+  int shelter = cr_runs.shelter;
+  cr_callbacks_run(L);
+  cr_runs.shelter = shelter;
+}
+
 void cr_callbacks_due(lua_State *L) {
   if (!lua_checkstack(L, 1)) return;
   if (!push_callbacks(L)) {
@@ -265,7 +264,7 @@ void cr_callbacks_due(lua_State *L) {
   const callbacks *c = lua_touserdata(L, -1);
   bool alone = c->running == 0;
   lua_pop(L, 1);
-  if (alone) cr_callbacks_run(L);
+  if (alone) run_and_keep_shelter(L);
 }
 
 void callbacks_remember(void) {

@@ -214,5 +214,6 @@ void cr_entry_register(void) {
   cr_lent.warm = warm;
   cr_lent.rehearse = rehearse;
   cr_lent.work = work;
-  nudge_register();
+  cr_lent.nudge = cr_nudge;
+  cr_lua_lent.look_up_idle = idle_look_up;
 }

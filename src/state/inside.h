@@ -15,12 +15,25 @@
 void settings_take(lua_State *L, cr_code *code, const cr_value *arguments);
 
 /* nudge.c, in the order of a worker's life.  `begin`: notices wait until the worker is
-** ready.  `ready`: those that came are seen from now on by whatever Lua code runs.
-** `end`: the strand ends, and looks up no more. */
+** ready.  `state`: its state is there, and nothing of its thread's last one counts any more.
+** `ready`: notices that came are seen from now on by whatever Lua code runs.  `over`: what
+** nobody wants any more is forgotten, with its hook.  `end`: the strand ends, and looks up no
+** more. */
 void nudge_begin(void);
+void nudge_state(lua_State *L);
 void nudge_ready(void);
+void nudge_over(lua_State *L);
 void nudge_end(lua_State *L);
-void nudge_register(void);
+
+/* Is a finalizer among the functions that run? */
+bool nudge_finalizing(lua_State *L);
+
+/* notice.c: pushes the error of an interruption or of the end, and takes the former.
+** [-0, +1, m] */
+void notice_push(lua_State *L);
+
+/* idle.c: a pool's worker between two tasks: callbacks run, nothing raises. */
+void idle_look_up(lua_State *L);
 
 /* report.c: tells what the call of the worker, a light userdata, has failed with, if
 ** nobody wanted it to.  For lua_pcall. */

@@ -78,6 +78,34 @@ uint32_t cr_heed(lua_State *L) {
   return notices & (CR_INTERRUPT | CR_END | CR_DEADLOCK);
 }
 
+/* The main strand raises what lua raises; of others, the error says its kind. */
+void notice_push(lua_State *L) {
+  if (cr_notices() & CR_END) return push_end(L);
+  cr_notice_take(CR_INTERRUPT);
+  cr_runs.interruptions++;
+  if (cr_me->kind != CR_MAIN) return cr_error_push(L, "interrupted", "interrupted!");
+  cr_where(L);
+  lua_pushliteral(L, "interrupted!");
+  lua_concat(L, 2);
+}
+
+void cr_interrupt_again(void) {
+  cr_post(cr_me, CR_INTERRUPT);
+  cr_nudge();
+}
+
+/* An error in a finalizer ends that and goes no further, so the interruption stays: it
+** also ends the finalizer's next wait, and is raised again when the finalizer is over. */
+static void interrupt(lua_State *L) {
+  if (nudge_finalizing(L)) {
+    lua_pushliteral(L, "interrupted!");
+    cr_interrupt_again();
+  } else {
+    notice_push(L);
+  }
+  lua_error(L);
+}
+
 /* What is not dealt with now is posted again before anything raises. */
 void cr_look_up(lua_State *L) {
   cr_check_part(L);
@@ -91,9 +119,7 @@ void cr_look_up(lua_State *L) {
   if (notices & (CR_INTERRUPT | CR_DEADLOCK)) {
     if (notices & CR_CALLBACKS) cr_post(cr_me, CR_CALLBACKS);
     if (notices & CR_DEADLOCK) cr_deadlock_raise(L);
-    /* The main strand raises what lua raises; of others, the error says its kind. */
-    if (cr_me->kind == CR_MAIN) cr_raise(L, "interrupted!");
-    cr_error_raise(L, "interrupted", "interrupted!");
+    interrupt(L);
   }
   heed(L, notices);
 }

@@ -21,20 +21,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "state/state.h"
+#include "state/inside.h"
 
 #define FIRST_OBJECT "conrun.first" /* registry: the object that is finalized last */
 
 /* A nudge can come at any instruction from here on; the signal handler must find
 ** no state that is being freed. */
-static void hide(void) {
+void cr_state_hide(void) {
   if (cr_lua) cr_lua->L = NULL;
+  cr_runs.L = NULL;
   atomic_signal_fence(memory_order_seq_cst);
 }
 
 void cr_lib_close_state(lua_State *L) {
   struct heap *h = cr_heap_of(L);
-  hide();
+  cr_state_hide();
   lua_close(L);
   cr_state_close();
   cr_heap_free(h);
@@ -65,7 +66,7 @@ static int mark_first(lua_State *L) {
 
 void cr_lib_leave_state(lua_State *L) {
   jmp_buf end;
-  hide();
+  cr_state_hide();
   leaving = &end;
   if (setjmp(end) == 0) lua_close(L); /* returns if the state has no first object */
   leaving = NULL;
@@ -154,6 +155,7 @@ static int prepare(lua_State *L) {
 
 static int join_strand(lua_State *L) {
   cr_state_open(L);
+  nudge_state(cr_lua->L);
   return 0;
 }
 

@@ -19,7 +19,8 @@
 **   guard.c    something acquired, as a value for <close>
 **   call.c     a function and its arguments on the way into a worker
 **   notice.c   what a strand does when it is asked to look up
-**   nudge.c    how Lua code that does not wait comes to look up
+**   nudge.c    how running Lua code is made to look up, and where it may be stopped
+**   idle.c     what a pool's worker does between two tasks
 **   dump.c     a strand prints its Lua stack
 **   brief.c    content in a few words, for tostring
 **   answers.c  what to write instead of names that other languages have
@@ -46,6 +47,9 @@ lua_State *cr_lib_copy_state(void);
 
 /* Limits the state to `memory` bytes from now on. */
 void cr_lib_limit(lua_State *L, uint64_t memory);
+
+/* No nudge reaches this strand's state any more: it is about to be closed. */
+void cr_state_hide(void);
 
 /* Closes such a state, with all that it kept. */
 void cr_lib_close_state(lua_State *L);
@@ -155,6 +159,10 @@ int cr_news_raise(lua_State *L, const char *kind, const char *message);
 **     while ((r = cr_queue_get(q, &v, deadline)) == EINTR) cr_look_up(L);
 ** preceded by cr_here(L, 1), which notes the Lua line for reports. */
 void cr_look_up(lua_State *L);
+
+/* For who has caught what an interruption raised, in code whose errors go no further. */
+void cr_interrupt_again(void);
+
 void cr_here(lua_State *L);
 
 /* For a wait that must not raise: does what the strand is asked for and only returns the
@@ -198,6 +206,50 @@ void cr_dump_if_asked(lua_State *L);
 /* Is the value at `index` the error that CR_END raises?  The strand's entry
 ** function asks, and then takes the notice, which stays posted until then. */
 bool cr_is_end(lua_State *L, int index);
+
+/* ---------------------------------------------------------------- nudge.c */
+
+/* Where a strand's Lua code runs, and whether it may be stopped there; own, but for what
+** its signal handler writes. */
+typedef struct cr_running {
+  lua_State *volatile L;  /* the main coroutine, or the one resumed last; NULL: none */
+  volatile int nudged;    /* the hook is set that stops it if that is wanted */
+  int shelter;            /* instructions before which nothing is raised */
+  int receiving;          /* what was taken is being decoded, which may run code */
+  uint32_t interruptions; /* that were raised so far */
+} cr_running;
+extern _Thread_local cr_running cr_runs;
+#define CR_SHELTER 1000
+
+/* In the strand's signal handler, or by itself: makes its running Lua code look up. */
+void cr_nudge(void);
+
+/* Once per process, before cr_nudge can be called. */
+void cr_nudge_prepare(void);
+
+/* The strand's code runs in this coroutine from now on. */
+void cr_run_in(lua_State *L);
+
+/*
+** Every binding that gives its caller something to keep or to give back (a guard, an item
+** of a queue, a started worker) asks before it takes that, and says afterwards that it
+** did; nudge.c says what for.  The first raises if the strand is to stop.  [-0, +0, e]
+*/
+void cr_stop_here(lua_State *L);
+static inline void cr_may_take(lua_State *L) {
+  if (cr_runs.nudged && cr_runs.shelter <= CR_SHELTER) cr_stop_here(L);
+}
+static inline void cr_took(void) { cr_runs.shelter = 2 * CR_SHELTER; }
+
+/* Decodes what was taken out of an object, and is lost unless it arrives.  [-0, +n, e] */
+static inline int cr_receive(lua_State *L, cr_value *v) {
+  int outer = cr_runs.receiving;
+  cr_runs.receiving = 1;
+  int n = cr_decode(L, v);
+  cr_runs.receiving = outer;
+  cr_took();
+  return n;
+}
 
 /* ------------------------------------------------------------------ type.c */
 

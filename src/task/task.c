@@ -33,8 +33,9 @@ typedef struct task {
   cr_value error;  /* in hand; NONE until something failed */
   cr_reader *reader;
   cr_writer *writer;
-  bool timed; /* its pool has a task_timeout; asked once, not for each element */
-  bool more;  /* mapping: elements may be left */
+  bool overdue; /* the last error said that its time was over */
+  bool timed;   /* its pool has a task_timeout; asked once, not for each element */
+  bool more;    /* mapping: elements may be left */
 } task;
 
 /* The innermost task that this thread runs, for the message handler: a handler that
@@ -51,9 +52,10 @@ static bool stopped(const task *t) {
 /* Has it been stopped because its time was over (limit.c)? */
 static bool late(const task *t) { return t->timed && cr_pool_late(); }
 
-static const char *kind_of(const task *t) {
+static const char *kind_of(task *t) {
+  t->overdue = !stopped(t) && late(t);
   if (stopped(t)) return "cancelled";
-  if (late(t)) return "timeout";
+  if (t->overdue) return "timeout";
   return t->stage == CALLING ? "task" : "transfer";
 }
 
@@ -79,18 +81,21 @@ static bool is_told(lua_State *L, const task *t) {
   return t->stage == CALLING && collects(t) && cr_is_error(L, 1);
 }
 
+static double allowed(const task *t) {
+  return (double)cr_at(const cr_pool, &t->future->pool)->task_timeout / 1e9;
+}
+
 /* The message handler: error value -> error object. */
 static int make_error(lua_State *L) {
-  const task *t = current;
+  task *t = current;
   luaL_checkstack(L, 8, NULL);
   lua_settop(L, 1);
   if (is_told(L, t)) return 1;
   cr_error_object(L, 1, kept_kind(L, kind_of(t)));
-  if (!stopped(t) && late(t)) {
-    const cr_pool *p = cr_at(const cr_pool, &t->future->pool);
+  if (t->overdue) {
     lua_pushliteral(L, "message");
     lua_pushfstring(L, "the task took longer than its task_timeout of %f s",
-                    (lua_Number)p->task_timeout / 1e9);
+                    (lua_Number)allowed(t));
     lua_rawset(L, -3);
   }
   return 1;
@@ -314,6 +319,20 @@ static void compute(lua_State *L, task *t) {
   keep_error(L, t);
 }
 
+/* A task that took too long has failed, whatever came of it: it may have caught the error
+** that was to stop it, or have been in a C function that nothing stops. */
+static void fail_late(task *t) {
+  char message[96];
+  bool said = t->overdue && t->result.kind == CR_V_NONE;
+  if (said || stopped(t) || !late(t)) return;
+  snprintf(message, sizeof message, "the task took longer than its task_timeout of %.14g s",
+           allowed(t));
+  cr_value_free(&t->result);
+  cr_value_free(&t->error);
+  t->result.head = t->error.head = CR_V_NONE;
+  if (cr_encode_error("timeout", message, cr_me->name, &t->error) != 0) t->error.head = CR_V_NONE;
+}
+
 void cr_task_run(lua_State *L, cr_future *f) {
   const cr_pool *p = cr_at(const cr_pool, &f->pool);
   task t = {.future = f,
@@ -327,6 +346,7 @@ void cr_task_run(lua_State *L, cr_future *f) {
   compute(L, &t);
   current = outer;
   lua_settop(L, top);
+  fail_late(&t);
   settle(&t);
   (void)cr_fault("task");
   cr_task_let_go(f);

@@ -12,7 +12,8 @@
 --- replaced. If the initializer fails, the pool is **broken**: every task fails with that error.
 ---
 --- With the option `task_timeout`, a task that takes longer fails with kind "timeout": a process is killed and
---- replaced; a thread is interrupted at its next instruction or in its wait, but not in a C function.
+--- replaced; a thread is interrupted in its Lua code or in its wait, but not in a C function. A task that catches
+--- the interruption, or ends too late by itself, has failed all the same.
 ---
 --- ```lua
 --- local pool <close> = conrun.pool.new { workers = 1, kind = "process", task_timeout = 0.05 }

@@ -98,8 +98,8 @@ function Worker:result(timeout) end
 ---@return boolean alive
 function Worker:alive() end
 
---- Raises the error "interrupted!" in the worker, at its next instruction or in the wait it is in. C code that
---- runs cannot be interrupted. The worker may catch the error and go on.
+--- Raises the error "interrupted!" in the worker: in the wait it is in, or a few instructions later, where it loses
+--- nothing that was just taken. C code that runs cannot be interrupted. The worker may catch the error and go on.
 ---
 --- ```lua
 --- local ready = conrun.event.new()

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** idle: what a pool's worker does between two tasks.
+*/
+#include <stdlib.h>
+
+#include "state/inside.h"
+
+void idle_look_up(lua_State *L) {
+  if (cr_heed(L) & CR_END) cr_post(cr_me, CR_END);
+  if (cr_stray) exit(EXIT_SUCCESS); /* a callback has forked, and this is the child */
+}
