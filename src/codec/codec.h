@@ -36,6 +36,7 @@ typedef struct cr_state {
   lua_State *L;               /* the main coroutine */
   const void *meta[CR_TYPES]; /* metatable of each handle type, as lua_topointer gives it */
   int meta_ref[CR_TYPES];     /* the same in the registry */
+  bool whole[CR_TYPES];       /* its module was loaded, whoever had registered the type */
   int handles;                /* registry: object address -> handle, weak values */
   int names;                  /* registry: index -> name on the wire, -index -> the value */
   int findable;               /* registry: module name -> can other states require it */

@@ -82,8 +82,11 @@ void cr_handle_type(lua_State *L, enum cr_type_id type) {
   cr_lua->meta_ref[type] = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* The module registers the type; code objects have no methods and no module. */
+/* The module registers the type; code objects have no methods and no module.  A type that
+** is registered may still lack the methods that are written in Lua: some other part may
+** have loaded the C half alone. */
 static void load_type(lua_State *L, enum cr_type_id type) {
+  cr_lua->whole[type] = true;
   if (!modules[type]) {
     lua_newtable(L);
     cr_handle_type(L, type);
@@ -103,7 +106,7 @@ cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type) {
   cr_check(type > 0 && type < CR_TYPES);
   cr_check_part(L);
   luaL_checkstack(L, 6, NULL);
-  if (!cr_lua->meta[type]) load_type(L, type);
+  if (!cr_lua->meta[type] || !cr_lua->whole[type]) load_type(L, type);
   cr_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   *h = (cr_handle){NULL, NULL};
   lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->meta_ref[type]);
