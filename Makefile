@@ -65,7 +65,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan plain faults sweeps chaos soak install uninstall deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan plain faults sweeps chaos random soak install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -225,6 +225,12 @@ CHAOS ?= --seconds=60
 chaos: $(BIN)
 	@ulimit -c 0; $(BIN) --audit spec/chaos/chaos.lua $(CHAOS)
 
+# Random programs over the whole API, made smaller when one fails: RANDOM="--seed=7
+# --seconds=600"; any build: make VARIANT=tsan random.
+RANDOM ?= --seconds=60
+random: $(BIN)
+	@ulimit -c 0; CONRUN=$(abspath $(BIN)) $(LUA) spec/chaos/random.lua $(RANDOM)
+
 # Everything at once for half an hour: what the program uses must not grow.
 SOAK ?= --seconds=1800
 soak: $(BIN)
@@ -293,6 +299,7 @@ help:
 	@echo 'make tsan       the specs under ThreadSanitizer'
 	@echo 'make plain      some specs without the parts that only make the program faster'
 	@echo 'make chaos      workers killed at random while they use everything; CHAOS="--help" has options'
+	@echo 'make random     random programs over the whole API; RANDOM="--help" has options'
 	@echo 'make faults     a fault at every point of the main operations, one after the other'
 	@echo 'make soak       half an hour of everything; what it uses must not grow; SOAK="--seconds=N"'
 	@echo 'make doc        the reference: build/doc/reference.md and reference.html'
