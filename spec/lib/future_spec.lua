@@ -50,6 +50,29 @@ local function done(...)
   return f
 end
 
+describe("the text of a future that failed", function()
+  local pool
+  setup(function() pool = require("conrun.pool").threads(1) end)
+  teardown(function() pool:shutdown() end)
+
+  local function text_after(...)
+    local f = pool:submit(error, ...)
+    f:error()
+    return (tostring(f):gsub("^future %d+ ", ""))
+  end
+
+  it("has the first line of the message", function()
+    assert.are.equal("(failed: no luck)", text_after("no luck", 0))
+    assert.are.equal("(failed: one...)", text_after("one\ntwo", 0))
+  end)
+
+  it("is short, and its characters are whole", function()
+    local text = text_after(("x" .. ("ä"):rep(100)), 0)
+    assert.is_true(#text < 80)
+    assert.is_truthy(utf8.len(text))
+  end)
+end)
+
 describe("future", function()
   it("is pending until it is settled", function()
     local f = future.new()

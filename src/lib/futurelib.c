@@ -16,7 +16,11 @@
 ** each future, but takes all that became final during the last one, so the
 ** slower the passes are, the fewer they get.
 */
+#include <string.h>
+
 #include "lib/lib.h"
+
+#define SHOWN 60 /* bytes of an error's message, in the text of its future */
 
 static cr_future *check(lua_State *L) { return cr_handle_check(L, 1, CR_FUTURE); }
 
@@ -124,8 +128,32 @@ static int index_future(lua_State *L) {
   return 1;
 }
 
+/* The first line of the message of a failed future.  Argument: it. */
+static int message_of(lua_State *L) {
+  cr_future_error(L, lua_touserdata(L, 1));
+  if (!lua_istable(L, -1) || lua_getfield(L, -1, "message") != LUA_TSTRING) return 0;
+  const char *message = lua_tostring(L, -1);
+  size_t n = strcspn(message, "\n"), most = n < SHOWN ? n : SHOWN;
+  while (most > 0 && ((unsigned char)message[most] & 0xc0) == 0x80) most--; /* whole characters */
+  lua_pushlstring(L, message, most);
+  if (message[most] != '\0') lua_pushliteral(L, "...");
+  lua_concat(L, message[most] != '\0' ? 2 : 1);
+  return 1;
+}
+
+/* Shown at the prompt and in messages, so that nothing here may raise. */
+static int text_of_failed(lua_State *L, cr_future *f) {
+  lua_pushcfunction(L, message_of);
+  lua_pushlightuserdata(L, f);
+  bool good = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1);
+  const char *state = good ? lua_pushfstring(L, "failed: %s", lua_tostring(L, -1)) : "failed";
+  cr_handle_text(L, &f->object, state);
+  return 1;
+}
+
 static int text(lua_State *L) {
-  const cr_future *f = check(L);
+  cr_future *f = check(L);
+  if (cr_future_state(f) == CR_FAILED) return text_of_failed(L, f);
   cr_handle_text(L, &f->object, state_names[cr_future_state(f)]);
   return 1;
 }
