@@ -72,43 +72,12 @@ void *cr_arena_base(void);
 size_t cr_arena_size(void);
 static inline bool cr_arena_exists(void) { return cr_strands != NULL; }
 
-enum cr_on_deadlock {
-  CR_DEADLOCK_ERROR,  /* report it, and raise in one of the strands */
-  CR_DEADLOCK_REPORT, /* only report it */
-  CR_DEADLOCK_OFF
-};
-
-/* A process that waits for a worker to become (worker/spare.c). */
-typedef struct cr_spare {
-  _Atomic uint64_t word; /* pid << 32 | number of the strand it is to run; 0: nobody here */
-  cr_gate gate;          /* changes with it */
-} cr_spare;
-#define CR_SPARES 2
-
 /* What is there once in a program, shared by all strands, zero at first.  A floor above
 ** declares its part in its own header, and reaches it by cr_line_root() and the like. */
-#define CR_BARS_PASSED 0x100u /* in `bars`: the cursor is below them, at a line's start */
 typedef struct cr_root {
-  _Atomic uint64_t serial;    /* last object number given out */
-  _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
-  _Atomic uint32_t bars; /* rows that are drawn now (screen/); changed under the output lock, and
-                          ** by cr_bars_pass (worker/) */
-  uint32_t seeded;       /* --seed: random numbers come from its seed (worker/); r/o */
-  _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
-  _Atomic uint64_t checker;     /* cr_id of the strand that looks for deadlocks now */
-  _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
-  _Atomic uint64_t told;        /* the wait of the last deadlock's victim: its number, and its
-                                ** strand's index << 32; that deadlock is not told again */
-  _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
-  cr_gate dump_gate;            /* changes with it */
-  char deadlock[256];           /* the cycle in one line, for the strand that raises it */
-  _Atomic int32_t main_pid;
-  _Atomic int32_t keeper_pid; /* the zygote, 0 before it is needed; below 0: worker/inside.h */
-  cr_gate keeper_gate;        /* changes with it */
-  char trouble[96];           /* why the last zygote could not begin; its last byte stays 0 */
-  cr_spare spare[CR_SPARES];
-  _Atomic uint32_t thread_number, process_number; /* for default names */
-  _Alignas(16) char sync[48], line[16], codec[16], screen[4160];
+  _Atomic uint64_t serial;  /* last object number given out */
+  _Atomic int32_t main_pid; /* the main strand's process */
+  _Alignas(16) char sync[48], work[640], line[16], codec[16], screen[4160];
 } cr_root;
 cr_root *cr_arena_root(void);
 

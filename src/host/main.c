@@ -150,7 +150,7 @@ static lua_State *open_plain_state(void) {
 
 /* What the options say to all strands; nobody else runs yet. */
 static void set_root(const cr_options *o) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   atomic_store(&root->on_deadlock, (uint32_t)o->on_deadlock);
   cr_line_root()->default_workers = o->workers;
   root->seeded = o->seeded;

@@ -100,7 +100,7 @@ static void send(const char *text, size_t n) {
 /* Takes the rows off the screen: up to the first one, and clear from there. */
 static void erase(void) {
   char text[32];
-  uint32_t rows = atomic_load(&cr_arena_root()->bars) & ~(uint32_t)CR_BARS_PASSED;
+  uint32_t rows = atomic_load(&cr_worker_root()->bars) & ~(uint32_t)CR_BARS_PASSED;
   if (rows == 0) return;
   int n = rows > 1 ? snprintf(text, sizeof text, "\r\033[%uA\033[J", rows - 1)
                    : snprintf(text, sizeof text, "\r\033[J");
@@ -123,12 +123,12 @@ static void draw(void) {
     if (owner && !is_alive(owner)) atomic_store(&bar->owner, owner = 0);
     if (owner) n = append(room, n, rows++, bar);
   }
-  atomic_store(&cr_arena_root()->bars, rows);
+  atomic_store(&cr_worker_root()->bars, rows);
   send(room, n);
 }
 
 void cr_screen_rest(void) {
-  uint32_t rows = atomic_exchange(&cr_arena_root()->bars, 0);
+  uint32_t rows = atomic_exchange(&cr_worker_root()->bars, 0);
   if (rows == 0) return;
   for (int i = 0; i < BARS; i++) atomic_store(&the_screen()->bar[i].owner, 0);
   if (!(rows & CR_BARS_PASSED)) send("\n", 1);
@@ -144,7 +144,7 @@ static void leave_screen(void) {
 /* ------------------------------------------------------------------ the locks */
 
 static bool is_needed(FILE *to) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   if (cr_stray) return false;
   return atomic_load(&root->bars) > 0 || (to == stdout && atomic_load(&root->processes) > 0);
 }
@@ -194,7 +194,7 @@ static void leave_rows(cr_lock *lock) {
 
 void cr_screen_write(lua_State *L, FILE *to, const char *text, size_t n) {
   cr_lock *lock = enter(L, to);
-  bool around = lock && atomic_load(&cr_arena_root()->bars) > 0 && isatty(fileno(to));
+  bool around = lock && atomic_load(&cr_worker_root()->bars) > 0 && isatty(fileno(to));
   if (around) erase();
   fwrite(text, 1, n, to);
   fflush(to);
@@ -283,7 +283,7 @@ static int drop(lua_State *L) {
 
 /* shown() -> how many rows there are */
 static int shown(lua_State *L) {
-  lua_pushinteger(L, atomic_load(&cr_arena_root()->bars) & ~(uint32_t)CR_BARS_PASSED);
+  lua_pushinteger(L, atomic_load(&cr_worker_root()->bars) & ~(uint32_t)CR_BARS_PASSED);
   return 1;
 }
 

@@ -44,7 +44,7 @@ static void seed_with(lua_State *L, const lua_Integer numbers[2]) {
 /* Seeds from the system; a prewarmed state would repeat its zygote's numbers. */
 static int seed(lua_State *L) {
   lua_Integer numbers[2] = {(lua_Integer)cr_in_worker(cr_me)->seed, 0};
-  if (cr_arena_root()->seeded || getrandom(numbers, sizeof numbers, 0) == (ssize_t)sizeof numbers)
+  if (cr_worker_root()->seeded || getrandom(numbers, sizeof numbers, 0) == (ssize_t)sizeof numbers)
     seed_with(L, numbers);
   return 0;
 }

@@ -44,7 +44,7 @@ bool cr_is_end(lua_State *L, int index) {
 int cr_deadlock_raise(lua_State *L) {
   cr_dumps_await();
   return cr_error_raise(L, "deadlock",
-                        lua_pushfstring(L, "deadlock: %s", cr_arena_root()->deadlock));
+                        lua_pushfstring(L, "deadlock: %s", cr_worker_root()->deadlock));
 }
 
 /* The wait that has just ended: what CR_DEADLOCK says is true of one wait only. */

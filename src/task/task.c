@@ -258,7 +258,7 @@ static uint64_t hash(const char *name) {
 ** have no `math`. */
 static void seed(lua_State *L, const cr_future *f) {
   const cr_pool *p = cr_at(const cr_pool, &f->pool);
-  if (!p || !cr_arena_root()->seeded) return;
+  if (!p || !cr_worker_root()->seeded) return;
   int top = lua_gettop(L);
   uint64_t n = cr_seed_derive(cr_in_worker(&cr_strands[0])->seed ^ hash(p->name), f->number);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -87,7 +87,7 @@ static bool is_told(const picture *q, uint32_t i) {
 
 /* The first line and the hint are also what the victim's error says. */
 static void report(const picture *q, cr_strand *victim) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   char room[4096];
   text line = {root->deadlock, sizeof root->deadlock, 0}, all = {room, sizeof room, 0};
   const char *hint = hints[atomic_load(&put_chain(&line, victim)->waits_what)];
@@ -127,17 +127,17 @@ static cr_strand *choose(const picture *q) {
 #define DUMP_TIME 2.0 /* seconds that strands get to print their stacks; they need far less */
 
 void cr_dump_ask(cr_strand *s) {
-  atomic_fetch_add(&cr_arena_root()->dumps, 1);
+  atomic_fetch_add(&cr_worker_root()->dumps, 1);
   cr_post(s, CR_DUMP);
 }
 
 void cr_dump_done(void) {
-  atomic_fetch_sub(&cr_arena_root()->dumps, 1);
-  cr_gate_wake(&cr_arena_root()->dump_gate, CR_ALL);
+  atomic_fetch_sub(&cr_worker_root()->dumps, 1);
+  cr_gate_wake(&cr_worker_root()->dump_gate, CR_ALL);
 }
 
 void cr_dumps_await(void) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   cr_time deadline = cr_after(DUMP_TIME);
   for (;;) {
     uint32_t seen = cr_gate_arm(&root->dump_gate);
@@ -150,7 +150,7 @@ void cr_dumps_await(void) {
 ** it raises.  It gets both notices at once: printing its stack ends its wait, and behind
 ** that the deadlock would be about another one. */
 static void tell(const picture *q, cr_strand *victim, uint32_t wait) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   bool raise = atomic_load(&root->on_deadlock) == CR_DEADLOCK_ERROR;
   uint32_t stacks = 0;
   report(q, victim);
@@ -166,7 +166,7 @@ static void tell(const picture *q, cr_strand *victim, uint32_t wait) {
 /* One that is only reported is not reported again: its strands sleep on. */
 static bool told_already(const cr_strand *victim, uint32_t wait) {
   uint64_t name = (uint64_t)victim->index << 32 | wait;
-  return atomic_exchange(&cr_arena_root()->told, name) == name;
+  return atomic_exchange(&cr_worker_root()->told, name) == name;
 }
 
 /* -------------------------------------------------------------- before the verdict */
@@ -213,7 +213,7 @@ static bool all_have_collected(const picture *q) {
 
 static void all_well(cr_time began) {
   cr_time moment = 10 * (cr_clock() - began);
-  atomic_store(&cr_arena_root()->all_well, began + (moment < MOMENT ? moment : MOMENT));
+  atomic_store(&cr_worker_root()->all_well, began + (moment < MOMENT ? moment : MOMENT));
 }
 
 static void check(picture *first, picture *second) {
@@ -230,7 +230,7 @@ static void check(picture *first, picture *second) {
 }
 
 static void look_for_deadlock(void) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   cr_id nobody = 0;
   zygote_look();     /* the dead whom nobody buries wake nobody */
   cr_arena_settle(); /* a strand that waits for long has time for it */
@@ -248,5 +248,5 @@ void deadlock_watch(void) { cr_lent.check_wait = look_for_deadlock; }
 
 void deadlock_bury(const cr_strand *dead) {
   cr_id checker = cr_id_of(dead);
-  atomic_compare_exchange_strong(&cr_arena_root()->checker, &checker, 0);
+  atomic_compare_exchange_strong(&cr_worker_root()->checker, &checker, 0);
 }

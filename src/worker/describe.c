@@ -33,7 +33,7 @@ void text_put(text *t, const char *format, ...) {
 
 /* The flag comes first, so that of two strands one begins the line. */
 void cr_bars_pass(void) {
-  _Atomic uint32_t *bars = &cr_arena_root()->bars;
+  _Atomic uint32_t *bars = &cr_worker_root()->bars;
   uint32_t rows = atomic_load(bars);
   while (rows > 0 && !(rows & CR_BARS_PASSED))
     if (atomic_compare_exchange_weak(bars, &rows, 1 | CR_BARS_PASSED)) {

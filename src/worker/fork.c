@@ -39,7 +39,7 @@ pid_t fork_child(void) {
 
 /* Has the program, of which the caller is the main strand, started nobody? */
 static bool alone(void) {
-  if (!cr_me || cr_me->kind != CR_MAIN || atomic_load(&cr_arena_root()->keeper_pid) != 0)
+  if (!cr_me || cr_me->kind != CR_MAIN || atomic_load(&cr_worker_root()->keeper_pid) != 0)
     return false;
   cr_for_strands(s)
     if (s != cr_me && cr_strand_state(s) != CR_FREE) return false;

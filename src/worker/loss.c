@@ -47,7 +47,7 @@ static bool is_dead(int pid) {
 /* Of a dead zygote, or of what is left of one that is down. */
 static bool claim(int keeper) {
   int32_t seen = keeper;
-  if (!atomic_compare_exchange_strong(&cr_arena_root()->keeper_pid, &seen, ZYGOTE_STARTING))
+  if (!atomic_compare_exchange_strong(&cr_worker_root()->keeper_pid, &seen, ZYGOTE_STARTING))
     return false;
   if (keeper != ZYGOTE_DOWN) waitpid(keeper, NULL, 0);
   return true;
@@ -125,7 +125,7 @@ static void aside(int keeper, pids *dead) {
 }
 
 bool zygote_look(void) {
-  int keeper = atomic_load(&cr_arena_root()->keeper_pid);
+  int keeper = atomic_load(&cr_worker_root()->keeper_pid);
   bool lost = zygote_is_mine() && (keeper == ZYGOTE_DOWN || is_dead(keeper));
   pids *dead = lost ? malloc(sizeof *dead) : NULL;
   bool mine = dead && claim(keeper); /* without memory, another time */
@@ -137,10 +137,10 @@ bool zygote_look(void) {
 /* What main does while it waits for a latch; takes no latch and no memory. */
 void zygote_open_latches(cr_latch *l) {
   (void)l;
-  int keeper = atomic_load(&cr_arena_root()->keeper_pid);
+  int keeper = atomic_load(&cr_worker_root()->keeper_pid);
   pids dead;
   if (!zygote_is_mine() || !is_dead(keeper) || !claim(keeper)) return;
   collect(&dead);
   put_down(keeper, &dead);
-  atomic_store(&cr_arena_root()->keeper_pid, ZYGOTE_DOWN);
+  atomic_store(&cr_worker_root()->keeper_pid, ZYGOTE_DOWN);
 }

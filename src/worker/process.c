@@ -35,12 +35,12 @@ static _Atomic int lifeline = -1; /* the end that only main has; any of its thre
 /* Written by the one strand that makes the zygote (keeper_pid), or by the zygote before
 ** it gives up. */
 void zygote_complain(const char *what, int error) {
-  char *text = cr_arena_root()->trouble;
-  snprintf(text, sizeof cr_arena_root()->trouble, "%s: %s", what, strerror(error));
+  char *text = cr_worker_root()->trouble;
+  snprintf(text, sizeof cr_worker_root()->trouble, "%s: %s", what, strerror(error));
 }
 
 const char *cr_start_trouble(int error) {
-  const char *text = cr_arena_root()->trouble;
+  const char *text = cr_worker_root()->trouble;
   return text[0] && error != ENOMEM ? text : strerror(error);
 }
 
@@ -122,17 +122,17 @@ static int make_zygote(pid_t *pid) {
 /* What the program has written so far comes before anything its workers write. */
 static int start_zygote(void) {
   pid_t pid = 0;
-  cr_arena_root()->trouble[0] = '\0';
+  cr_worker_root()->trouble[0] = '\0';
   fflush(NULL);
   int error = make_zygote(&pid);
-  atomic_store(&cr_arena_root()->keeper_pid, error ? 0 : (int32_t)pid);
-  cr_gate_wake(&cr_arena_root()->keeper_gate, CR_ALL);
+  atomic_store(&cr_worker_root()->keeper_pid, error ? 0 : (int32_t)pid);
+  cr_gate_wake(&cr_worker_root()->keeper_gate, CR_ALL);
   return error;
 }
 
 int cr_zygote_need(void) {
   if (zygote_here()) return 0; /* this is the zygote */
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   for (;;) {
     int32_t none = 0;
     uint32_t seen = cr_gate_arm(&root->keeper_gate);
@@ -156,8 +156,8 @@ static void close_lifeline(void) {
 
 void zygote_forget(void) {
   close_lifeline();
-  atomic_store(&cr_arena_root()->keeper_pid, 0);
-  cr_gate_wake(&cr_arena_root()->keeper_gate, CR_ALL);
+  atomic_store(&cr_worker_root()->keeper_pid, 0);
+  cr_gate_wake(&cr_worker_root()->keeper_gate, CR_ALL);
 }
 
 void process_forget(void) {
@@ -167,12 +167,12 @@ void process_forget(void) {
 }
 
 void cr_zygote_end(void) {
-  int pid = atomic_load(&cr_arena_root()->keeper_pid);
+  int pid = atomic_load(&cr_worker_root()->keeper_pid);
   if (lifeline < 0) return;
-  atomic_store(&cr_arena_root()->keeper_pid, ZYGOTE_STARTING); /* it ends because it is told to */
+  atomic_store(&cr_worker_root()->keeper_pid, ZYGOTE_STARTING); /* it ends because it is told to */
   close_lifeline();
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
-  atomic_store(&cr_arena_root()->keeper_pid, 0);
+  atomic_store(&cr_worker_root()->keeper_pid, 0);
 }
 
 /* ------------------------------------------------------------------- workers */
@@ -195,7 +195,7 @@ static int await_pid(cr_worker *w, int keeper) {
     uint32_t seen = cr_gate_arm(&w->ended);
     if (atomic_load(&w->pid) != 0) break;
     if (cr_gate_wait_deaf(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT) zygote_look();
-    if (in_main && atomic_load(&cr_arena_root()->keeper_pid) != keeper) r = ECHILD;
+    if (in_main && atomic_load(&cr_worker_root()->keeper_pid) != keeper) r = ECHILD;
   }
   cr_wait_end(r == 0);
   int pid = atomic_load(&w->pid);
@@ -203,7 +203,7 @@ static int await_pid(cr_worker *w, int keeper) {
 }
 
 static int ask_and_wait(cr_worker *w, const cr_strand *s) {
-  int keeper = atomic_load(&cr_arena_root()->keeper_pid);
+  int keeper = atomic_load(&cr_worker_root()->keeper_pid);
   int error = ask(s);
   if (error == ECHILD) zygote_look();
   return error ? error : await_pid(w, keeper);

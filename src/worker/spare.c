@@ -30,7 +30,7 @@
 
 #include "worker/inside.h"
 
-static cr_spare *place_number(int i) { return &cr_arena_root()->spare[i]; }
+static cr_spare *place_number(int i) { return &cr_worker_root()->spare[i]; }
 
 static int pid_of(uint64_t word) { return (int)(word >> 32); }
 

@@ -37,7 +37,7 @@ void cr_worker_register(void) {
 }
 
 static void name(cr_worker *w, const char *given) {
-  cr_root *root = cr_arena_root();
+  cr_worker_part *root = cr_worker_root();
   bool thread = w->kind == CR_THREAD;
   if (given) {
     cr_name_set(w->name, given);
@@ -96,7 +96,7 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
 }
 
 int cr_worker_launch(cr_worker *w, cr_strand *s) {
-  if (w->kind == CR_PROCESS) atomic_store(&cr_arena_root()->processes, 1);
+  if (w->kind == CR_PROCESS) atomic_store(&cr_worker_root()->processes, 1);
   int error = w->kind == CR_THREAD ? thread_start(s) : process_start(w, s);
   if (error) unmake(s);
   return error;

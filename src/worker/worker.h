@@ -55,6 +55,45 @@ typedef struct cr_worker {
   char name[CR_NAME_MAX]; /* r/o */
 } cr_worker;
 
+enum cr_on_deadlock {
+  CR_DEADLOCK_ERROR,  /* report it, and raise in one of the strands */
+  CR_DEADLOCK_REPORT, /* only report it */
+  CR_DEADLOCK_OFF
+};
+
+/* A process that waits for a worker to become (spare.c). */
+typedef struct cr_spare {
+  _Atomic uint64_t word; /* pid << 32 | number of the strand it is to run; 0: nobody here */
+  cr_gate gate;          /* changes with it */
+} cr_spare;
+#define CR_SPARES 2
+
+#define CR_BARS_PASSED 0x100u /* in `bars`: the cursor is below them, at a line's start */
+
+/* This floor's part of what is there once in a program. */
+typedef struct cr_worker_part {
+  _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
+  _Atomic uint32_t bars; /* rows that are drawn now (screen/); changed under the output lock, and
+                          ** by cr_bars_pass (worker/) */
+  uint32_t seeded;       /* --seed: random numbers come from the strands' seeds; r/o */
+  _Atomic uint32_t on_deadlock; /* enum cr_on_deadlock */
+  _Atomic uint64_t checker;     /* cr_id of the strand that looks for deadlocks now */
+  _Atomic int64_t all_well;     /* until then the last look for deadlocks holds */
+  _Atomic uint64_t told;        /* the wait of the last deadlock's victim: its number, and its
+                                ** strand's index << 32; that deadlock is not told again */
+  _Atomic uint32_t dumps;       /* strands that were asked for their stack and have not printed */
+  cr_gate dump_gate;            /* changes with it */
+  char deadlock[256];           /* the cycle in one line, for the strand that raises it */
+  _Atomic int32_t keeper_pid;   /* the zygote, 0 before it is needed; below 0: inside.h */
+  cr_gate keeper_gate;          /* changes with it */
+  char trouble[96];             /* why the last zygote could not begin; its last byte stays 0 */
+  cr_spare spare[CR_SPARES];
+  _Atomic uint32_t thread_number, process_number; /* for default names */
+} cr_worker_part;
+static inline cr_worker_part *cr_worker_root(void) {
+  return CR_PART(cr_worker_part, cr_arena_root()->work);
+}
+
 /* This floor's part of a strand's record; own. */
 typedef struct cr_worker_words {
   _Atomic uint64_t serves; /* the pool that its worker belongs to (line/), or 0 */
@@ -70,7 +109,7 @@ static inline cr_worker *cr_worker_of(const cr_strand *s) { return cr_at(cr_work
 static inline cr_worker *cr_self(void) { return cr_worker_of(cr_me); }
 
 /* A number that follows from `seed` and `n`, and looks like no other: seeds of strands
-** and tasks, when the program has one (cr_root.seeded). */
+** and tasks, when the program has one (cr_worker_part.seeded). */
 uint64_t cr_seed_derive(uint64_t seed, uint64_t n);
 
 typedef struct cr_worker_options {

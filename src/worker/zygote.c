@@ -204,7 +204,7 @@ static _Noreturn void end(void) {
   while (bury_one(-1, 0)) {}
   /* A main that was killed still has its locks on files while the kernel closes what it
   ** had, the lifeline among the first. */
-  if (atomic_load(&cr_arena_root()->keeper_pid) == (int32_t)getpid())
+  if (atomic_load(&cr_worker_root()->keeper_pid) == (int32_t)getpid())
     process_await(atomic_load(&cr_arena_root()->main_pid));
   cr_buffers_sweep();
   cr_bury_self(0);
