@@ -65,7 +65,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds lint debug hard asan tsan plain faults sweeps chaos random soak install uninstall deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain faults sweeps chaos random soak install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -215,6 +215,11 @@ fuzz-here: $(FUZZ_TARGETS:%=$(OUT)/spec/fuzz/fuzz-%)
 	@for t in $(FUZZ_TARGETS); do mkdir -p $(OUT)/found/$$t && echo "== $$t" && \
 	  $(OUT)/spec/fuzz/fuzz-$$t -artifact_prefix=$(OUT)/found/$$t- $(FUZZ) $(OUT)/found/$$t spec/fuzz/corpus/$$t || exit; done
 
+# Every function and metamethod, called with anything: make calls CALLS="--seed=7 --rounds=100".
+CALLS ?=
+calls: $(BIN)
+	@ulimit -c 0; $(BIN) --memory-limit=1G spec/fuzz/calls.lua $(CALLS) >/dev/null
+
 # Writes the corpus that they start from, anew.
 fuzz-seeds: $(OUT)/spec/fuzz/seeds
 	@mkdir -p spec/fuzz/corpus/values spec/fuzz/corpus/dumps
@@ -305,6 +310,7 @@ help:
 	@echo 'make doc        the reference: build/doc/reference.md and reference.html'
 	@echo 'make bench      conrun, Python and the machine, measured by turns; BENCH="--help" has options'
 	@echo 'make fuzz       hostile bytes for the decoder, a minute each; FUZZ="-max_total_time=600"'
+	@echo 'make calls      every function and metamethod called with anything; CALLS="--seed=N --rounds=N"'
 	@echo 'make lint       floors, format, static checks, Lua style'
 	@echo 'make debug      build/debug/conrun, with assertions'
 	@echo 'make hard       build/hard/conrun, with fault points'

@@ -31,6 +31,7 @@ local chunks_per_worker = 4
 -- Chunks of one map in the line at a time: bounds what a long list with small
 -- chunks puts into memory at once.
 local most_chunks = 4096
+local most_ahead = 65536 -- of an imap: as many as a mapping has room for
 
 ---@class conrun.Pool
 ---@field submit fun(self: conrun.Pool, fn: function, ...): conrun.Future
@@ -347,8 +348,9 @@ end
 local function stream(self, collect, xs, fn, options, deadline)
   local ahead = options.buffersize or (options.chunksize or 1) * chunks_per_worker * core.workers(self)
   local size = math.min(options.chunksize or 1, ahead)
-  local mapping = core.mapping(self, fn, false, ahead // size, options.collect_errors)
-  local fill = filler(mapping, reader(xs, size), ahead // size)
+  local room = math.min(ahead // size, most_ahead)
+  local mapping = core.mapping(self, fn, false, room, options.collect_errors)
+  local fill = filler(mapping, reader(xs, size), room)
   local bar = progress_bar(options.progress, type(xs) ~= "function" and core.length(xs) or nil)
   local values, start, count, given, done = {}, 0, 0, 0, 0
   fill()

@@ -7,13 +7,12 @@ local conrun = require "conrun"
 
 describe("a handle that was checked before", function()
   it("is refused once it is closed", function()
-    local value = conrun.shared.value("i64", 1)
-    local close = getmetatable(value).__gc
-    assert.equal(1, value:get())
-    close(value)
-    assert.has_error(function() value:get() end, "calling 'get' on bad self (the value is closed)")
-    assert.has_error(function() value:get() end)
-    close(value)
+    local pipe = conrun.pipe.new()
+    assert.is_false(pipe:poll())
+    pipe:close()
+    assert.has_error(function() pipe:poll() end, "calling 'poll' on bad self (the pipe is closed)")
+    assert.has_error(function() pipe:poll() end)
+    pipe:close()
   end)
 
   it("is not mistaken for one of another type at the same address", function()

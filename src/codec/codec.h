@@ -62,6 +62,11 @@ void cr_handles_forget(void);
 typedef struct cr_lua_loans {
   /* Read by codec and state, lent by lib.  conrun's C modules by their names. */
   const luaL_Reg *modules;
+  /* Called by codec, lent by state.  Pushes conrun's own module of that name, loaded at the
+  ** first time, whatever a script has made of `require`; false, and nothing pushed, if there
+  ** is none.  What a script has put into package.loaded in its place counts as the module.
+  ** [-0, +(0|1), e] */
+  bool (*module)(lua_State *L, const char *name);
   /* Called by task, lent by state.  Handles the notices of a worker between two tasks,
   ** without raising. */
   void (*look_up_idle)(lua_State *L);

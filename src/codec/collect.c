@@ -192,6 +192,21 @@ static void add_standard(collector *c) {
   }
 }
 
+/* The metatable of error objects has its name whatever a script has made of its module:
+** the news of an error must arrive. */
+static void add_errors(collector *c) {
+  static const char head[NAME_HEAD] = {WIRE_NAME, 0, 0}, module[] = "conrun.errors";
+  lua_State *L = c->L;
+  size_t n;
+  if (luaL_getmetatable(L, CR_ERROR) == LUA_TTABLE &&
+      push_name(L, head, sizeof head, module, sizeof module - 1, 0)) {
+    const char *name = lua_tolstring(L, -1, &n);
+    if (push_name(L, name, n, "metatable", strlen("metatable"), COUNT_KEYS))
+      give_name(c, c->top + 1);
+  }
+  lua_settop(L, c->top);
+}
+
 /* ----------------------------------------------------------------------- order */
 
 typedef struct key {
@@ -378,6 +393,7 @@ static int run_collect(lua_State *L) {
   collector c = {.L = L, .map = map, .loaded = 2, .names = 3, .findable = 4, .top = 4};
   add_standard(&c);
   c.standard = c.count;
+  add_errors(&c);
   add_loaded(&c);
   for (lua_Integer i = 1; i <= c.count; i++) add_fields(&c, i);
   add_lasting(&c);

@@ -44,11 +44,21 @@ static void forget(const cr_handle *h) {
   if (known(h)->handle == h) known(h)->handle = NULL;
 }
 
-/* Also the handle's __close if its module says so: it may run twice. */
+/* Is the running function called by the collector, as a finalizer? */
+static bool finalizes(lua_State *L) {
+  lua_Debug ar;
+  return lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) && ar.name &&
+         strcmp(ar.name, "__gc") == 0 && strcmp(ar.namewhat, "metamethod") == 0;
+}
+
+/* The finalizer of handles.  A script can call it too, by the metatable and with any
+** value; then it does nothing.  For a binding further down the stack may be at work with
+** the handle's object (a callback, a function that a dict's `update` calls): the object
+** must not go before the handle is out of reach for everybody. */
 static int collect(lua_State *L) {
-  cr_handle *h = lua_touserdata(L, 1);
+  cr_handle *h = cr_handle_test(L, 1, 0);
   cr_hold *hold = h ? h->hold : NULL;
-  if (hold) {
+  if (hold && finalizes(L)) {
     forget(h);
     h->object = NULL;
     h->hold = NULL;

@@ -43,7 +43,7 @@ lua_Integer cr_list_length(lua_State *L, int list) {
   n = lua_tointegerx(L, -1, &whole);
   lua_pop(L, 1);
   if (!whole) cr_raise(L, "object length is not an integer");
-  return n;
+  return n < 0 ? 0 : n; /* a metamethod may say anything */
 }
 
 int cr_list_unpack(lua_State *L, const char *too_many) {

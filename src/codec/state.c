@@ -113,13 +113,11 @@ lua_CFunction cr_c_module(const char *name) {
   return NULL;
 }
 
-/* `require` would find the program's own modules too, but it asks all searchers, with
-** more than a kilobyte of stack for what they say: a page more for each idle thread. */
+/* `require` would find conrun's own modules too, but a script may have put something else
+** in its place, and it asks all searchers, with more than a kilobyte of stack for what they
+** say: a page more for each idle thread. */
 void state_require(lua_State *L) {
-  const char *name = lua_tostring(L, -1);
-  lua_CFunction open = cr_c_module(name);
-  if (open) {
-    luaL_requiref(L, name, open, 0);
+  if (cr_lua_lent.module && cr_lua_lent.module(L, lua_tostring(L, -1))) {
     lua_remove(L, -2);
     return;
   }

@@ -36,7 +36,7 @@ struct cr_reader {
 };
 
 static int collect_reader(lua_State *L) {
-  cr_reader *r = lua_touserdata(L, 1);
+  cr_reader *r = luaL_checkudata(L, 1, READER);
   luaL_unref(L, LUA_REGISTRYINDEX, r->numbered);
   r->numbered = LUA_NOREF;
   return 0;
@@ -133,7 +133,7 @@ struct cr_writer {
 };
 
 static int collect_writer(lua_State *L) {
-  cr_writer *w = lua_touserdata(L, 1);
+  cr_writer *w = luaL_checkudata(L, 1, WRITER);
   if (w->e.message) cr_message_free(w->e.message);
   w->e.message = NULL;
   workspace_free(&w->work);

@@ -78,9 +78,7 @@ void cr_help_page(FILE *out) {
 
 static int print_topic(lua_State *L) {
   const char *topic = lua_tostring(L, 1);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "conrun.repl.help");
-  lua_call(L, 1, 1);
+  if (!cr_module(L, "conrun.repl.help")) return luaL_error(L, "no help");
   lua_getfield(L, -1, "text");
   lua_pushinteger(L, 1);
   lua_pushstring(L, topic);

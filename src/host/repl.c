@@ -194,9 +194,7 @@ static int list_folder(lua_State *L) {
 static int start(lua_State *L) {
   static const luaL_Reg host[] = {
       {"columns", tell_columns}, {"rows", tell_rows}, {"list", list_folder}, {NULL, NULL}};
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, CR_REPL);
-  lua_call(L, 1, 1);
+  if (!cr_module(L, CR_REPL)) return luaL_error(L, "no module '%s'", CR_REPL);
   lua_pushvalue(L, -1);
   lua_setfield(L, LUA_REGISTRYINDEX, CR_REPL);
   lua_getfield(L, -1, "start");

@@ -39,8 +39,7 @@ static cr_element check_type(lua_State *L) {
 }
 
 static lua_Integer check_length(lua_State *L) {
-  if (lua_istable(L, 2)) return cr_list_length(L, 2);
-  lua_Integer n = luaL_checkinteger(L, 2);
+  lua_Integer n = lua_istable(L, 2) ? cr_list_length(L, 2) : luaL_checkinteger(L, 2);
   luaL_argcheck(L, n >= 0, 2, "a length must not be negative");
   luaL_argcheck(L, (uint64_t)n <= cr_arena_size() / 8, 2, "longer than the arena");
   return n;

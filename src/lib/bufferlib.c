@@ -90,13 +90,13 @@ static uint64_t check_size(lua_State *L, bool named) {
   return (uint64_t)n;
 }
 
-static const char *check_name(lua_State *L) {
+static const char *check_name(lua_State *L, char copy[CR_NAME_MAX]) {
   static const char *const known[] = {"name", NULL};
   if (lua_isnil(L, 2)) return NULL;
   luaL_checktype(L, 2, LUA_TTABLE);
   cr_check_options(L, 2, known);
-  const char *name = cr_option_string(L, 2, "name");
-  if (name && (!*name || strchr(name, '/') || strlen(name) >= CR_NAME_MAX))
+  const char *name = cr_option_string(L, 2, "name", copy, CR_NAME_MAX);
+  if (name && (!*name || strchr(name, '/')))
     cr_raise(L, "bad option 'name' (1 to %d bytes without '/' expected, got '%s')", CR_NAME_MAX - 1,
              name);
   return name;
@@ -126,7 +126,8 @@ static int buffer_new(lua_State *L) {
   };
   cr_window *w = NULL;
   lua_settop(L, OPTIONS);
-  const char *name = check_name(L);
+  char copy[CR_NAME_MAX];
+  const char *name = check_name(L, copy);
   uint64_t size = check_size(L, name != NULL);
   cr_handle *h = cr_handle_new(L, CR_BUFFER);
   if (name) w = open_named(L, name, size);

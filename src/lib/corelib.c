@@ -73,7 +73,7 @@ static int core_strand_name(lua_State *L) {
 static int core_raise(lua_State *L) { return cr_raise(L, "%s", luaL_checkstring(L, 1)); }
 
 static int core_error_metatable(lua_State *L) {
-  luaL_newmetatable(L, "conrun.error");
+  luaL_newmetatable(L, CR_ERROR);
   return 1;
 }
 

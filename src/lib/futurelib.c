@@ -266,7 +266,9 @@ static bool sweep(lua_State *L, cr_several *s, bool watch) {
 static int gather(lua_State *L) {
   gathering g = {{.look = sweep, .future = pending_future}, 0};
   lua_Integer n = luaL_checkinteger(L, COUNT);
-  cr_time until = luaL_checkinteger(L, UNTIL);
+  cr_time until = cr_check_deadline(L, UNTIL);
+  luaL_checktype(L, PENDING, LUA_TTABLE);
+  luaL_checktype(L, READY, LUA_TTABLE);
   g.several.count = n > 0 ? (size_t)n : 0;
   lua_settop(L, UNTIL);
   cr_await_first(L, &g.several, until);
@@ -277,7 +279,7 @@ static int gather(lua_State *L) {
 
 /* await(future, until) -> is it final? */
 static int await(lua_State *L) {
-  lua_pushboolean(L, cr_future_await(L, check(L), luaL_checkinteger(L, 2)) == 0);
+  lua_pushboolean(L, cr_future_await(L, check(L), cr_check_deadline(L, 2)) == 0);
   return 1;
 }
 

@@ -22,7 +22,9 @@
 ** While an iteration takes its next step other code of the program may run: the
 ** items' own iterator, callbacks during the wait.  Should that step or leave the same
 ** iteration, the chunk that is waited for would go.  So a step is a turn: stepping
-** within a turn is refused, leaving is put off to the turn's end.
+** within a turn is refused, leaving is put off to the turn's end.  In the same way each
+** function here that waits for a chunk or decodes it is at work until it returns or
+** raises, and the ring is left alone by all others meanwhile.
 */
 #include <string.h>
 
@@ -30,11 +32,14 @@
 
 #define MAPPING "conrun.mapping"
 #define TURN "conrun.mapping.turn"
+#define WORK "conrun.mapping.work"
+#define ROOM_MOST 65536 /* chunks in a ring */
 enum {
   MAPPING_POOL = 1, /* user values */
   MAPPING_CODE,
   MAPPING_TURN, /* what closes a turn; made with the mapping, whose it is */
-  MAPPING_VALUES = MAPPING_TURN
+  MAPPING_WORK, /* the same for a function that is at work */
+  MAPPING_VALUES = MAPPING_WORK
 };
 
 typedef struct chunk {
@@ -44,12 +49,12 @@ typedef struct chunk {
 } chunk;
 
 typedef struct mapping {
-  cr_pool *pool; /* kept alive by a user value */
-  cr_code *code; /* the same */
+  const cr_handle *pool, *code; /* kept alive by user values */
   enum cr_task_mode mode;
   size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
   size_t made;              /* behind these, chunks that are tasks in hand, not posted yet */
-  bool turn, left;          /* a step is being taken; and the mapping is to be left after it */
+  bool turn, busy;          /* a step is being taken; a function is at work with chunks */
+  bool left;                /* the mapping is to be left after that */
   chunk ring[];
 } mapping;
 
@@ -57,13 +62,21 @@ static mapping *check(lua_State *L) { return luaL_checkudata(L, 1, MAPPING); }
 
 static chunk *chunk_at(mapping *m, size_t i) { return &m->ring[(m->head + i) % m->room]; }
 
-/* The mapping on the top of the stack gets what closes its turns. */
-static void add_turn(lua_State *L) {
+/* The handle may have been collected already when finalizers still run at the state's end. */
+static cr_pool *pool_of(lua_State *L, const mapping *m) {
+  if (!m->pool->object || !m->code->object) luaL_error(L, "the pool of the mapping is closed");
+  return (cr_pool *)m->pool->object;
+}
+
+static cr_code *code_of(const mapping *m) { return (cr_code *)m->code->object; }
+
+/* The mapping on the top of the stack gets what closes its turns, or its work. */
+static void add_end(lua_State *L, const char *type, int value) {
   lua_newuserdatauv(L, 0, 1);
   lua_pushvalue(L, -2);
   lua_setiuservalue(L, -2, 1);
-  luaL_setmetatable(L, TURN);
-  lua_setiuservalue(L, -2, MAPPING_TURN);
+  luaL_setmetatable(L, type);
+  lua_setiuservalue(L, -2, value);
 }
 
 /* mapping(pool, fn, star, room, collect) -> mapping, for at most `room` chunks; with
@@ -74,21 +87,29 @@ static int new_mapping(lua_State *L) {
     FN,
     STAR,
     ROOM,
-    COLLECT
+    COLLECT,
+    CODE
   };
-  cr_pool *pool = cr_handle_check(L, POOL, CR_POOL);
-  size_t room = (size_t)luaL_checkinteger(L, ROOM);
+  cr_handle_check(L, POOL, CR_POOL);
+  cr_check_callable(L, FN);
+  lua_Integer room = luaL_checkinteger(L, ROOM);
+  luaL_argcheck(L, room >= 1 && room <= ROOM_MOST, ROOM, "number of chunks out of range");
   uint32_t mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST;
   if (lua_toboolean(L, COLLECT)) mode |= CR_MAP_COLLECT;
-  cr_code *code = cr_code_push(L, FN, "function");
-  mapping *m = lua_newuserdatauv(L, sizeof *m + room * sizeof m->ring[0], MAPPING_VALUES);
-  *m = (mapping){.pool = pool, .code = code, .mode = (enum cr_task_mode)mode, .room = room};
+  lua_settop(L, COLLECT);
+  cr_code_push(L, FN, "function");
+  mapping *m = lua_newuserdatauv(L, sizeof *m + (size_t)room * sizeof m->ring[0], MAPPING_VALUES);
+  *m = (mapping){.pool = lua_touserdata(L, POOL),
+                 .code = lua_touserdata(L, CODE),
+                 .mode = (enum cr_task_mode)mode,
+                 .room = (size_t)room};
   lua_pushvalue(L, POOL);
   lua_setiuservalue(L, -2, MAPPING_POOL);
-  lua_pushvalue(L, -2);
+  lua_pushvalue(L, CODE);
   lua_setiuservalue(L, -2, MAPPING_CODE);
   luaL_setmetatable(L, MAPPING);
-  add_turn(L);
+  add_end(L, TURN, MAPPING_TURN);
+  add_end(L, WORK, MAPPING_WORK);
   return 1;
 }
 
@@ -118,24 +139,33 @@ static void leave_now(mapping *m) {
   }
 }
 
+/* Leaves it if that was asked for and nobody is in the middle of something. */
+static void leave_if_asked(mapping *m) {
+  if (!m->left || m->turn || m->busy || cr_stray) return;
+  m->left = false;
+  leave_now(m);
+}
+
 /* __close and __gc; never waits. */
 static int leave(lua_State *L) {
   if (cr_stray) return 0;
   mapping *m = check(L);
-  m->left = m->turn;
-  if (!m->left) leave_now(m);
+  m->left = true;
+  leave_if_asked(m);
   return 0;
+}
+
+static int refuse_step(lua_State *L) {
+  luaL_where(L, 2);
+  lua_pushliteral(L, "cannot step an iteration from inside of its own step");
+  lua_concat(L, 2);
+  return lua_error(L);
 }
 
 /* turn(mapping) -> a value for <close>: until then the iteration is this step's. */
 static int turn(lua_State *L) {
   mapping *m = check(L);
-  if (m->turn) {
-    luaL_where(L, 2);
-    lua_pushliteral(L, "cannot step an iteration from inside of its own step");
-    lua_concat(L, 2);
-    return lua_error(L);
-  }
+  if (m->turn) return refuse_step(L);
   lua_getiuservalue(L, 1, MAPPING_TURN);
   m->turn = true;
   return 1;
@@ -146,8 +176,25 @@ static int end_turn(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   mapping *m = lua_touserdata(L, -1);
   m->turn = false;
-  if (m->left && !cr_stray) leave_now(m);
-  m->left = false;
+  leave_if_asked(m);
+  return 0;
+}
+
+/* The calling function is at work with the chunks of the mapping at index 1 until it
+** returns or raises: a slot on its stack is closed then.  [-0, +1, e] */
+static void begin_work(lua_State *L, mapping *m) {
+  if (m->busy) refuse_step(L);
+  lua_getiuservalue(L, 1, MAPPING_WORK);
+  lua_toclose(L, -1);
+  m->busy = true;
+}
+
+static int end_work(lua_State *L) {
+  luaL_checkudata(L, 1, WORK);
+  lua_getiuservalue(L, 1, 1);
+  mapping *m = lua_touserdata(L, -1);
+  m->busy = false;
+  leave_if_asked(m);
   return 0;
 }
 
@@ -190,11 +237,14 @@ static source open_source(lua_State *L, int index) {
   return s;
 }
 
-/* Ranges do not overflow: their last integer was computed when they were made. */
+/* What takes itself for a range may have any numbers, so they are added as Lua adds. */
 static void push_item(lua_State *L, const source *s, lua_Integer i) {
   switch (s->kind) {
   case PLAIN: lua_rawgeti(L, s->index, i); break;
-  case RANGE: lua_pushinteger(L, s->first + (i - 1) * s->step); break;
+  case RANGE:
+    lua_pushinteger(
+        L, (lua_Integer)((lua_Unsigned)s->first + ((lua_Unsigned)i - 1) * (lua_Unsigned)s->step));
+    break;
   default: lua_geti(L, s->index, i); break;
   }
 }
@@ -230,10 +280,15 @@ static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua
   return f;
 }
 
-/* Nothing can raise between the task and its place in the ring. */
+/* Nothing can raise between the task and its place in the ring; encoding the items may
+** have run code that took the last one. */
 static void make_chunk(lua_State *L, mapping *m, const source *s, lua_Integer first,
                        lua_Integer count) {
   cr_future *f = make_task(L, m, s, first, count);
+  if (m->count + m->made == m->room) {
+    cr_task_discard(f);
+    luaL_error(L, "the mapping has no room for another chunk");
+  }
   *chunk_at(m, m->count + m->made) = (chunk){f, NULL, first, count};
   m->made++;
 }
@@ -242,26 +297,46 @@ static void make_chunk(lua_State *L, mapping *m, const source *s, lua_Integer fi
 static void post_made(lua_State *L, mapping *m) {
   cr_future *f[CR_POST_MOST];
   cr_hold *hold[CR_POST_MOST];
+  if (!m->pool->object) discard_made(m);
+  cr_pool *p = pool_of(L, m);
   for (size_t i = 0; i < m->made; i++) f[i] = chunk_at(m, m->count + i)->future;
-  int r = cr_pool_post(m->pool, m->code, f, m->made, hold);
+  int r = cr_pool_post(p, code_of(m), f, m->made, hold);
   if (r) {
     discard_made(m);
-    cr_pool_refuse(L, m->pool, r);
+    cr_pool_refuse(L, p, r);
   }
   for (size_t i = 0; i < m->made; i++) chunk_at(m, m->count + i)->hold = hold[i];
   m->count += m->made;
   m->made = 0;
 }
 
+/* Reads items[first ...], so many, from the arguments of the same names. */
+static source check_slice(lua_State *L, lua_Integer *first, lua_Integer *count) {
+  enum {
+    ITEMS = 2,
+    FIRST,
+    COUNT
+  };
+  luaL_checkany(L, ITEMS);
+  source s = open_source(L, ITEMS);
+  *first = luaL_checkinteger(L, FIRST);
+  *count = luaL_checkinteger(L, COUNT);
+  luaL_argcheck(L, *first >= 1, FIRST, "position out of range");
+  luaL_argcheck(L, *count >= 1 && *count <= LUA_MAXINTEGER - *first, COUNT, "number out of range");
+  return s;
+}
+
 /* post(mapping, items, first, count, number): a chunk of items[first ...]; it is
 ** item `number` of the call that comes first in it. */
 static int post(lua_State *L) {
   mapping *m = check(L);
-  cr_check(m->count < m->room);
-  source s = open_source(L, 2);
-  make_chunk(L, m, &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4));
+  lua_Integer first, count, number = luaL_checkinteger(L, 5);
+  source s = check_slice(L, &first, &count);
+  luaL_argcheck(L, number >= 1 && number <= LUA_MAXINTEGER - count, 5, "number out of range");
+  if (m->busy) return refuse_step(L);
+  make_chunk(L, m, &s, first, count);
   post_made(L, m);
-  chunk_at(m, m->count - 1)->first = luaL_checkinteger(L, 5);
+  chunk_at(m, m->count - 1)->first = number;
   return 0;
 }
 
@@ -270,9 +345,11 @@ static int post(lua_State *L) {
 static int post_future(lua_State *L) {
   cr_hold *hold = NULL;
   const mapping *m = check(L);
-  source s = open_source(L, 2);
-  cr_future *f = make_task(L, m, &s, luaL_checkinteger(L, 3), luaL_checkinteger(L, 4));
-  cr_pool_add(L, m->pool, m->code, f, &hold);
+  lua_Integer first, count;
+  source s = check_slice(L, &first, &count);
+  cr_future *f = make_task(L, m, &s, first, count);
+  if (!m->pool->object) cr_task_discard(f);
+  cr_pool_add(L, pool_of(L, m), code_of(m), f, &hold);
   cr_handle_push_held(L, hold);
   return 1;
 }
@@ -368,12 +445,22 @@ static int hand_out(lua_State *L, mapping *m) {
   return 2;
 }
 
+/* The arguments of the functions below, of which it returns the third. */
+static cr_time begin_collect(lua_State *L, mapping *m) {
+  luaL_checktype(L, 2, LUA_TTABLE);
+  cr_time until = cr_check_deadline(L, 3);
+  lua_settop(L, 3);
+  if (m->count == 0) luaL_error(L, "no chunk is on its way");
+  begin_work(L, m);
+  return until;
+}
+
 /* collect(mapping, list, until) -> first item, count
 ** Waits for the oldest chunk; raises its error or "timeout". */
 static int collect(lua_State *L) {
   mapping *m = check(L);
-  lua_settop(L, 3);
-  if (cr_future_await(L, chunk_at(m, 0)->future, luaL_checkinteger(L, 3)) != 0)
+  cr_time until = begin_collect(L, m);
+  if (cr_future_await(L, chunk_at(m, 0)->future, until) != 0)
     return cr_future_raise(L, chunk_at(m, 0)->future);
   return hand_out(L, m);
 }
@@ -413,8 +500,7 @@ static bool front_final(lua_State *L, mapping *m, cr_time until) {
 /* collect_any(mapping, list, until): as collect, whichever is first. */
 static int collect_any(lua_State *L) {
   mapping *m = check(L);
-  cr_time until = luaL_checkinteger(L, 3);
-  lua_settop(L, 3);
+  cr_time until = begin_collect(L, m);
   if (!front_final(L, m, until)) return cr_future_raise(L, chunk_at(m, 0)->future);
   return hand_out(L, m);
 }
@@ -433,7 +519,8 @@ enum {
   RUN_RESULTS = RUN_PROGRESS + 1,
   RUN_ERROR
 };
-#define LONG_RING 256 /* chunks: a few less on their way leave no worker without */
+#define RESULTS_AT_ONCE (1 << 22) /* what a list says of its length is not to be relied upon */
+#define LONG_RING 256             /* chunks: a few less on their way leave no worker without */
 
 /* Small tasks are posted several at a time.  A message may have taken long to encode,
 ** and an item's own code may wait for an earlier one: then the workers get what
@@ -500,11 +587,15 @@ static void tell_progress(lua_State *L, const mapping *m) {
 ** what is left. */
 static int run(lua_State *L) {
   mapping *m = check(L);
-  lua_settop(L, RUN_PROGRESS);
-  cr_time until = luaL_checkinteger(L, RUN_UNTIL);
+  luaL_checkany(L, RUN_ITEMS);
+  cr_time until = cr_check_deadline(L, RUN_UNTIL);
   lua_Integer total = luaL_checkinteger(L, RUN_TOTAL);
-  lua_createtable(L, total < INT32_MAX ? (int)total : 0, 0);
+  luaL_argcheck(L, total >= 0 && total < LUA_MAXINTEGER, RUN_TOTAL, "number out of range");
+  luaL_argcheck(L, luaL_checkinteger(L, RUN_SIZE) >= 1, RUN_SIZE, "size out of range");
+  lua_settop(L, RUN_PROGRESS);
+  lua_createtable(L, total < RESULTS_AT_ONCE ? (int)total : RESULTS_AT_ONCE, 0);
   lua_pushnil(L);
+  begin_work(L, m);
   lua_Integer next = fill(L, m, 1);
   while (m->count > 0) {
     await_oldest(L, m, until);
@@ -513,18 +604,23 @@ static int run(lua_State *L) {
     drop_oldest(m);
     next = fill(L, m, next);
   }
-  if (!lua_isnil(L, RUN_ERROR)) return lua_error(L);
-  lua_settop(L, RUN_RESULTS);
-  return 1;
+  bool failed = !lua_isnil(L, RUN_ERROR);
+  lua_settop(L, failed ? RUN_ERROR : RUN_RESULTS);
+  return failed ? lua_error(L) : 1;
 }
 
 /* take(future, list, at, count, collect) -> is one nil?
 ** The results of a final chunk, or its error in each place, for map_async. */
 static int take(lua_State *L) {
   cr_future *f = cr_handle_check(L, 1, CR_FUTURE);
-  chunk c = {.future = f, .count = luaL_checkinteger(L, 4)};
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Integer at = luaL_checkinteger(L, 3), count = luaL_checkinteger(L, 4);
   bool collect = lua_toboolean(L, 5);
-  lua_pushboolean(L, take_results(L, &c, 2, luaL_checkinteger(L, 3), collect));
+  luaL_argcheck(L, at >= 1, 3, "position out of range");
+  luaL_argcheck(L, count >= 0 && count <= LUA_MAXINTEGER - at, 4, "number out of range");
+  luaL_argcheck(L, cr_future_done(f), 1, "the future is not final");
+  chunk c = {.future = f, .count = count};
+  lua_pushboolean(L, take_results(L, &c, 2, at, collect));
   return 1;
 }
 
@@ -549,12 +645,15 @@ static const luaL_Reg functions[] = {{"mapping", new_mapping},
 
 static const luaL_Reg meta[] = {{"__close", leave}, {"__gc", leave}, {NULL, NULL}};
 static const luaL_Reg turn_meta[] = {{"__close", end_turn}, {NULL, NULL}};
+static const luaL_Reg work_meta[] = {{"__close", end_work}, {NULL, NULL}};
 
 void cr_map_open(lua_State *L) {
   luaL_newmetatable(L, MAPPING);
   luaL_setfuncs(L, meta, 0);
   luaL_newmetatable(L, TURN);
   luaL_setfuncs(L, turn_meta, 0);
-  lua_pop(L, 2);
+  luaL_newmetatable(L, WORK);
+  luaL_setfuncs(L, work_meta, 0);
+  lua_pop(L, 3);
   luaL_setfuncs(L, functions, 0);
 }

@@ -9,6 +9,11 @@
 
 static cr_pipe *check(lua_State *L) { return cr_handle_check(L, 1, CR_PIPE); }
 
+static bool is_open(lua_State *L) {
+  const cr_handle *h = cr_handle_test(L, 1, CR_PIPE);
+  return h && h->object;
+}
+
 static bool read_duplex(lua_State *L) {
   static const char *const known[] = {"duplex", NULL};
   if (lua_isnoneornil(L, 1)) return true;
@@ -50,11 +55,11 @@ static int m_send(lua_State *L) {
   cr_value v;
   luaL_checkany(L, 2);
   cr_encode(L, 2, 1, "value", &v);
-  int r = cr_pipe_send(p, &v);
-  if (r) {
-    cr_value_free(&v);
-    return cr_outcome(L, false, r);
-  }
+  /* A __transfer of the value may have closed the end. */
+  int r = is_open(L) ? cr_pipe_send(p, &v) : EBADF;
+  if (r) cr_value_free(&v);
+  if (r == EBADF) check(L);
+  if (r) return cr_outcome(L, false, r);
   cr_due(L);
   lua_pushboolean(L, true);
   return 1;
@@ -108,9 +113,8 @@ static int m_close(lua_State *L) {
 }
 
 static int text(lua_State *L) {
-  const cr_handle *h = cr_handle_test(L, 1, CR_PIPE);
-  if (h && h->object)
-    cr_handle_text(L, h->object, "open");
+  if (is_open(L))
+    cr_handle_text(L, (const cr_object *)check(L), "open");
   else
     lua_pushliteral(L, "pipe (closed)");
   return 1;

@@ -25,7 +25,8 @@ static const char *kind_name(const cr_pool *p, bool many) {
 /* ---------------------------------------------------------------------- new */
 
 static enum cr_strand_kind read_kind(lua_State *L, int index) {
-  const char *kind = cr_option_string(L, index, "kind");
+  char copy[CR_NAME_MAX];
+  const char *kind = cr_option_string(L, index, "kind", copy, sizeof copy);
   if (!kind) return CR_THREAD;
   for (int i = CR_THREAD; i <= CR_PROCESS; i++)
     if (strcmp(kind, cr_kind_names[i]) == 0) return (enum cr_strand_kind)i;
@@ -41,21 +42,19 @@ static uint64_t read_workers(lua_State *L, int index) {
   return (uint64_t)n;
 }
 
-static void read_options(lua_State *L, int index, cr_pool_options *o) {
+static void read_options(lua_State *L, int index, cr_pool_options *o, char name[CR_NAME_MAX]) {
   static const char *const known[] = {
       "workers", "kind",         "name",         "initializer", "initargs", "max_tasks_per_worker",
       "retries", "memory_limit", "task_timeout", "libs",        NULL};
   if (index) cr_check_options(L, index, known);
   o->kind = read_kind(L, index);
   o->workers = read_workers(L, index);
-  o->name = cr_option_string(L, index, "name");
+  o->name = cr_option_string(L, index, "name", name, CR_NAME_MAX);
   o->tasks_per_worker = (uint64_t)cr_option_integer(L, index, "max_tasks_per_worker", 1, 0);
   o->retries = (uint64_t)cr_option_integer(L, index, "retries", 0, 0);
   o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
   o->task_timeout = cr_option_seconds(L, index, "task_timeout");
   o->libs = cr_option_libs(L, index);
-  if (o->name && strlen(o->name) >= CR_NAME_MAX)
-    cr_raise(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
 }
 
 /* Pushes the elements of options.initargs. */
@@ -103,9 +102,10 @@ static int new_pool(lua_State *L) {
   };
   int index = lua_isnoneornil(L, 1) ? 0 : OPTIONS;
   cr_pool_options o = {0};
+  char name[CR_NAME_MAX];
   lua_settop(L, 1);
   if (lua_type(L, 1) == LUA_TNUMBER) name_workers(L);
-  read_options(L, index, &o);
+  read_options(L, index, &o, name);
   cr_handle *h = cr_handle_new(L, CR_POOL);
   bool harmless = !index || lua_getfield(L, index, "initializer") == LUA_TNIL;
   lua_settop(L, POOL);

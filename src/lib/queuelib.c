@@ -13,6 +13,7 @@
 #include "lib/lib.h"
 
 #define BATCH 64
+#define BATCH_TYPE "conrun.batch"
 
 static cr_queue *check(lua_State *L) { return cr_handle_check(L, 1, CR_QUEUE); }
 
@@ -130,7 +131,7 @@ typedef struct batch {
 } batch;
 
 static int batch_free(lua_State *L) {
-  batch *b = lua_touserdata(L, 1);
+  batch *b = luaL_testudata(L, 1, BATCH_TYPE);
   while (b && !cr_stray && b->first < b->count) cr_value_free(&b->value[b->first++]);
   return 0;
 }
@@ -139,7 +140,7 @@ static batch *batch_new(lua_State *L) {
   batch *b = lua_newuserdatauv(L, sizeof *b, 0);
   b->first = b->count = 0;
   b->hole = false;
-  if (luaL_newmetatable(L, "conrun.batch")) {
+  if (luaL_newmetatable(L, BATCH_TYPE)) {
     lua_pushcfunction(L, batch_free);
     lua_setfield(L, -2, "__close");
     lua_pushcfunction(L, batch_free);

@@ -27,15 +27,13 @@ static bool born_daemon(void) {
   return w && w->daemon;
 }
 
-static void read_options(lua_State *L, int index, cr_worker_options *o) {
+static void read_options(lua_State *L, int index, cr_worker_options *o, char name[CR_NAME_MAX]) {
   static const char *const known[] = {"name", "daemon", "memory_limit", "libs", NULL};
   if (index) cr_check_options(L, index, known);
-  o->name = cr_option_string(L, index, "name");
+  o->name = cr_option_string(L, index, "name", name, CR_NAME_MAX);
   o->daemon = cr_option_boolean(L, index, "daemon", born_daemon());
   o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
   o->libs = cr_option_libs(L, index);
-  if (o->name && strlen(o->name) >= CR_NAME_MAX)
-    cr_raise(L, "bad option 'name' (at most %d bytes)", CR_NAME_MAX - 1);
 }
 
 /* Makes the future of the call and gives it to the worker.  The parts stay the
@@ -68,7 +66,8 @@ static int start(lua_State *L, enum cr_strand_kind kind) {
   };
   int options = lua_istable(L, 1) && !cr_callable(L, 1), fn = options + 1;
   cr_worker_options o = {.kind = kind};
-  read_options(L, options, &o);
+  char name[CR_NAME_MAX];
+  read_options(L, options, &o, name);
   cr_check_callable(L, fn);
   cr_handle *h = cr_handle_new(L, CR_WORKER);
   lua_insert(L, WORKER);

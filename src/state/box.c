@@ -8,11 +8,12 @@
 */
 #include "state/state.h"
 
+#define BOX "conrun.box"
 #define BOX_SIZE 2
 
 /* Idempotent, for __close and __gc. */
 static int box_free(lua_State *L) {
-  cr_value *box = lua_touserdata(L, 1);
+  cr_value *box = luaL_testudata(L, 1, BOX);
   for (int i = 0; box && !cr_stray && i < BOX_SIZE; i++) {
     cr_value_free(&box[i]);
     box[i].kind = CR_V_NONE;
@@ -23,7 +24,7 @@ static int box_free(lua_State *L) {
 static int box_new(lua_State *L) {
   cr_value *box = lua_newuserdatauv(L, BOX_SIZE * sizeof *box, 0);
   for (int i = 0; i < BOX_SIZE; i++) box[i].kind = CR_V_NONE;
-  if (luaL_newmetatable(L, "conrun.box")) {
+  if (luaL_newmetatable(L, BOX)) {
     lua_pushcfunction(L, box_free);
     lua_setfield(L, -2, "__close");
     lua_pushcfunction(L, box_free);

@@ -14,6 +14,12 @@ cr_time cr_check_timeout(lua_State *L, int index) {
   return seconds == 0 ? 0 : cr_after(seconds);
 }
 
+cr_time cr_check_deadline(lua_State *L, int index) {
+  lua_Integer deadline = luaL_checkinteger(L, index);
+  luaL_argcheck(L, deadline >= 0, index, "a deadline is not negative");
+  return deadline;
+}
+
 int cr_refuse(lua_State *L, int index, const char *message) {
   lua_Debug ar;
   if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) && strcmp(ar.namewhat, "metamethod") == 0)

@@ -188,9 +188,7 @@ static int load_modules(lua_State *L) {
   static const char *const names[] = {"conrun.errors", "conrun.worker", "conrun.future",
                                       "conrun.pool"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    lua_getglobal(L, "require");
-    lua_pushstring(L, names[i]);
-    lua_call(L, 1, 0);
+    if (cr_module(L, names[i])) lua_pop(L, 1);
   }
   return 0;
 }
@@ -216,4 +214,5 @@ void cr_entry_register(void) {
   cr_lent.work = work;
   cr_lent.nudge = cr_nudge;
   cr_lua_lent.look_up_idle = idle_look_up;
+  cr_lua_lent.module = cr_module;
 }

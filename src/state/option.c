@@ -97,14 +97,16 @@ bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent) {
   return b;
 }
 
-const char *cr_option_string(lua_State *L, int index, const char *name) {
+const char *cr_option_string(lua_State *L, int index, const char *name, char *copy, size_t room) {
   if (!push_option(L, index, name)) return NULL;
   if (lua_type(L, -1) != LUA_TSTRING) refuse(L, name, "string");
   size_t n;
   const char *s = lua_tolstring(L, -1, &n);
   if (strlen(s) != n) refuse(L, name, "string without zero bytes");
+  if (n >= room) cr_raise(L, "bad option '%s' (at most %d bytes)", name, (int)room - 1);
+  memcpy(copy, s, n + 1);
   lua_pop(L, 1);
-  return s;
+  return copy;
 }
 
 cr_time cr_option_seconds(lua_State *L, int index, const char *name) {

@@ -95,6 +95,28 @@ static bool push_lua(lua_State *L, const char *name) {
   return false;
 }
 
+/* As `require` would leave it, but for the second value that it returns. */
+bool cr_module(lua_State *L, const char *name) {
+  if (strncmp(name, "conrun", 6) != 0) return false;
+  luaL_checkstack(L, 6, NULL);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushstring(L, name);
+  if (lua_rawget(L, -2) == LUA_TNIL) {
+    lua_pop(L, 1);
+    if (!push_c(L, name) && !push_lua(L, name)) {
+      lua_pop(L, 1);
+      return false;
+    }
+    lua_pushstring(L, name);
+    lua_call(L, 1, 1);
+    lua_pushstring(L, name);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_remove(L, -2);
+  return true;
+}
+
 static int search(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   if (strncmp(name, "conrun", 6) != 0) return cr_script_search(L, name);

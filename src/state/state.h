@@ -35,6 +35,9 @@
 
 #include "task/task.h"
 
+/* Pushes conrun's own module of that name (cr_lua_lent).  [-0, +(0|1), e] */
+bool cr_module(lua_State *L, const char *name);
+
 /* Prepares a Lua state as conrun's: a searcher that knows every module of
 ** conrun, `print` in whole lines.  The standard libraries are open already.
 ** [-0, +0, m] */
@@ -97,6 +100,9 @@ int cr_script_search(lua_State *L, const char *name);
 ** Raises for negative numbers and NaN. */
 cr_time cr_check_timeout(lua_State *L, int index);
 
+/* A deadline that conrun's Lua parts have got from such a one and hand on.  [-0, +0, v] */
+cr_time cr_check_deadline(lua_State *L, int index);
+
 /* Raises "bad argument", as luaL_argerror; in a metamethod (a[i] = x), where the
 ** user has written no arguments, the message alone.  [-0, +0, v] */
 int cr_refuse(lua_State *L, int index, const char *message);
@@ -124,11 +130,12 @@ void cr_guess_try(cr_guess *g, const char *candidate);
 
 /* The option `name` of the table at `index`, or `absent`; index 0 means that
 ** there is no table.  Raises for a value of another kind, naming the option.
-** Integers: at least `least`.  Strings stay alive in the table. [-0, +0, v] */
+** Integers: at least `least`.  Strings are copied to where there is `room`, for the table,
+** or what its metatable gives, may change while the caller goes on.  [-0, +0, v] */
 lua_Integer cr_option_integer(lua_State *L, int index, const char *name, lua_Integer least,
                               lua_Integer absent);
 bool cr_option_boolean(lua_State *L, int index, const char *name, bool absent);
-const char *cr_option_string(lua_State *L, int index, const char *name);
+const char *cr_option_string(lua_State *L, int index, const char *name, char *copy, size_t room);
 
 /* A time of more than 0 seconds, in nanoseconds; 0: absent, or for ever. */
 cr_time cr_option_seconds(lua_State *L, int index, const char *name);
