@@ -77,7 +77,7 @@ static inline bool cr_arena_exists(void) { return cr_strands != NULL; }
 typedef struct cr_root {
   _Atomic uint64_t serial;  /* last object number given out */
   _Atomic int32_t main_pid; /* the main strand's process */
-  _Alignas(16) char sync[48], work[640], line[16], codec[16], screen[4160];
+  _Alignas(16) char sync[48], work[640], line[16], codec[512], screen[4160];
 } cr_root;
 cr_root *cr_arena_root(void);
 

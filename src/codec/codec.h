@@ -44,6 +44,8 @@ typedef struct cr_state {
   int decoded;                /* registry: code serial -> function, weak values */
   int origins, known;         /* registry: where copies come from (origin.c) */
   int moments;                /* registry: when a class was encoded that is copied here */
+  int carried;                /* registry: what came with functions, for warnings (carried.c) */
+  bool warns;                 /* warnings are on in this state; set by state/ */
   int recent;                 /* registry: the functions decoded last, kept alive */
   uint32_t recent_at;         /* where the next one goes */
   struct cr_codec *codec;     /* what only this floor sees */
@@ -187,6 +189,10 @@ void cr_list_seal(lua_State *L, int list, lua_Integer n);
 ** once per state and then found again.  Others are encoded at each call, since
 ** what they take along may have changed.  [-0, +1, e] */
 cr_code *cr_code_push(lua_State *L, int index, const char *noun);
+
+/* At the end of a task, with warnings on: warns of globals and upvalues that came with its
+** function and have been assigned.  [-0, +0, -] */
+void cr_carried_check(lua_State *L);
 
 /* Pushes the function of `code`, decoded at most once in this state.  [-0, +1, e] */
 void cr_code_function(lua_State *L, cr_code *code);

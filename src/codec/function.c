@@ -456,7 +456,10 @@ static void end_function(decoder *d, const frame *f, int upvalues) {
     decoder_keep(d, f->number);
     return;
   }
-  if (!f->settled) origin_keep(L, f->origin);
+  if (!f->settled) {
+    carried_function(L, f->base);
+    origin_keep(L, f->origin);
+  }
   lua_replace(L, known);
 }
 
@@ -492,6 +495,8 @@ static void set_global(lua_State *L, int name) {
     lua_pushvalue(L, name);
     lua_pushvalue(L, name + 1);
     lua_rawset(L, -3);
+    lua_settop(L, name + 1);
+    carried_global(L, name);
   }
   lua_settop(L, name - 1);
 }

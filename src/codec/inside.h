@@ -188,6 +188,16 @@ static inline void put_string(encoder *e, const char *s, size_t n) {
   put_bytes(e, s, n);
 }
 
+/* This floor's part of what is there once in a program. */
+typedef struct codec_part {
+  _Atomic uint64_t origin;   /* the last number that was given (origin.c) */
+  _Atomic uint64_t told[63]; /* places that were warned of (carried.c) */
+} codec_part;
+
+/* carried.c: what came with a function.  [-0, +0, m] */
+void carried_global(lua_State *L, int name);       /* the value is above the name */
+void carried_function(lua_State *L, int function); /* it is whole */
+
 /* origin.c, all of the value at the top of the stack */
 bool origin_has(lua_State *L);
 uint64_t origin_of(lua_State *L);                    /* gives it one if it has none [-0, +0, m] */
@@ -283,6 +293,8 @@ void transfer_take(frame *f);
 typedef struct scan {
   bool env[256]; /* in: these are environments */
   void (*global)(void *arg, unsigned env, const char *name, size_t length); /* it reads one */
+  /* It assigns to an upvalue, or to the global of that name; may be NULL. */
+  void (*assigned)(void *arg, unsigned upvalue, const char *name, size_t length, unsigned line);
   void *arg;
   bool assigns; /* out: it assigns to an upvalue */
 } scan;
@@ -329,6 +341,9 @@ struct cr_codec {
 /* Pushes the table that *ref names in the registry, made at the first use; `mode`
 ** is its __mode, or NULL.  [-0, +1, m] */
 void state_table(lua_State *L, int *ref, const char *mode);
+
+/* Pushes a new table whose __mode is `mode`.  [-0, +1, m] */
+void state_weak(lua_State *L, const char *mode);
 
 /* In place of its name, pushes a module, as `require` does.  [-1, +1, e] */
 void state_require(lua_State *L);

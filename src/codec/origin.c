@@ -34,7 +34,7 @@
 
 /* The last number that was given, in the program. */
 static _Atomic uint64_t *last_origin(void) {
-  return CR_PART(_Atomic uint64_t, cr_arena_root()->codec);
+  return &CR_PART(codec_part, cr_arena_root()->codec)->origin;
 }
 
 static bool has(int ref) { return ref != LUA_NOREF; }

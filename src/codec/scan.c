@@ -8,7 +8,8 @@
 ** instructions instead: GETUPVAL and LOADK (or LOADKX) into registers, then
 ** GETTABLE; so for each register it is remembered what was last put there.
 ** Other writes to the register do not clear that: the worst outcome is a global
-** that is taken along needlessly.  An assignment to an upvalue is always SETUPVAL.
+** that is taken along needlessly.  An assignment to an upvalue is always SETUPVAL, one to a
+** global mostly SETTABUP.
 **
 ** Functions inside see all this through upvalues of their own, each of which is an
 ** upvalue of the function around them, or one of its locals.
@@ -40,7 +41,8 @@ enum opcode {
   OP_GETUPVAL = 9,  /* A B    R[A] = upvalue B */
   OP_SETUPVAL = 10, /* A B    upvalue B = R[A] */
   OP_GETTABUP = 11, /* A B C  R[A] = upvalue B [K[C]] */
-  OP_GETTABLE = 12  /* A B C  R[A] = R[B][R[C]] */
+  OP_GETTABLE = 12, /* A B C  R[A] = R[B][R[C]] */
+  OP_SETTABUP = 15  /* A B C  upvalue A [K[B]] = ... */
 };
 static inline unsigned op(uint32_t i) { return i & 0x7f; }
 static inline unsigned arg_a(uint32_t i) { return i >> 7 & 0xff; }
@@ -106,6 +108,10 @@ typedef struct code {
   size_t count;
   const unsigned char *constants; /* in the dump */
   size_t constants_count;
+  unsigned first_line;        /* where the function begins */
+  const unsigned char *lines; /* for each instruction how many lines it is further, signed */
+  size_t lines_count;
+  const unsigned char *marks; /* where that is too far: pairs of instruction and line */
   uint16_t outer[256]; /* by upvalue: which of the outermost function's it is, + 1; 0: none */
 } code;
 
@@ -117,13 +123,43 @@ static uint32_t instruction(const code *c, size_t pc) {
 
 /* Constants have no index, so the one of number k is found by reading those
 ** before it.  A function names few globals; k is below 256 for nearly all. */
-static void report(const reader *r, const code *c, unsigned env, size_t k) {
+static const char *text_of(const reader *r, const code *c, size_t k, size_t *n) {
   reader look = {.at = c->constants, .end = r->end};
   const unsigned char *s = NULL;
+  if (k >= c->constants_count) return NULL;
+  for (size_t i = 0; i <= k; i++) s = constant(&look, n);
+  return look.bad ? NULL : (const char *)s;
+}
+
+static void report(const reader *r, const code *c, unsigned env, size_t k) {
   size_t n = 0;
-  if (k >= c->constants_count) return;
-  for (size_t i = 0; i <= k; i++) s = constant(&look, &n);
-  if (s && !look.bad) r->scan->global(r->scan->arg, env, (const char *)s, n);
+  const char *name = text_of(r, c, k, &n);
+  if (name && r->scan->global) r->scan->global(r->scan->arg, env, name, n);
+}
+
+#define FURTHER 0x80 /* the line is among the marks */
+
+static unsigned line_of(const reader *r, const code *c, size_t pc) {
+  reader marks = {.at = c->marks, .end = r->end};
+  unsigned line = c->first_line;
+  for (size_t i = 0; i <= pc && i < c->lines_count; i++) {
+    if (c->lines[i] == FURTHER) {
+      size(&marks); /* the instruction, i */
+      line = (unsigned)size(&marks);
+    } else {
+      line += (unsigned)(signed char)c->lines[i];
+    }
+  }
+  return line;
+}
+
+/* An assignment to the upvalue, or to the global that constant k names there. */
+static void report_assignment(const reader *r, const code *c, size_t pc, unsigned upvalue,
+                              const size_t *k) {
+  size_t n = 0;
+  const char *name = k ? text_of(r, c, *k, &n) : NULL;
+  if (!r->scan->assigned || (k && !name)) return;
+  r->scan->assigned(r->scan->arg, upvalue, name, n, line_of(r, c, pc));
 }
 
 /* The environment that an upvalue of this function is, + 1; 0: it is none. */
@@ -146,7 +182,12 @@ static void scan_one(const reader *r, const code *c, registers *reg, size_t pc) 
     if ((env = environment(r, c, arg_b(i)))) report(r, c, env - 1, arg_c(i));
     break;
   case OP_SETUPVAL:
-    if (c->outer[arg_b(i)]) r->scan->assigns = true;
+    if (!c->outer[arg_b(i)]) break;
+    r->scan->assigns = true;
+    report_assignment(r, c, pc, c->outer[arg_b(i)] - 1u, NULL);
+    break;
+  case OP_SETTABUP:
+    if ((env = environment(r, c, a))) report_assignment(r, c, pc, env - 1, &(size_t){arg_b(i)});
     break;
   case OP_GETUPVAL: reg->env[a] = (uint16_t)environment(r, c, arg_b(i)); break;
   case OP_LOADK: reg->constant[a] = arg_bx(i) + 1; break;
@@ -186,16 +227,19 @@ static void read_upvalues(reader *r, const code *around, code *c) {
   }
 }
 
-static void skip_debug(reader *r) {
+static void read_debug(reader *r, code *c) {
   size_t ignored;
-  skip(r, size(r)); /* line differences */
-  for (size_t n = size(r); n > 0 && !r->bad; n--) size(r), size(r);
+  c->lines_count = size(r);
+  c->lines = skip(r, c->lines_count);
+  size_t marks = size(r);
+  c->marks = r->at;
+  for (; marks > 0 && !r->bad; marks--) size(r), size(r);
   for (size_t n = size(r); n > 0 && !r->bad; n--) string(r, &ignored), size(r), size(r);
   for (size_t n = size(r); n > 0 && !r->bad; n--) string(r, &ignored);
 }
 
-/* The code comes before the upvalues that say what it means, so it is scanned
-** after them.  Lua's parser lets functions nest less than DEPTH_MOST deep. */
+/* The code comes before the upvalues and the lines that say what it means, so it is
+** scanned after them.  Lua's parser lets functions nest less than DEPTH_MOST deep. */
 /* NOLINTNEXTLINE(misc-no-recursion) */
 static void function(reader *r, const code *around) {
   size_t ignored;
@@ -203,16 +247,16 @@ static void function(reader *r, const code *around) {
   if (!around)
     for (unsigned i = 0; i < 256; i++) c.outer[i] = (uint16_t)(i + 1);
   string(r, &ignored); /* source */
-  size(r), size(r);    /* lines */
-  skip(r, 3);          /* parameters, vararg, stack size */
+  c.first_line = (unsigned)size(r);
+  size(r);    /* last line */
+  skip(r, 3); /* parameters, vararg, stack size */
   skip_code(r, &c);
   read_upvalues(r, around, &c);
   if (++r->depth > DEPTH_MOST) r->bad = true;
-  if (r->bad) return;
-  scan_code(r, &c);
   for (size_t n = size(r); n > 0 && !r->bad; n--) function(r, &c);
   r->depth--;
-  skip_debug(r);
+  read_debug(r, &c);
+  if (!r->bad) scan_code(r, &c);
 }
 
 bool scan_dump(scan *s, const unsigned char *dump, size_t length) {

@@ -31,10 +31,17 @@ static int prepare_table(lua_State *L) {
   return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* A metatable. */
 static void push_weak(lua_State *L, const char *mode) {
   lua_createtable(L, 0, 1);
   lua_pushstring(L, mode);
   lua_setfield(L, -2, "__mode");
+}
+
+void state_weak(lua_State *L, const char *mode) {
+  lua_newtable(L);
+  push_weak(L, mode);
+  lua_setmetatable(L, -2);
 }
 
 void cr_state_prepare(lua_State *L) {
@@ -72,7 +79,7 @@ void cr_state_open(lua_State *L) {
   cr_state *s = &both->state;
   s->codec = &both->codec;
   s->handles = s->names = s->findable = s->codes = s->decoded = s->recent = LUA_NOREF;
-  s->origins = s->known = s->moments = LUA_NOREF;
+  s->origins = s->known = s->moments = s->carried = LUA_NOREF;
   for (int i = 0; i < CR_TYPES; i++) s->meta_ref[i] = LUA_NOREF;
   take_prepared(L, s);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

@@ -262,6 +262,7 @@ void heap_warn(void *ud, const char *text, int more) {
   if (!h->inside && !more && text[0] == '@') {
     if (strcmp(text, "@on") == 0) h->warns = true;
     if (strcmp(text, "@off") == 0) h->warns = false;
+    if (cr_lua) cr_lua->warns = h->warns;
     return;
   }
   if (h->warns) fprintf(stderr, "%s%s%s", h->inside ? "" : "Lua warning: ", text, more ? "" : "\n");

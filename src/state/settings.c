@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** settings: package.path, package.cpath and on_error, as a worker's starter has them.
+** settings: package.path, package.cpath, on_error and warnings, as a worker's starter has
+** them.
 **
 ** They travel only when they differ from what a new state has: then the function of
 ** the call is `begin` of this file, whose first argument is the table of settings and
@@ -56,6 +57,12 @@ static bool note_handler(lua_State *L) {
   return set;
 }
 
+static bool note_warnings(lua_State *L) {
+  lua_pushboolean(L, cr_lua->warns);
+  lua_setfield(L, -2, "warnings");
+  return cr_lua->warns;
+}
+
 /* begin(settings [, fn, ...]): the settings were applied before. */
 static int begin(lua_State *L) {
   if (lua_gettop(L) < 2) return 0;
@@ -86,6 +93,7 @@ int cr_setup_push(lua_State *L) {
   bool changed = note_path(L, "path", default_path);
   changed |= note_path(L, "cpath", default_cpath);
   changed |= note_handler(L);
+  changed |= note_warnings(L);
   if (changed) {
     make_findable(L);
     return 2;
@@ -107,6 +115,8 @@ static void apply(lua_State *L) {
   }
   lua_getfield(L, settings, "on_error");
   lua_setfield(L, LUA_REGISTRYINDEX, ON_ERROR);
+  lua_getfield(L, settings, "warnings");
+  if (lua_toboolean(L, -1)) lua_warning(L, "@on", 0);
   lua_settop(L, settings);
 }
 

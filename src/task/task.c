@@ -346,6 +346,7 @@ void cr_task_run(lua_State *L, cr_future *f) {
   compute(L, &t);
   current = outer;
   lua_settop(L, top);
+  cr_carried_check(L);
   fail_late(&t);
   settle(&t);
   (void)cr_fault("task");

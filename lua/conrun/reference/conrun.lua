@@ -21,7 +21,8 @@
 ---   as handles. A coroutine, an open file or a foreign userdata raises an error that names its path.
 --- - **What is copied when**: arguments, results and items with each message; a function with what it names when it is
 ---   sent, once for all tasks of a `map`; a module never, the worker requires it by its names. A task that assigns to a
----   global or an upvalue changes the worker's copy only. An environment of a function's own travels as a table.
+---   global or an upvalue changes the worker's copy only; with `-W` a warning names the place. An environment of a
+---   function's own travels as a table.
 --- - **Copies remember their origin.** A class is a table that is another's metatable, that has a field `__index` or
 ---   another metamethod, or that can be called and has a field that begins with `__`. It is itself again where it
 ---   comes from, and any other strand has one copy, which is brought up to date by what is sent later. So is a function
