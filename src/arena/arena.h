@@ -10,7 +10,7 @@
 **   page     64 KiB, the unit of the page table
 **   block    memory from cr_alloc; small ones come from pages of one size class
 **   hold     a strand's own note that it has a block in its hands or a
-**            reference to an object (cr_hold)
+**            reference to an object (cr_hold); the field would say: a reference
 **   object   a counted block that several strands share: lock, queue, future ...
 **   message  a block of encoded Lua values with the objects that they mention
 **   value    16 bytes: a small Lua value itself, or a pointer to a message

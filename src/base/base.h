@@ -9,10 +9,14 @@
 **   strand   the record of a Lua state's runner, in a table that every process sees
 **   notice   a bit that asks a strand to look up: interrupt, callbacks, end
 **   bell     the strand's own futex word; it changes when a notice is posted
-**   gate     a futex word on which strands wait for an object to change
-**   latch    a short internal lock whose dead holder is recovered by burial
-**   redo     a log of word writes that happen all or not at all
+**   gate     a futex word on which strands wait for an object to change (the field calls
+**            it an event count)
+**   latch    a short internal lock whose dead holder is recovered by burial (a robust lock)
+**   redo     a log of word writes that happen all or not at all (a write-ahead log)
 **   debt     a note in the strand's record of what it owes to others (debts.h)
+**   burial   what is done for a strand that has ended or died (crash recovery)
+**   crew     threads that stay for the next strand of their process (a thread cache)
+**   point    a place that a strand passes before others can see what it does (point.h)
 **
 ** Death.  A process can be killed between any two instructions.  Whoever
 ** notices (see worker/) buries each of its strands.  Burial first finishes a
@@ -573,91 +577,8 @@ void cr_redo(void *word, uint64_t value); /* word: an aligned 64-bit word in the
 static inline void cr_redo_pointer(void *word, const void *value) { cr_redo(word, cr_word(value)); }
 void cr_redo_commit(void);
 
-/* ------------------------------------------------------------------ points */
-
-/*
-** A strand passes a point before it does something that other strands can see.  What a
-** plan makes of it (point.c) is its own affair; without a plan a point is a load and a
-** branch that is never taken.  CR_AT_WAKE may be passed under a latch, so a plan must not
-** wait there for another strand; no other point is.
-*/
-enum cr_point {
-  CR_AT_USE,    /* an operation on a shared object begins; object: it */
-  CR_AT_PARK,   /* the strand begins to wait; object: for what, may be NULL */
-  CR_AT_RESUME, /* the wait is over; object: for what it waited */
-  CR_AT_WAKE,   /* those who wait at a gate are about to be woken; object: the gate */
-  CR_AT_BIRTH,  /* the strand begins to run; object: its record */
-  CR_AT_DEATH,  /* a strand is about to be buried; object: its record */
-  CR_AT_START,  /* a task is about to be computed; object: its future */
-  CR_AT_SETTLE  /* a future is about to get its result; object: it */
-};
-
-/* In a hard build cr_fault(name) is a finer point, between two steps of an operation: it
-** can fail (true), delay or die there.  Otherwise it is constant false. */
-#ifdef CR_HARD
-#define cr_planned true
-bool cr_fault(const char *point);
-#else
-extern bool cr_planned;
-#define cr_fault(point) false
-#endif
-
-void cr_point_pass(enum cr_point at, const void *object);
-static inline void cr_point(enum cr_point at, const void *object) {
-  if (__builtin_expect(cr_planned, false)) cr_point_pass(at, object);
-}
-
-#define CR_PLAN_RULES 4
-#define CR_PLAN_ROOM 256 /* bytes behind the table of strands */
-
-/* The table of strands is there.  A fresh one gets the plan of the environment. */
-void cr_plan_begin(bool fresh);
-
-/* From now on these rules hold, "" for none: for one strand, or for everybody (NULL).
-** EINVAL: not understood, and none holds. */
-int cr_plan(const char *rules, const cr_strand *whom);
-uint32_t cr_plan_hits(void); /* how often the plan has acted */
-
-/*
-** The watch for lost wake-ups.  In a hard build a wait that succeeds just after it has
-** looked up by itself, told by nobody, is a finding (watch.c).  Otherwise these are
-** nothing.  For base/ alone, but for the last:
-**
-**   cr_watch_sleep()             a sleep begins
-**   cr_watch_look(g, &w, &bell)  the sleeper has looked up; true: it is to sleep on, on
-**                                these words, and makes no attempt
-**   cr_watch_forget()            its attempt has failed, or another wait begins
-**   cr_watch_end(g)              the wait at this gate is over
-**   cr_watch_wakes(g)            sleepers are about to be woken
-**   cr_watch_pass(g)             the same, where the gate's word would not change: it does
-**   cr_watch_woke(g, n, found)   so many were to be woken, so many were asleep
-**   cr_watch_miss(g)             everybody is about to be woken, by one who has no record
-**   cr_watch_found()             of a wait on the bell alone: it has found what it is for
-*/
-#ifdef CR_HARD
-#define CR_WATCH_ROOM (8 * CR_STRANDS + 16 * 1024) /* bytes behind the plan */
-void cr_watch_sleep(void);
-bool cr_watch_look(cr_gate *g, uint32_t *seen, uint32_t *bell);
-void cr_watch_forget(void);
-void cr_watch_end(cr_gate *g);
-void cr_watch_wakes(cr_gate *g);
-void cr_watch_pass(cr_gate *g);
-void cr_watch_woke(cr_gate *g, int wanted, int found);
-void cr_watch_miss(const cr_gate *g);
-void cr_watch_found(void);
-#else
-#define CR_WATCH_ROOM 0
-#define cr_watch_sleep() ((void)0)
-#define cr_watch_look(g, seen, bell) ((void)(g), (void)(seen), (void)(bell), false)
-#define cr_watch_forget() ((void)0)
-#define cr_watch_end(g) ((void)0)
-#define cr_watch_wakes(g) ((void)0)
-#define cr_watch_pass(g) ((void)0)
-#define cr_watch_woke(g, wanted, found) ((void)(found))
-#define cr_watch_miss(g) ((void)0)
-#define cr_watch_found() ((void)0)
-#endif
-
 #include "base/debts.h"
+#include "base/point.h"
+#include "base/watch.h"
 
 #endif
