@@ -48,6 +48,7 @@ typedef struct cr_state {
   bool warns;                 /* warnings are on in this state; set by state/ */
   int recent;                 /* registry: the functions decoded last, kept alive */
   uint32_t recent_at;         /* where the next one goes */
+  bool ending;                /* it is being closed, and everything in it */
   struct cr_codec *codec;     /* what only this floor sees */
 } cr_state;
 

@@ -212,6 +212,7 @@ static int end(program *p, lua_State *L, int code, bool close) {
   bool handled = close && cr_handles_errors(p->L);
   if (close) {
     struct heap *h = cr_heap_of(p->L);
+    cr_lua->ending = true;
     lua_close(p->L);
     cr_state_close();
     cr_heap_free(h);

@@ -55,6 +55,10 @@ static int m_locked(lua_State *L) {
 
 static void let_go(cr_handle *h) { cr_lock_release(cr_condition_lock((cr_condition *)h->object)); }
 
+static bool has(const cr_handle *h, uint64_t taken) {
+  return cr_lock_has(cr_condition_lock((cr_condition *)h->object), taken);
+}
+
 static int m_hold(lua_State *L) {
   cr_lock *l = lock_of(L);
   cr_time deadline = cr_check_timeout(L, 2);
@@ -62,7 +66,7 @@ static int m_hold(lua_State *L) {
   int r = cr_lock_take(L, l, deadline);
   if (r == ETIMEDOUT) return cr_outcome(L, true, r);
   if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
-  g->armed = true;
+  cr_guard_give(L, g, has, cr_lock_taken(l));
   if (r == 0) return 1;
   lua_pushliteral(L, "abandoned");
   return 2;

@@ -127,13 +127,17 @@ static int m_locked(lua_State *L) {
 /* EPERM means that it was released by hand already, which is allowed. */
 static void let_go(cr_handle *h) { cr_lock_release((cr_lock *)h->object); }
 
+static bool has(const cr_handle *h, uint64_t taken) {
+  return cr_lock_has((const cr_lock *)h->object, taken);
+}
+
 static int m_hold(lua_State *L) {
   cr_lock *l = check(L);
   cr_time deadline = cr_check_timeout(L, 2);
   cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
   int r = cr_lock_take(L, l, deadline);
   if (r == ETIMEDOUT) return cr_outcome(L, true, r);
-  g->armed = true;
+  if (r == 0 || r == EOWNERDEAD) cr_guard_give(L, g, has, cr_lock_taken(l));
   return acquired(L, r);
 }
 

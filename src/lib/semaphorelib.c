@@ -65,13 +65,17 @@ static int m_value(lua_State *L) {
 /* A bounded semaphore that was released by hand already refuses; that is fine. */
 static void let_go(cr_handle *h) { cr_semaphore_release((cr_semaphore *)h->object, h->hold, 1); }
 
+static bool has(const cr_handle *h, uint64_t taken) {
+  return h->hold && atomic_load(&h->hold->aux) > taken;
+}
+
 static int m_hold(lua_State *L) {
   cr_handle *h = handle(L);
   cr_time deadline = cr_check_timeout(L, 2);
   cr_guard *g = cr_guard_push(L, 1, h, let_go);
   int r = take(L, h, deadline);
   if (r) return cr_outcome(L, true, r);
-  g->armed = true;
+  cr_guard_give(L, g, has, 0);
   return 1;
 }
 

@@ -5,10 +5,16 @@
 ** `hold` returns one; `with` keeps one on its own stack, and so the lock is free again
 ** whatever the function that runs under it does.
 **
-** A guard that is dropped without being closed keeps what it has, just as an
-** `acquire` without a `release` does: it has no finalizer, which would release
-** at a moment that nobody can foresee.
+** A guard that is dropped without being closed was meant to be a <close> variable.  Its
+** finalizer gives back what it took, if its strand still has just that, and complains,
+** with the line, on stderr: what it guarded was guarded for a time that nobody could foresee.
+** The complaint is one write and waits for nobody.  At the end of a state nothing is said,
+** for then everything is closed.
 */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "state/state.h"
 
 static void close_guard(cr_guard *g) {
@@ -24,14 +30,39 @@ static int guard_close(lua_State *L) {
   return 0;
 }
 
+static void complain(const cr_guard *g) {
+  char line[CR_WHERE_MAX + 200];
+  int n = snprintf(line, sizeof line,
+                   "conrun: a guard of %s %lu, made at %s, was dropped and is released now; write "
+                   "local guard <close> = ...:hold()\n",
+                   cr_type_name((enum cr_type_id)g->handle->object->type),
+                   (unsigned long)g->handle->object->serial, g->where);
+  if (n > (int)sizeof line - 1) n = (int)sizeof line - 1;
+  cr_bars_pass();
+  (void)!write(STDERR_FILENO, line, (size_t)n);
+}
+
+static int guard_gc(lua_State *L) {
+  cr_guard *g = luaL_checkudata(L, 1, "conrun.guard");
+  bool ending = !cr_lua || cr_lua->ending;
+  if (!g->armed || !g->has || cr_stray || ending || !g->handle->object) return 0;
+  if (!g->has(g->handle, g->taken)) return 0;
+  complain(g);
+  close_guard(g);
+  return 0;
+}
+
 static int guard_text(lua_State *L) {
   cr_guard *g = luaL_checkudata(L, 1, "conrun.guard");
   lua_pushfstring(L, "guard (%s)", g->armed ? "holding" : "released");
   return 1;
 }
 
-static const luaL_Reg guard_meta[] = {
-    {"__close", guard_close}, {"__tostring", guard_text}, {"release", guard_close}, {NULL, NULL}};
+static const luaL_Reg guard_meta[] = {{"__close", guard_close},
+                                      {"__gc", guard_gc},
+                                      {"__tostring", guard_text},
+                                      {"release", guard_close},
+                                      {NULL, NULL}};
 
 cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(cr_handle *)) {
   index = lua_absindex(L, index);
@@ -46,6 +77,16 @@ cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(c
   }
   lua_setmetatable(L, -2);
   return g;
+}
+
+void cr_guard_give(lua_State *L, cr_guard *g, bool (*has)(const cr_handle *, uint64_t),
+                   uint64_t taken) {
+  lua_Debug ar;
+  if (lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar))
+    snprintf(g->where, sizeof g->where, "%s:%d", ar.short_src, ar.currentline);
+  g->has = has;
+  g->taken = taken;
+  g->armed = true;
 }
 
 /* Continuation of cr_guard_call: the results are what is above the guard. */

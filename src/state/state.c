@@ -28,6 +28,7 @@
 /* A nudge can come at any instruction from here on; the signal handler must find
 ** no state that is being freed. */
 void cr_state_hide(void) {
+  if (cr_lua) cr_lua->ending = true;
   if (cr_lua) cr_lua->L = NULL;
   cr_runs.L = NULL;
   atomic_signal_fence(memory_order_seq_cst);

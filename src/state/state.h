@@ -308,8 +308,17 @@ typedef struct cr_guard {
   void (*release)(cr_handle *h);
   cr_handle *handle; /* kept alive by the guard's user value */
   bool armed;
+  /* Of one that `hold` returns: does the strand still have what it took?  Then a guard that
+  ** becomes garbage gives that back, and complains of the line. */
+  bool (*has)(const cr_handle *h, uint64_t taken);
+  uint64_t taken;
+  char where[CR_WHERE_MAX];
 } cr_guard;
 cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(cr_handle *));
+
+/* Arms a guard that goes to the user.  [-0, +0, -] */
+void cr_guard_give(lua_State *L, cr_guard *g, bool (*has)(const cr_handle *, uint64_t),
+                   uint64_t taken);
 
 /* Calls the function at stack index 3 with all above it, and returns all its
 ** results; the armed guard at index 2 is closed whatever happens. */

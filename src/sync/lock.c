@@ -102,6 +102,7 @@ static int attempt(void *arg) {
     }
   (void)cr_fault("lock");
   l->depth = 1;
+  l->turn++;
   l->line = 0;
   chain(me, l);
   return word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
@@ -159,6 +160,12 @@ bool cr_lock_held(const cr_lock *l) {
 ** so a relaxed look is exact. */
 bool cr_lock_mine(const cr_lock *l) {
   return atomic_load_explicit(&l->word, memory_order_relaxed) == owned_by(cr_me);
+}
+
+uint64_t cr_lock_taken(const cr_lock *l) { return (uint64_t)l->turn << 32 | l->depth; }
+
+bool cr_lock_has(const cr_lock *l, uint64_t taken) {
+  return cr_lock_mine(l) && l->turn == (uint32_t)(taken >> 32) && l->depth >= (uint32_t)taken;
 }
 
 cr_id cr_lock_owner(const cr_lock *l) { return atomic_load(&l->word) >> HOLDER_SHIFT; }

@@ -59,6 +59,7 @@ typedef struct cr_lock {
   uint32_t recursive;    /* r/o */
   _Atomic uint64_t next; /* the holder's next lock (lock.c); the holder's, as is what follows */
   uint32_t depth;
+  uint32_t turn; /* changes with each acquire of the free lock */
   /* Where it took the lock; line 0, which acquire sets, is unknown.
   ** The binding fills it in, as raw as Lua has it: whoever reports makes the text. */
   int32_t line;
@@ -73,6 +74,10 @@ cr_lock *cr_lock_new(bool recursive); /* in hand, see cr_object_new; so for all 
 int cr_lock_acquire(cr_lock *l, cr_time deadline);
 int cr_lock_release(cr_lock *l); /* EPERM: the caller does not hold it */
 bool cr_lock_held(const cr_lock *l);
+/* Which acquire the calling strand, the holder, made last; and does it still have what that
+** one took? */
+uint64_t cr_lock_taken(const cr_lock *l);
+bool cr_lock_has(const cr_lock *l, uint64_t taken);
 bool cr_lock_mine(const cr_lock *l);
 cr_id cr_lock_owner(const cr_lock *l);       /* 0 when free; a hint */
 cr_strand *cr_lock_holder(const cr_lock *l); /* NULL when free; a hint */

@@ -101,7 +101,8 @@ function Lock:hold(timeout) end
 ---@return any ... what it returned
 function Lock:with(fn, ...) end
 
---- What `hold` returns, for a variable with `<close>`. A guard that is dropped without being closed releases nothing.
+--- What `hold` returns, for a variable with `<close>`. A guard that is dropped without being closed
+--- releases at its collection, and a line on stderr tells where it was made.
 ---@class conrun.Guard
 local Guard = {}
 
