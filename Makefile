@@ -65,7 +65,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain faults sweeps chaos random soak install uninstall deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos random soak install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -197,6 +197,11 @@ plain: export CONRUN_OFF = image,heap,words,prove,near,spare,crew,spin
 plain:
 	@$(MAKE) --no-print-directory spec SPEC="$(or $(SPEC),$(PLAIN))"
 
+# Some of the specs again with one system call refused; or make denied CALLS=clone3.
+CALLS ?=
+denied: $(BIN) $(C_TESTS) $(C_MODULES) $(NATIVES)
+	@CONRUN=$(abspath $(BIN)) CONRUN_SPEC_MODULES=$(abspath $(OUT)/spec/modules) $(LUA) spec/denied.lua $(CALLS)
+
 # Every fault at every point of the main operations, one after the other.
 faults:
 	@$(MAKE) --no-print-directory VARIANT=hard sweeps
@@ -305,6 +310,7 @@ help:
 	@echo 'make plain      some specs without the parts that only make the program faster'
 	@echo 'make chaos      workers killed at random while they use everything; CHAOS="--help" has options'
 	@echo 'make random     random programs over the whole API; RANDOM="--help" has options'
+	@echo 'make denied     some of the specs with one system call refused, as on older kernels'
 	@echo 'make faults     a fault at every point of the main operations, one after the other'
 	@echo 'make soak       half an hour of everything; what it uses must not grow; SOAK="--seconds=N"'
 	@echo 'make doc        the reference: build/doc/reference.md and reference.html'

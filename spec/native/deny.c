@@ -24,6 +24,7 @@ typedef struct named {
 } named;
 
 static const named calls[] = {
+    {"clone3", SYS_clone3},
     {"close_range", SYS_close_range},
     {"fallocate", SYS_fallocate},
     {"flock", SYS_flock},
@@ -35,6 +36,7 @@ static const named calls[] = {
     {"pidfd_open", SYS_pidfd_open},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"prctl", SYS_prctl},
+    {"rseq", SYS_rseq},
     {"sched_getaffinity", SYS_sched_getaffinity},
     {"signalfd", SYS_signalfd4},
     {"socketpair", SYS_socketpair},
@@ -43,9 +45,9 @@ static const named calls[] = {
     {NULL, 0},
 };
 
-static const named errors[] = {{"EACCES", EACCES}, {"EINVAL", EINVAL}, {"ENOMEM", ENOMEM},
-                               {"ENOSPC", ENOSPC}, {"ENOSYS", ENOSYS}, {"EPERM", EPERM},
-                               {NULL, 0}};
+static const named errors[] = {{"EACCES", EACCES}, {"EAGAIN", EAGAIN},         {"EINVAL", EINVAL},
+                               {"ENOMEM", ENOMEM}, {"ENOSPC", ENOSPC},         {"ENOSYS", ENOSYS},
+                               {"EPERM", EPERM},   {"EOPNOTSUPP", EOPNOTSUPP}, {NULL, 0}};
 
 static int find(const named *list, const char *name, size_t length) {
   for (; list->name; list++)

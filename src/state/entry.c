@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "state/inside.h"
 
@@ -41,11 +42,21 @@ static void seed_with(lua_State *L, const lua_Integer numbers[2]) {
   lua_call(L, 2, 0);
 }
 
-/* Seeds from the system; a prewarmed state would repeat its zygote's numbers. */
+/* Numbers of no other strand, or those that --seed asks for. */
+static void draw(lua_Integer numbers[2]) {
+  numbers[0] = (lua_Integer)cr_in_worker(cr_me)->seed;
+  numbers[1] = 0;
+  if (cr_worker_root()->seeded) return;
+  if (getrandom(numbers, 2 * sizeof numbers[0], 0) == (ssize_t)(2 * sizeof numbers[0])) return;
+  numbers[0] = cr_clock(); /* the system gives none */
+  numbers[1] = (lua_Integer)cr_seed_derive((uint64_t)getpid(), cr_id_of(cr_me));
+}
+
+/* A prewarmed state would repeat its zygote's numbers. */
 static int seed(lua_State *L) {
-  lua_Integer numbers[2] = {(lua_Integer)cr_in_worker(cr_me)->seed, 0};
-  if (cr_worker_root()->seeded || getrandom(numbers, sizeof numbers, 0) == (ssize_t)sizeof numbers)
-    seed_with(L, numbers);
+  lua_Integer numbers[2];
+  draw(numbers);
+  seed_with(L, numbers);
   return 0;
 }
 

@@ -65,11 +65,15 @@ static bool both_above(int fd[2]) {
 
 static int open_channels(channels *c) {
   *c = (channels){{-1, -1}, {-1, -1}};
+  const char *call = "socketpair";
   if (!cr_fault("socket") &&
       socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->request) == 0 &&
-      both_above(c->request) && pipe2(c->life, O_CLOEXEC) == 0 && both_above(c->life))
-    return 0;
+      both_above(c->request)) {
+    call = "pipe2";
+    if (pipe2(c->life, O_CLOEXEC) == 0 && both_above(c->life)) return 0;
+  }
   int error = errno;
+  zygote_complain(call, error);
   close_all(c);
   return error;
 }

@@ -265,6 +265,7 @@ _Noreturn void cr_zygote_main(const char *how) {
   bool more = false;
   for (;;) {
     int n = poll(on, 3, more ? 0 : wanted && spare_vacancy() ? patience : -1);
+    if (n < 0 && errno != EINTR) end(); /* it would never hear of anything */
     if (n < 0) continue;
     if (n == 0 && !more) add_spare();
     if (on[2].revents) end();
