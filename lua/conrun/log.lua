@@ -6,9 +6,8 @@
 --
 -- A line is one write to a file that is opened for appending, so lines of
 -- different strands do not mix and need no lock; on stderr it comes above the
--- progress bars (screen.c).  Level and target belong to the
--- strand that sets them; a worker that is to log elsewhere sets them in its
--- function, or a pool in its initializer.
+-- progress bars (screen.c).  Level and target belong to the strand that sets them, and its
+-- workers begin with them (state/settings.c).
 
 local core = require "conrun.core"
 local screen = require "conrun.core.screen"
@@ -16,7 +15,7 @@ local screen = require "conrun.core.screen"
 local log = {}
 
 local ranks = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
-local current = "info"
+local current, where = "info", "stderr"
 local write
 
 -- One write of the system for a line: the file has no buffer to be flushed in
@@ -63,9 +62,21 @@ function log.to(target)
   else
     fail(1, "to", "'stderr', path or function", target, 3)
   end
+  where = target
 end
 
 log.to "stderr"
+
+-- What a worker is to begin with, nil if that is the usual; and what it does with it.  What
+-- cannot be had there, as a file in a sandbox, stays the usual.
+core.log_hooks(function()
+  if current ~= "info" or where ~= "stderr" then
+    return { level = current, to = where }
+  end
+end, function(given)
+  log.level(given.level)
+  pcall(log.to, given.to)
+end)
 
 local function stamp()
   local now = core.time()

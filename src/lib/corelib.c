@@ -69,6 +69,14 @@ static int core_strand_name(lua_State *L) {
 
 /* The metatable of error objects, under the name that C code and the host know;
 ** conrun.errors fills it. */
+/* log_hooks(settings, begin): what conrun.log gives to workers, see state/settings.c */
+static int core_log_hooks(lua_State *L) {
+  lua_settop(L, 2);
+  lua_setfield(L, LUA_REGISTRYINDEX, CR_LOG_BEGIN);
+  lua_setfield(L, LUA_REGISTRYINDEX, CR_LOG_SETTINGS);
+  return 0;
+}
+
 /* raise(message): an error at the user's line */
 static int core_raise(lua_State *L) { return cr_raise(L, "%s", luaL_checkstring(L, 1)); }
 
@@ -93,6 +101,7 @@ static const luaL_Reg core_functions[] = {
     {"strand_name", core_strand_name},
     {"error_metatable", core_error_metatable},
     {"raise", core_raise},
+    {"log_hooks", core_log_hooks},
     {"answers", cr_answers_list},
     {"answers_index", core_answers_index},
     {NULL, NULL},

@@ -108,7 +108,9 @@ static int result(lua_State *L) {
   cr_future *call = cr_at(cr_future, &w->call);
   if (!call) return cr_raise(L, "'%s' is a worker of a pool: it has no result", w->name);
   if (w == cr_self()) return cr_error_raise(L, "deadlock", "a worker cannot wait for itself");
+  atomic_fetch_or(&call->flags, CR_FUTURE_HEARD);
   int r = cr_future_await(L, call, deadline);
+  if (r != 0) atomic_fetch_and(&call->flags, ~CR_FUTURE_HEARD);
   if (r == 0 && w->kind == CR_THREAD && atomic_load(&w->leaving)) return 0;
   if (r != 0 || cr_future_state(call) != CR_DONE) return cr_future_raise(L, call);
   return cr_future_values(L, call);

@@ -41,6 +41,12 @@ static bool push_failure(lua_State *L, cr_worker *w) {
   return !wanted;
 }
 
+/* Who waits for the result gets the error: if nobody catches it there, it is told then. */
+static bool is_heard(const cr_worker *w) {
+  const cr_future *call = cr_at(cr_future, &w->call);
+  return atomic_load(&call->flags) & CR_FUTURE_HEARD;
+}
+
 int report_failure(lua_State *L) {
   cr_worker *w = lua_touserdata(L, 1);
   if (!push_failure(L, w)) return 0;
@@ -50,9 +56,11 @@ int report_failure(lua_State *L) {
     if (lua_pcall(L, 2, 0, 0) == LUA_OK) return 0;
     write_report(L, "error in the on_error handler", w);
     lua_settop(L, 2);
+    write_report(L, "uncaught error", w);
+    return 0;
   }
   lua_settop(L, 2);
-  write_report(L, "uncaught error", w);
+  if (!is_heard(w)) write_report(L, "uncaught error", w);
   return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** settings: package.path, package.cpath, on_error and warnings, as a worker's starter has
-** them.
+** settings: package.path, package.cpath, on_error, warnings, level and target of conrun.log,
+** as a worker's starter has them.
 **
 ** They travel only when they differ from what a new state has: then the function of
 ** the call is `begin` of this file, whose first argument is the table of settings and
@@ -63,6 +63,35 @@ static bool note_warnings(lua_State *L) {
   return cr_lua->warns;
 }
 
+static int try_encode(lua_State *L) {
+  cr_value v;
+  cr_encode(L, 1, 1, "setting", &v);
+  cr_value_free(&v);
+  return 0;
+}
+
+/* A target that cannot be sent stays at home: the log goes to stderr there. */
+static void drop_target(lua_State *L) {
+  lua_pushcfunction(L, try_encode);
+  lua_pushvalue(L, -2);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  lua_pop(L, 1);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "to");
+}
+
+static bool note_log(lua_State *L) {
+  int settings = lua_gettop(L);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, CR_LOG_SETTINGS) != LUA_TNIL) lua_call(L, 0, 1);
+  bool changed = lua_istable(L, -1);
+  if (changed) {
+    drop_target(L);
+    lua_setfield(L, settings, "log");
+  }
+  lua_settop(L, settings);
+  return changed;
+}
+
 /* begin(settings [, fn, ...]): the settings were applied before. */
 static int begin(lua_State *L) {
   if (lua_gettop(L) < 2) return 0;
@@ -94,12 +123,23 @@ int cr_setup_push(lua_State *L) {
   changed |= note_path(L, "cpath", default_cpath);
   changed |= note_handler(L);
   changed |= note_warnings(L);
+  changed |= note_log(L);
   if (changed) {
     make_findable(L);
     return 2;
   }
   lua_pop(L, 2);
   return 0;
+}
+
+static void apply_log(lua_State *L, int settings) {
+  if (lua_getfield(L, settings, "log") == LUA_TNIL) return;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "conrun.log");
+  lua_call(L, 1, 0);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, CR_LOG_BEGIN) == LUA_TNIL) return;
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 0);
 }
 
 /* Applies the settings table on top of the stack. */
@@ -117,6 +157,7 @@ static void apply(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, ON_ERROR);
   lua_getfield(L, settings, "warnings");
   if (lua_toboolean(L, -1)) lua_warning(L, "@on", 0);
+  apply_log(L, settings);
   lua_settop(L, settings);
 }
 

@@ -383,4 +383,9 @@ uint32_t cr_option_libs(lua_State *L, int index);
 /* Takes from a new state what is not among `libs`.  [-0, +0, m] */
 void cr_sandbox(lua_State *L, uint32_t libs);
 
+/* Registry: the functions of conrun.log that say what a worker begins with, and that begin
+** with it there (settings.c); nil while that module is not loaded. */
+#define CR_LOG_SETTINGS "conrun.log.settings"
+#define CR_LOG_BEGIN "conrun.log.begin"
+
 #endif

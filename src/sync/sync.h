@@ -288,6 +288,7 @@ typedef struct cr_future {
 #define CR_FUTURE_STOP 1u /* a running task is asked to stop: cancel{running=true} */
 
 #define CR_FUTURE_ASKED 2u /* somebody wanted to know what becomes of it */
+#define CR_FUTURE_HEARD 4u /* of a worker's call: somebody waits for its result, or has it */
 static inline void cr_future_ask(cr_future *f) {
   if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & CR_FUTURE_ASKED))
     atomic_fetch_or(&f->flags, CR_FUTURE_ASKED);

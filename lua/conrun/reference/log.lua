@@ -4,8 +4,8 @@
 
 --- A log: whole lines from any strand, each with the time, the level and the strand's name.
 ---
---- Level and target belong to the strand that sets them; every strand begins with "info" and stderr. A pool's workers
---- can set theirs in the initializer.
+--- Level and target belong to the strand that sets them, and workers that it starts from then on begin with them; main
+--- begins with "info" and stderr. In a sandbox that has no files, and where a function cannot be sent, it is stderr.
 ---
 --- ```lua
 --- conrun.log.to(function(line) print(line:match "%a+ +%[.*$") end)
