@@ -130,6 +130,25 @@ describe("Ctrl-C at the prompt", function()
     t:type("1 + 1"):ends "\n2\n>"
   end)
 
+  it("says so at the third, if a C function runs that looks at nothing, and the next ends", function()
+    local t <close> = open()
+    t:type("print('pid', conrun.current().pid, 'end')"):shows "end\n>"
+    local pid = t:screen():match "pid%s+(%d+)"
+    t:type("socket = require 'socket' print('be' .. 'gun') socket.sleep(100)"):shows "\nbegun"
+    t:press("C-c"):shows "^C"
+    t:press("C-c"):shows "^C^C"
+    t:press("C-c"):shows "what runs does not stop"
+    t:press("C-c")
+    assert.is_truthy(helpers.eventually(function() return not io.open("/proc/" .. pid .. "/cmdline") end))
+  end)
+
+  it("stops a coroutine, too", function()
+    local t <close> = open()
+    t:type("coroutine.wrap(function() print('in' .. 'side') while true do local _ = {} end end)()"):shows "\ninside"
+    t:press("C-c"):shows "interrupted!"
+    t:type("1 + 1"):ends "\n2\n>"
+  end)
+
   it("stops a wait", function()
     local t <close> = open()
     t:type("print 'waiting' conrun.sleep(1e6)"):shows "\nwaiting"
@@ -287,7 +306,7 @@ describe("a long text of help", function()
 
   it("is printed where there is no pager", function()
     local t <close> = open { height = 12, env = "PAGER=no-such-pager" }
-    t:type("?pool.map"):ends "nil\n>"
+    t:type("?pool.map"):shows "\nReturns\n"
   end)
 end)
 

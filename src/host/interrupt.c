@@ -10,8 +10,9 @@
 **
 ** The handler disarms itself: a second SIGINT has the default action and ends the
 ** program, whatever Lua code does with the first, but not in a conversation with a
-** person at a terminal.  System calls are not
-** restarted, so that a read from a terminal looks up too.
+** person at a terminal.  There the third, if nothing has met the first, says that a C
+** function is running which looks at nothing, and that the next one ends the program.
+** System calls are not restarted, so that a read from a terminal looks up too.
 **
 ** SIGQUIT asks what everybody is doing: the handler writes what all strands wait for
 ** and hold (worker/describe.c), the stacks follow as each strand comes to it, and
@@ -25,6 +26,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Is Lua code of the program running that may be stopped?  A signal handler has no argument
 ** of ours, hence globals; written by the main thread. */
@@ -40,10 +42,28 @@ static bool is_main(int number) {
   return here;
 }
 
+/* How often it was pressed in a conversation, since the notice was taken. */
+static volatile sig_atomic_t presses;
+
+/* Has the notice been there through three of them?  Asked before it is posted again. */
+static bool is_deaf(void) {
+  presses = atomic_load(&strand->notices) & CR_INTERRUPT ? presses + 1 : 1;
+  return presses >= 3;
+}
+
+static void say_deaf(void) {
+  static const char line[] =
+      "\nconrun: what runs does not stop: it is in a C function that looks at "
+      "nothing; one more Ctrl-C ends the program\n";
+  (void)!write(STDERR_FILENO, line, sizeof line - 1);
+}
+
 static void interrupt(int number) {
   int error = errno;
   if (is_main(number)) {
-    if (!kept) signal(number, SIG_DFL);
+    bool deaf = kept && armed && is_deaf();
+    if (deaf) say_deaf();
+    if (!kept || deaf) signal(number, SIG_DFL);
     interrupted = 1;
     cr_post(strand, CR_INTERRUPT);
     if (armed) cr_nudge();
@@ -86,12 +106,16 @@ void cr_interrupt_arm(void) {
   strand = cr_me;
   thread = pthread_self();
   armed = 1;
+  presses = 0;
   handle(SIGINT, interrupt, 0);
 }
 
 void cr_interrupt_disarm(void) {
-  if (!kept) signal(SIGINT, SIG_DFL);
   armed = 0;
+  if (kept)
+    handle(SIGINT, interrupt, 0); /* it may have been told that the next one ends it */
+  else
+    signal(SIGINT, SIG_DFL);
 }
 
 void cr_interrupt_keep(bool yes) {
