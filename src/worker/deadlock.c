@@ -2,25 +2,29 @@
 /*
 ** deadlock: who waits for ever is told, once, and only when it is certain.
 **
-** A strand that has waited for a while without a deadline asks: could anybody still
-** wake me?  One strand asks at a time (root->checker), for all.  What it does:
+** A strand that has waited for a while without a deadline asks whether anybody could still
+** wake it.  One strand at a time, the checker (root->checker), answers that question for
+** all strands:
 **
-**   1 find     who is stuck (stuck.c), twice, so that the finding is proven
-**   2 listen   none of them is dead already and only not buried yet, nor about to die of
-**              a signal: in the kernel, too, each of them sleeps
-**   3 collect  garbage may keep the last other end of a pipe, and finalizers may do
-**              anything.  Who has not collected since it last ran code of the program is
-**              asked to, and the next question begins at 1
-**   4 tell     the report; the stacks of all who are stuck; and one of them, main if it is
-**              among them, gets an error in the wait that it is in
+**   1 find     computes which strands are stuck (stuck.c), twice, so that the result is
+**              proven
+**   2 listen   asks the kernel about each stuck strand: it must be asleep there too.  A
+**              strand that has died and is not buried yet, or is about to die of a signal,
+**              is not stuck: its burial may wake others
+**   3 collect  asks each stuck strand that has run code of the program since its last
+**              collection to collect its garbage: the garbage may hold the last other end
+**              of a pipe, and finalizers may do anything.  The next question then begins
+**              at 1
+**   4 tell     writes the report, asks for the stacks of all stuck strands, and posts an
+**              error to one of them, to main if main is stuck
 **
-** The error is a notice that names the wait (cr_strand.accused): if that wait has ended
-** before the notice is seen, it is about nothing and forgotten.
+** The error is a notice about one wait (cr_strand.accused has the wait's number).  If that
+** wait has ended before the strand sees the notice, the strand forgets the notice.
 **
-** A checker that dies is noticed by its burial.  What it has found about all sleepers
-** holds for a moment for each of them (root->all_well), so that a thousand of them do not
-** each look at a thousand.  Nothing here waits, except for a strand that is just looking
-** around, and not for long.
+** If the checker dies, its burial frees the checker's place.  A check that found nobody
+** stuck holds for all sleepers until the moment root->all_well, so that a thousand sleeping
+** strands do not each look at a thousand others.  The checker does not wait, but for a short
+** time for strands that are just looking around.
 */
 #include <stdlib.h>
 #include <time.h>

@@ -144,9 +144,10 @@ static void serve_request(void) {
 
 /* --------------------------------------------------------------------- deaths */
 
-/* A dead child keeps its number until it is buried: whoever kills a worker by its number
-** before that reaches nobody else.  So it is looked at first, and reaped last.  `who` -1:
-** any child. */
+/* Has child `who` died, or any child (-1)?  The dead child is only looked at here and
+** stays a zombie until it has been buried: as long as it is one, the kernel gives its
+** number to no other process, and a signal that is meant for the worker cannot reach a
+** stranger. */
 static bool is_dead(int who, int options, siginfo_t *info) {
   *info = (siginfo_t){0};
   return waitid(who < 0 ? P_ALL : P_PID, who < 0 ? 0 : (id_t)who, info,
@@ -154,7 +155,8 @@ static bool is_dead(int who, int options, siginfo_t *info) {
          info->si_pid > 0;
 }
 
-/* With WNOHANG it does not wait.  False: there was none. */
+/* Buries child `who`, or any child (-1), after its death; waits for that death unless
+** `options` is WNOHANG.  False: there is no such dead child. */
 static bool bury_one(int who, int options) {
   siginfo_t info;
   if (!is_dead(who, options, &info)) return false;
@@ -165,7 +167,8 @@ static bool bury_one(int who, int options) {
   return true;
 }
 
-/* A burial waits for a latch.  If its holder is dead, too, it opens now. */
+/* Called while a burial waits for a latch.  The latch's holder may be another process that
+** has died and is still to be buried: then what that process had open is opened now. */
 static void recover_holder(cr_latch *l) {
   siginfo_t info;
   cr_strand *holder = cr_latch_holder(l);
@@ -173,11 +176,15 @@ static void recover_holder(cr_latch *l) {
   if (pid > 0 && is_dead(pid, WNOHANG, &info)) recover_process(pid);
 }
 
-/* The signal names one that has died, who is buried at once.  It stands for all who died
-** before it was read, so the kernel is asked for another too; but then it looks at every
-** child, and for that those who wait for the first need not wait.  Returns true if there
-** may be more: where workers die as fast as they are buried, requests and the end of main
-** must have their turn. */
+/* Several children may have died before SIGCHLD is read, but the signal is delivered once
+** and names one of them.  The named child is buried at once, without a search: strands may
+** be waiting for its burial, and to search all children of the zygote takes the kernel
+** longer the more there are.  Then the kernel is asked for one dead child more.
+**
+** Two burials are all that one call does.  True: a child was found by the search, so there
+** may be others, and the caller calls again after it has looked at its other descriptors.
+** Workers can die as fast as they are buried; requests for new workers, and the end of
+** main, must not wait until no dead child is left. */
 static bool bury_signalled(void) {
   struct signalfd_siginfo info;
   if (read(zygote.deaths, &info, sizeof info) == sizeof info) bury_one((int)info.ssi_pid, WNOHANG);
@@ -194,9 +201,10 @@ static void kill_child(cr_strand *s, void *arg) {
 ** line, and nobody would kill it any more. */
 int zygote_fork(cr_strand *s, cr_worker *w) { return role == ENDS ? ECANCELED : fork_worker(s, w); }
 
-/* Main is gone or wants to go.  A spare that has been hired meanwhile is found by its
-** place or, if it has left that, by its strand: so places come first.  Requests that are
-** still in the socket come from workers that are about to be killed. */
+/* Main is gone or wants to go.  The spares are killed before the workers: a spare that is
+** becoming a worker at this moment is found at its place or, if it has left its place, as
+** the runner of its strand.  Requests that are still in the socket are not answered; they
+** come from workers that are killed here. */
 static _Noreturn void end(void) {
   role = ENDS;
   spare_kill_all();
