@@ -4,7 +4,48 @@
 */
 #include "test.h"
 
+#include <limits.h>
 #include <math.h>
+
+/* A tree of files as /proc and /sys/fs/cgroup have them. */
+static const char *root_folder;
+
+static void put(const char *path, const char *text) {
+  char line[512];
+  snprintf(line, sizeof line, "f=%s%s; mkdir -p \"${f%%/*}\" && printf '%%b' '%s' >\"$f\"",
+           root_folder, path, text);
+  CHECK(system(line) == 0);
+}
+
+static int quota_of(const char *groups) {
+  put("/proc/self/cgroup", groups);
+  return cr_cpu_quota(root_folder);
+}
+
+TEST(cpu_quota_is_that_of_the_least_group_above) {
+  char name[] = "/tmp/conrun-quota-XXXXXX", line[64];
+  root_folder = mkdtemp(name);
+  EQUAL(cr_cpu_quota(root_folder), INT_MAX);
+  EQUAL(quota_of("0::/a/b\\n"), INT_MAX);
+  put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\\n");
+  EQUAL(quota_of("0::/a/b\\n"), INT_MAX);
+  put("/sys/fs/cgroup/a/b/cpu.max", "250000 100000\\n");
+  EQUAL(quota_of("0::/a/b\\n"), 3);
+  put("/sys/fs/cgroup/a/cpu.max", "50000 100000\\n");
+  EQUAL(quota_of("0::/a/b\\n"), 1);
+  EQUAL(quota_of("0::/\\n"), INT_MAX);
+  put("/sys/fs/cgroup/cpu.max", "200000 100000\\n");
+  EQUAL(quota_of("0::/\\n"), 2);
+  EQUAL(quota_of("0::/not/mounted/here\\n"), 2);
+  put("/sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "-1\\n");
+  put("/sys/fs/cgroup/cpu/c/cpu.cfs_period_us", "100000\\n");
+  EQUAL(quota_of("5:cpu,cpuacct:/c\\n3:cpuset:/c\\n"), INT_MAX);
+  put("/sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "400000\\n");
+  EQUAL(quota_of("5:cpuacct,cpu:/c\\n0::/a/b\\n"), 1);
+  EQUAL(quota_of("5:cpu:/c\\n"), 4);
+  snprintf(line, sizeof line, "rm -rf %s", name);
+  CHECK(system(line) == 0);
+}
 
 TEST(clock_goes_forward) {
   cr_time a = cr_clock(), b = cr_clock();

@@ -85,8 +85,13 @@ double cr_time_of_day(void);
 ** `seconds` must not be negative or NaN. */
 cr_time cr_after(double seconds);
 
-/* How many processors this process may use (its affinity mask), at least 1. */
+/* How many processors this process may use, at least 1: by its affinity mask, and by the
+** quota of its cgroups, rounded up. */
 int cr_cpu_count(void);
+
+/* The quota alone (quota.c); INT_MAX: there is none.  `root` stands before the paths of the
+** files that tell it, "" in all but specs. */
+int cr_cpu_quota(const char *root);
 
 /* Where a program was started with a standard stream closed, a new descriptor may
 ** be 0, 1 or 2, and what is printed would go into it.  Moves it out of their way;

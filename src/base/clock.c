@@ -31,9 +31,14 @@ cr_time cr_after(double seconds) {
   return cr_clock() + (cr_time)(seconds * (double)NANOSECONDS);
 }
 
-int cr_cpu_count(void) {
+static int usable_cpus(void) {
   cpu_set_t mine;
   if (sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
   int n = CPU_COUNT(&mine);
   return n > 0 ? n : 1;
+}
+
+int cr_cpu_count(void) {
+  int n = usable_cpus(), quota = cr_cpu_quota("");
+  return n < quota ? n : quota;
 }

@@ -13,17 +13,17 @@
 */
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "codec/codec.h"
 
 #define HUGE_PAGE ((uintptr_t)2 << 20)
-#define PAGE ((uintptr_t)4096)
 
 void *cr_huge_realloc(void *block, size_t size) {
   void *place = realloc(block, size);
   if (!place || size < 2 * HUGE_PAGE) return place;
   int saved = errno;
-  uintptr_t start = (uintptr_t)place & ~(PAGE - 1);
+  uintptr_t start = (uintptr_t)place & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
   madvise((void *)start, (uintptr_t)place + size - start, MADV_HUGEPAGE);
   errno = saved;
   return place;

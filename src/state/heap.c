@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "state/heap.h"
 
-#define CHUNK ((size_t)32 << 10)
-#define SPAN ((size_t)1 << 20) /* chunks are mapped so many at once */
-#define PAGE ((size_t)4096)
-#define KEEP 64                 /* empty chunks that stay committed: 2 MiB */
+#define PAGES 4                 /* at least so many make a chunk; all but one can be given back */
+#define SPAN (32 * chunk_size)  /* chunks are mapped so many at once */
+#define KEEP ((size_t)2 << 20)  /* bytes of empty chunks that stay committed */
 #define HOME ((size_t)64 << 10) /* of a state that is not copied; a worker process fills it */
 #define UNLIMITED SIZE_MAX
 
@@ -42,6 +42,15 @@ struct span {
   size_t size;
 };
 
+/* Facts about the system, learnt before there is a second thread.  A chunk is a power of
+** two: 32 KiB, and more only where pages are larger than 8 KiB. */
+static size_t page_size = 4096, chunk_size = (size_t)32 << 10;
+
+static void learn_sizes(void) {
+  page_size = (size_t)sysconf(_SC_PAGESIZE);
+  while (chunk_size < PAGES * page_size) chunk_size *= 2;
+}
+
 #define CHUNK_START heap_rounded(sizeof(chunk))
 
 static size_t class_of(size_t size) { return (size + HEAP_UNIT - 1) / HEAP_UNIT; }
@@ -52,7 +61,7 @@ static bool at_home(const heap *h, const void *block) {
 }
 
 static chunk *chunk_of(const void *block) {
-  return (chunk *)((uintptr_t)block & ~(uintptr_t)(CHUNK - 1));
+  return (chunk *)((uintptr_t)block & ~(uintptr_t)(chunk_size - 1));
 }
 
 static void push(void **list, void *block) {
@@ -68,7 +77,7 @@ static void *pop(void **list) {
 
 /* ------------------------------------------------------------------ chunks */
 
-static bool has_fresh(const chunk *k) { return k->fresh + k->size <= (const char *)k + CHUNK; }
+static bool has_fresh(const chunk *k) { return k->fresh + k->size <= (const char *)k + chunk_size; }
 
 static void list(heap *h, chunk *k) {
   chunk **head = &h->open[class_of(k->size)];
@@ -90,7 +99,8 @@ static void unlist(heap *h, chunk *k) {
 
 /* Its head stays in memory, for the list; the rest only if not many are empty. */
 static void retire(heap *h, chunk *k) {
-  if (h->empties >= KEEP) madvise((char *)k + PAGE, CHUNK - PAGE, MADV_DONTNEED);
+  if (h->empties * chunk_size >= KEEP)
+    madvise((char *)k + page_size, chunk_size - page_size, MADV_DONTNEED);
   k->next = h->empty;
   h->empty = k;
   h->empties++;
@@ -108,7 +118,7 @@ static bool map_span(heap *h) {
   }
   s->next = h->spans;
   h->spans = s;
-  h->fresh_chunk = (char *)chunk_of((char *)s->start + CHUNK - 1);
+  h->fresh_chunk = (char *)chunk_of((char *)s->start + chunk_size - 1);
   h->span_end = (char *)s->start + SPAN;
   return true;
 }
@@ -120,9 +130,9 @@ static chunk *any_chunk(heap *h) {
     h->empties--;
     return k;
   }
-  if (h->fresh_chunk + CHUNK > h->span_end && !map_span(h)) return NULL;
+  if (h->fresh_chunk + chunk_size > h->span_end && !map_span(h)) return NULL;
   k = (chunk *)(void *)h->fresh_chunk;
-  h->fresh_chunk += CHUNK;
+  h->fresh_chunk += chunk_size;
   return k;
 }
 
@@ -166,7 +176,7 @@ static void extend_home(heap *h) {
   h->open = (chunk **)((char *)k + CHUNK_START);
   for (size_t i = 0; i < HEAP_CLASSES; i++) h->open[i] = NULL;
   h->fresh = (char *)(h->open + HEAP_CLASSES);
-  h->fresh_end = (char *)k + CHUNK;
+  h->fresh_end = (char *)k + chunk_size;
 }
 
 static void *take_of_home(heap *h, size_t size) {
@@ -277,6 +287,7 @@ void heap_set_panic(lua_State *L) {
 }
 
 lua_State *cr_heap_state(void) {
+  learn_sizes();
   heap *h = malloc(HOME);
   if (!h) return NULL;
   *h = (heap){.most = UNLIMITED,

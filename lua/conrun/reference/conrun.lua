@@ -95,7 +95,8 @@ function conrun.sleep(seconds) end
 ---@return number seconds
 function conrun.clock() end
 
---- How many processors this process may use. It is the default size of a pool, unless
+--- How many processors this process may use: by its affinity mask, and in a container by the quota of its processor
+--- time, rounded up. It is the default size of a pool, unless
 --- `--workers=N` says another.
 ---
 --- ```lua
