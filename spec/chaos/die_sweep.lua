@@ -340,6 +340,22 @@ cases["array and value"] = {
   check = function(a, v) assert(a[1] >= 0 and v:get() <= 20) end,
 }
 
+cases["memory given back to the system"] = {
+  make = function() return conrun.shared.array("u8", 10) end,
+  work = function(done)
+    do
+      local a = conrun.shared.array("u8", 33 << 20) -- more than what is kept for the next one
+      a[1] = 1
+    end
+    collectgarbage()
+    done[1] = 1
+  end,
+  check = function(done)
+    local a = conrun.shared.array("u8", 33 << 20)
+    assert(a[1] == 0 and a[#a] == 0 and done[1] <= 1)
+  end,
+}
+
 cases["allocator"] = {
   make = conrun.queue.new,
   work = function(q)

@@ -94,6 +94,7 @@ void bury_register(void) {
   cr_payer_register(CR_OWE_NEWS, pay_news);
   cr_payer_register(CR_OWE_CARE, pay_care);
   cr_payer_register(CR_OWE_BLOCK, pay_block);
+  pages_register();
 }
 
 /* Died between the two stores of cr_alloc or cr_free? (block.c) */

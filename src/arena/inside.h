@@ -31,11 +31,11 @@ static inline block_head *head_of(const void *block) { return (block_head *)bloc
 /* A page of small blocks.  Guarded by its class's latch. */
 typedef struct small_page {
   uint32_t class, capacity;
-  uint32_t free;   /* bits set in the bitmap */
-  uint32_t listed; /* it is in its class's list of pages with free blocks */
-  struct small_page *next;
-  uint64_t bit[32]; /* 1: free and in nobody's cache */
-  uint64_t padding[5];
+  uint32_t free;                  /* bits set in the bitmap */
+  uint32_t listed;                /* it is in its class's list of pages with free blocks */
+  struct small_page *next, *prev; /* in that list */
+  uint64_t bit[32];               /* 1: free and in nobody's cache */
+  uint64_t padding[4];
 } small_page;
 #define SMALL_START sizeof(small_page)
 
@@ -68,15 +68,17 @@ typedef struct arena_head {
     _Alignas(64) cr_latch latch;
   } counting[COUNTING]; /* of objects' counts, by address */
   _Alignas(64) cr_latch page_latch;
-  uint64_t limit;              /* pages that may be in use, r/o */
-  uint64_t in_use, dirty_free; /* pages; under the page latch, recounted by recovery */
-  uint64_t cursor;             /* no free page is below it */
-  uint64_t ever;               /* no page from here on was ever used */
-  uint64_t keep;               /* free pages that stay committed */
-  uint64_t low;                /* the least that dirty_free was since then: */
-  cr_time since;
+  uint64_t limit; /* pages that may be in use, r/o */
+  /* Written under the page latch, the first three recounted by recovery; those that are
+  ** atomic are read by anyone as a hint. */
+  _Atomic uint64_t in_use, idle, leaving; /* pages */
+  uint64_t cursor;                        /* no free page is below it */
+  uint64_t ever;                          /* no page from here on was ever used */
+  _Atomic uint64_t keep;                  /* pages that may stay idle */
+  uint64_t low;                           /* the least that was idle since then: */
+  _Atomic cr_time since;
   page_entry *entry;
-  uint64_t *used, *dirty; /* bitmaps; dirty: memory is committed */
+  uint64_t *used, *dirty; /* bitmaps, see pages.c */
 } arena_head;
 
 extern arena_head *arena; /* the process's one pointer to it; set by map.c */
@@ -94,7 +96,9 @@ static inline small_page *page_of(const void *block) {
 void *pages_take_large(size_t size, enum cr_tag tag, cr_hold *hold); /* NULL */
 small_page *pages_take_small(uint32_t class);                        /* class latch held; NULL */
 void pages_give(void *start, _Atomic uint64_t *word); /* clears *word with it; word may be NULL */
+void pages_trim(void); /* gives back what is idle beyond need, unless a latch is held */
 void pages_recover(cr_strand *dead);
+void pages_register(void);
 
 /* small.c */
 extern const uint32_t class_size[CR_CLASSES];

@@ -2,23 +2,37 @@
 /*
 ** pages: runs of 64 KiB pages, taken first-fit and given back to the system.
 **
-** One latch guards the table and both bitmaps.  A page operation is noted in
-** the strand's record before it changes anything:
+** Two bits say what a page is:
 **
-**   TAKE   bits set, entry written, then *word set (the hold, or the class's
-**          list).  If the strand dies, burial looks whether *word was set; if
-**          not, it clears the bits again.
-**   GIVE   bits and *word cleared.  Burial does it again from the start.
-**   TRIM   dirty bits cleared behind holes.  A hole whose bits are still set
-**          only counts as more memory than it is; burial counts anew.
+**   used  dirty
+**    0      0     free, without memory behind it
+**    0      1     idle: free, and its memory is kept for the next taker
+**    1      1     in use
+**    1      0     leaving: a strand gives its memory back to the system
 **
-** Freed memory stays committed up to `keep` pages, for the next run; beyond that
-** it is given back by punching a hole.  To commit a page again costs more than to
-** copy into it, so a program that sends the same megabytes back and forth is let
-** keep more: each page that is committed again adds one, up to MOST.  What of it was
-** not used in a WHILE (`low` is the least that lay idle) goes back to the system with
-** the next page operation, or the next strand that has waited for long.
+** One latch guards the table and both bitmaps, for a few words at a time.  A page
+** operation is noted in the strand's record before it changes anything, and struck before
+** the latch is dropped:
+**
+**   TAKE       free or idle -> in use: bits, entry, then *word (the hold; none for small
+**              pages).  If the strand dies, burial looks whether *word was set; if not,
+**              the pages become idle
+**   TAKE_IDLE  idle -> leaving, then *word, a debt (CR_OWE_RUN) of the strand
+**   GIVE       in use or leaving -> idle, then *word cleared.  Burial does it again
+**   GIVE_BARE  leaving -> free, then *word cleared.  Burial does it again
+**
+** The system takes long to get memory back, a third of a second for a GiB, so nobody is
+** kept waiting meanwhile: a strand makes a piece of what is idle its own, gives back the
+** memory of it without the latch, and frees the piece.  If it dies, its debt is paid: the
+** piece is idle again, and at worst counts as more memory than it is.
+**
+** Up to `keep` pages stay idle.  To commit a page again costs more than to copy into it,
+** so a program that sends the same megabytes back and forth is let keep more: each page
+** that is committed again adds one, up to MOST.  What of it was not used in a WHILE (`low`
+** is the least that lay idle) goes back to the system after the next page operation, or
+** by the next strand that has waited for long.
 */
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -27,15 +41,13 @@
 enum {
   NO_OP,
   TAKE,
+  TAKE_IDLE,
   GIVE,
-  TRIM
+  GIVE_BARE
 };
 #define MOST 4096        /* 256 MiB */
+#define PIECE 64         /* 4 MiB */
 #define WHILE 5000000000 /* ns; to get memory anew can cost a second for each GiB */
-
-static bool get(const uint64_t *bits, uint64_t i) { return bits[i / 64] >> (i % 64) & 1; }
-static void set(uint64_t *bits, uint64_t i) { bits[i / 64] |= (uint64_t)1 << (i % 64); }
-static void unset(uint64_t *bits, uint64_t i) { bits[i / 64] &= ~((uint64_t)1 << (i % 64)); }
 
 static void note(uint64_t op, uint64_t start, uint64_t count, _Atomic uint64_t *word) {
   cr_in_arena(cr_me)->pages.start = start;
@@ -48,116 +60,200 @@ static void done(cr_strand *s) {
   atomic_store_explicit(&cr_in_arena(s)->pages.op, NO_OP, memory_order_release);
 }
 
-/* The first free page at or after `i`; whole words of used pages are skipped. */
-static uint64_t next_free(uint64_t i) {
-  while (i < arena->pages && get(arena->used, i)) {
-    bool skip = i % 64 == 0 && arena->used[i / 64] == UINT64_MAX;
-    i += skip ? 64 : 1;
+/* ------------------------------------------------------------------- bitmaps */
+
+/* The bits of word `w` that are those of pages from `start` to `end` - 1. */
+static uint64_t part(uint64_t w, uint64_t start, uint64_t end) {
+  uint64_t mask = UINT64_MAX;
+  if (w == start / 64) mask &= UINT64_MAX << start % 64;
+  if (w == (end - 1) / 64) mask &= UINT64_MAX >> (63 - (end - 1) % 64);
+  return mask;
+}
+
+static uint64_t count(const uint64_t *bits, uint64_t start, uint64_t end) {
+  uint64_t n = 0;
+  for (uint64_t w = start / 64; w * 64 < end; w++)
+    n += (uint64_t)__builtin_popcountll(bits[w] & part(w, start, end));
+  return n;
+}
+
+static void set(uint64_t *bits, uint64_t start, uint64_t end) {
+  for (uint64_t w = start / 64; w * 64 < end; w++) bits[w] |= part(w, start, end);
+}
+
+static void clear(uint64_t *bits, uint64_t start, uint64_t end) {
+  for (uint64_t w = start / 64; w * 64 < end; w++) bits[w] &= ~part(w, start, end);
+}
+
+/* The first page from `start` on that is used, or is not; `end` if there is none. */
+static uint64_t next(bool used, uint64_t start, uint64_t end) {
+  for (uint64_t w = start / 64; start < end && w * 64 < end; w++) {
+    uint64_t word = (used ? arena->used[w] : ~arena->used[w]) & part(w, start, end);
+    if (word) return w * 64 + (uint64_t)__builtin_ctzll(word);
   }
-  return i;
+  return end;
 }
 
 /* The first run of `n` free pages, 0 if there is none.  Page latch held. */
 static uint64_t find(uint64_t n) {
-  uint64_t start = next_free(arena->cursor);
+  uint64_t start = next(false, arena->cursor, arena->pages);
   arena->cursor = start;
   while (start + n <= arena->pages) {
-    uint64_t i = start + 1;
-    while (i < start + n && !get(arena->used, i)) i++;
-    if (i == start + n) return start;
-    start = next_free(i);
+    uint64_t end = next(true, start, start + n);
+    if (end == start + n) return start;
+    start = next(false, end, arena->pages);
   }
   return 0;
 }
 
+static uint64_t idle_bits(uint64_t w) { return arena->dirty[w] & ~arena->used[w]; }
+static bool is_idle(uint64_t i) { return idle_bits(i / 64) >> i % 64 & 1; }
+
+/* The last run of idle pages, of at most `most`: *n pages.  First-fit comes to those last.
+** Page latch held. */
+static uint64_t last_idle(uint64_t most, uint64_t *n) {
+  uint64_t w = arena->ever / 64;
+  while (w > arena->first_page / 64 && idle_bits(w) == 0) w--;
+  *n = 0;
+  if (most == 0 || idle_bits(w) == 0) return 0;
+  uint64_t start = w * 64 + 63 - (uint64_t)__builtin_clzll(idle_bits(w));
+  for (*n = 1; *n < most && is_idle(start - 1); start--) ++*n;
+  return start;
+}
+
+/* -------------------------------------------------------------------- changes */
+
 /* Of a run that is taken, `again` pages had been given back. */
 static void learn(uint64_t again) {
-  if (arena->dirty_free < arena->low) arena->low = arena->dirty_free;
   if (again == 0) return;
   if (arena->keep == CR_KEEP_LEAST) arena->since = cr_clock();
   arena->keep = arena->keep + again < MOST ? arena->keep + again : MOST;
 }
 
+static void idle_less(uint64_t n) {
+  arena->idle -= n;
+  if (arena->idle < arena->low) arena->low = arena->idle;
+}
+
 static void mark(uint64_t start, uint64_t n, uint32_t use) {
-  uint64_t again = 0, kept = 0;
-  for (uint64_t i = start; i < start + n; i++) {
-    set(arena->used, i);
-    if (get(arena->dirty, i))
-      kept++;
-    else
-      again += i < arena->ever;
-    set(arena->dirty, i);
-  }
-  arena->dirty_free -= kept;
-  learn(again);
-  if (arena->ever < start + n) arena->ever = start + n;
+  uint64_t end = start + n, kept = count(arena->dirty, start, end);
+  uint64_t known = start >= arena->ever ? 0 : end < arena->ever ? n : arena->ever - start;
+  set(arena->used, start, end);
+  set(arena->dirty, start, end);
+  idle_less(kept);
+  learn(known - kept);
+  if (arena->ever < end) arena->ever = end;
   arena->in_use += n;
   arena->entry[start].count = (uint32_t)n;
   arena->entry[start].use = use;
 }
 
+/* Of a run in use, or leaving. */
 static void unmark(uint64_t start, uint64_t n) {
-  bool punch = arena->dirty_free + n > arena->keep;
-  if (punch) madvise(page_address(start), n * CR_PAGE_SIZE, MADV_REMOVE);
+  uint64_t in_use = count(arena->dirty, start, start + n);
   arena->entry[start].use = PAGE_FREE;
-  for (uint64_t i = start; i < start + n; i++) {
-    if (punch) unset(arena->dirty, i);
-    unset(arena->used, i);
-  }
-  if (!punch) arena->dirty_free += n;
-  arena->in_use -= n;
+  set(arena->dirty, start, start + n);
+  clear(arena->used, start, start + n);
+  arena->in_use -= in_use;
+  arena->leaving -= n - in_use;
+  arena->idle += n;
   if (start < arena->cursor) arena->cursor = start;
 }
 
-/* The hole comes first: a strand that dies between leaves pages that only look
-** committed. */
-static void punch(uint64_t start, uint64_t end) {
-  madvise(page_address(start), (end - start) * CR_PAGE_SIZE, MADV_REMOVE);
-  for (uint64_t i = start; i < end; i++) unset(arena->dirty, i);
-  arena->dirty_free -= end - start;
+/* -------------------------------------------------------------------- trimming */
+
+/* Makes the last idle run this strand's, as *place says then.  How many pages. */
+static uint64_t take_idle(uint64_t stay, _Atomic uint64_t *place) {
+  uint64_t surplus = arena->idle > stay ? arena->idle - stay : 0, n;
+  uint64_t start = last_idle(surplus < PIECE ? surplus : PIECE, &n);
+  if (n == 0) return 0;
+  note(TAKE_IDLE, start, n, place);
+  (void)cr_fault("page");
+  arena->entry[start] = (page_entry){.use = PAGE_FREE, .count = (uint32_t)n};
+  set(arena->used, start, start + n);
+  clear(arena->dirty, start, start + n);
+  idle_less(n);
+  arena->leaving += n;
+  (void)cr_fault("page");
+  atomic_store(place, cr_debt_word(CR_OWE_RUN, page_address(start)));
+  done(cr_me);
+  return n;
 }
 
-static bool idle(uint64_t i) { return get(arena->dirty, i) && !get(arena->used, i); }
-
-/* Punches what lay idle all the time, but for the least.  Page latch held. */
-static void trim(void) {
-  uint64_t idle_pages = arena->low < arena->dirty_free ? arena->low : arena->dirty_free;
-  uint64_t surplus = idle_pages > CR_KEEP_LEAST ? idle_pages - CR_KEEP_LEAST : 0;
-  uint64_t stay = arena->dirty_free - surplus;
-  note(TRIM, 0, 0, NULL);
-  arena->keep = arena->keep > CR_KEEP_LEAST + surplus ? arena->keep - surplus : CR_KEEP_LEAST;
-  for (uint64_t i = arena->first_page; i < arena->ever && arena->dirty_free > stay; i++) {
-    uint64_t start = i;
-    while (i < arena->ever && idle(i)) i++;
-    if (i > start) punch(start, i);
-  }
-  arena->low = arena->dirty_free;
-  arena->since = cr_clock();
+static void give_bare(uint64_t start, uint64_t n, _Atomic uint64_t *place) {
+  note(GIVE_BARE, start, n, place);
+  (void)cr_fault("page");
+  clear(arena->used, start, start + n);
+  arena->leaving -= n;
+  if (start < arena->cursor) arena->cursor = start;
+  (void)cr_fault("page");
+  atomic_store(place, 0);
   done(cr_me);
+}
+
+/* One piece, if more than `stay` pages are idle.  The debt is noted below that of the
+** latch, so that it keeps its place when the latch is dropped. */
+static bool trim_piece(uint64_t stay) {
+  cr_owe(CR_OWE_RUN, NULL);
+  _Atomic uint64_t *place = cr_last_note();
+  cr_latch_take(&arena->page_latch);
+  uint64_t n = take_idle(stay, place);
+  cr_latch_drop(&arena->page_latch);
+  if (n == 0) {
+    cr_strike(CR_OWE_RUN, NULL);
+    return false;
+  }
+  void *first = cr_owed(place);
+  madvise(first, n * CR_PAGE_SIZE, MADV_REMOVE);
+  (void)cr_fault("page");
+  cr_latch_take(&arena->page_latch);
+  give_bare(page_number(first), n, place);
+  cr_latch_drop(&arena->page_latch);
+  cr_unnote();
+  return true;
 }
 
 /* Is it time to see whether more is kept than need be? */
-static bool settled(void) {
+static bool is_settled(void) {
   return arena->keep > CR_KEEP_LEAST && cr_clock() - arena->since > WHILE;
 }
 
-void cr_arena_settle(void) {
+/* How many pages may stay idle; less from now on, if not all were wanted. */
+static uint64_t settle(void) {
   cr_latch_take(&arena->page_latch);
-  if (settled()) trim();
+  uint64_t stay = arena->keep;
+  if (is_settled()) {
+    uint64_t surplus = arena->low > CR_KEEP_LEAST ? arena->low - CR_KEEP_LEAST : 0;
+    stay = arena->idle - surplus;
+    arena->keep = arena->keep > CR_KEEP_LEAST + surplus ? arena->keep - surplus : CR_KEEP_LEAST;
+    arena->low = arena->idle;
+    arena->since = cr_clock();
+  }
   cr_latch_drop(&arena->page_latch);
+  return stay;
 }
 
-/* A page operation is complete.  What it took was wanted and counts as such before it
-** is looked whether more is kept than need be: after a long pause, all is idle.  Page
-** latch held. */
-static void end_operation(void) {
-  done(cr_me);
-  if (settled()) trim();
+/* Gives back about `most` pages.  One strand at a time is enough; who has a latch lets
+** others wait, and leaves this to the next one; who is told something has better things
+** to do. */
+static void trim(uint64_t most) {
+  bool settled = is_settled();
+  if ((!settled && arena->idle <= arena->keep) || arena->leaving > 0 || cr_latches_held()) return;
+  uint64_t stay = settled ? settle() : arena->keep;
+  for (uint64_t n = 0; n < most && !(cr_notices() & (CR_END | CR_INTERRUPT)); n += PIECE)
+    if (!trim_piece(stay)) break;
 }
+
+/* A strand that has not freed much itself is not kept from its work for long. */
+void pages_trim(void) { trim(PIECE); }
+
+void cr_arena_settle(void) { trim(UINT64_MAX - PIECE); }
+
+/* ------------------------------------------------------------- take and give */
 
 /* Finds and marks a run, noted for recovery.  Page latch held. 0: no memory. */
 static uint64_t take(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
-  if (cr_fault("pages") || n > arena->limit || arena->in_use > arena->limit - n) return 0;
+  if (n > arena->limit || arena->in_use > arena->limit - n) return 0;
   uint64_t start = find(n);
   if (start == 0) return 0;
   cr_memory_comes();
@@ -168,21 +264,36 @@ static uint64_t take(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
   return start;
 }
 
+/* There may be no run that is long enough just because a piece of it is leaving: that is
+** a matter of a millisecond, if its strand is not interrupted.  Page latch taken. */
+static uint64_t take_patiently(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
+  cr_latch_take(&arena->page_latch);
+  if (cr_fault("pages")) return 0;
+  uint64_t start = take(n, use, word);
+  for (int i = 0; start == 0 && arena->leaving > 0 && i < 1000; i++) {
+    cr_latch_drop(&arena->page_latch);
+    sched_yield();
+    cr_latch_take(&arena->page_latch);
+    start = take(n, use, word);
+  }
+  return start;
+}
+
 void *pages_take_large(size_t size, enum cr_tag tag, cr_hold *hold) {
   if (size > arena->size) return NULL;
   uint64_t n = (size + sizeof(block_head) + CR_PAGE_SIZE - 1) / CR_PAGE_SIZE;
-  cr_latch_take(&arena->page_latch);
-  uint64_t start = take(n, PAGE_LARGE, &hold->what);
+  uint64_t start = take_patiently(n, PAGE_LARGE, &hold->what);
   block_head *head = NULL;
   if (start) {
     head = page_address(start);
     head->class = LARGE;
     atomic_store_explicit(&head->tag, tag, memory_order_relaxed);
-    atomic_store_explicit(&head->link, (uint64_t)(uintptr_t)hold, memory_order_relaxed);
+    atomic_store_explicit(&head->link, cr_word(hold), memory_order_relaxed);
     atomic_store_explicit(&hold->what, cr_hold_word(head + 1), memory_order_release);
-    end_operation();
+    done(cr_me);
   }
   cr_latch_drop(&arena->page_latch);
+  pages_trim();
   return head ? head + 1 : NULL;
 }
 
@@ -191,26 +302,25 @@ static void cut(small_page *page, uint32_t class) {
   page->class = class;
   page->capacity = (uint32_t)((CR_PAGE_SIZE - SMALL_START) / class_size[class]);
   page->free = page->capacity;
-  for (uint32_t i = 0; i < page->capacity; i++) set(page->bit, i);
+  set(page->bit, 0, page->capacity);
 }
 
 /* The page stays in the table as a small page even if its strand dies before it
 ** is listed: recovery of the class lists every small page that has free blocks.
 ** So this taking is complete when the page is cut. */
 small_page *pages_take_small(uint32_t class) {
-  cr_latch_take(&arena->page_latch);
-  uint64_t start = take(1, PAGE_SMALL + class, NULL);
+  uint64_t start = take_patiently(1, PAGE_SMALL + class, NULL);
   small_page *page = NULL;
   if (start) {
     page = page_address(start);
     cut(page, class);
-    end_operation();
+    done(cr_me);
   }
   cr_latch_drop(&arena->page_latch);
   return page;
 }
 
-void pages_give(void *first, _Atomic uint64_t *word) {
+static uint64_t give(void *first, _Atomic uint64_t *word) {
   uint64_t start = page_number(first), n = arena->entry[start].count;
   cr_latch_take(&arena->page_latch);
   note(GIVE, start, n, word);
@@ -218,33 +328,63 @@ void pages_give(void *first, _Atomic uint64_t *word) {
   unmark(start, n);
   (void)cr_fault("page");
   if (word) atomic_store_explicit(word, 0, memory_order_release);
-  end_operation();
+  done(cr_me);
   cr_latch_drop(&arena->page_latch);
+  return n;
 }
+
+void pages_give(void *first, _Atomic uint64_t *word) {
+  uint64_t n = give(first, word);
+  trim(n + PIECE);
+}
+
+/* ------------------------------------------------------------------- recovery */
 
 /* Counts and cursor anew from the bitmaps, after an operation that was cut off. */
 static void recount(void) {
-  arena->in_use = arena->dirty_free = 0;
+  uint64_t in_use = 0, idle = 0, leaving = 0;
   arena->cursor = arena->first_page;
-  for (uint64_t i = 0; i < arena->pages; i += 64) {
-    uint64_t used = arena->used[i / 64], dirty = arena->dirty[i / 64];
-    arena->in_use += (uint64_t)__builtin_popcountll(used);
-    arena->dirty_free += (uint64_t)__builtin_popcountll(dirty & ~used);
+  for (uint64_t w = arena->first_page / 64; w * 64 < arena->ever; w++) {
+    in_use += (uint64_t)__builtin_popcountll(arena->used[w] & arena->dirty[w]);
+    leaving += (uint64_t)__builtin_popcountll(arena->used[w] & ~arena->dirty[w]);
+    idle += (uint64_t)__builtin_popcountll(idle_bits(w));
   }
+  arena->in_use = in_use;
+  arena->idle = idle;
+  arena->leaving = leaving;
 }
 
-/* The dead strand still has the page latch if an operation is noted. */
-void pages_recover(cr_strand *dead) {
-  uint64_t op = atomic_load(&cr_in_arena(dead)->pages.op);
-  if (op == NO_OP) return;
-  uint64_t start = cr_in_arena(dead)->pages.start, n = cr_in_arena(dead)->pages.count;
-  _Atomic uint64_t *word = cr_in_arena(dead)->pages.word;
-  bool kept = op == TAKE && word &&
-              atomic_load(word) == cr_hold_word((block_head *)page_address(start) + 1);
-  if (!kept && op != TRIM) {
+static bool was_taken(uint64_t op, uint64_t start, _Atomic uint64_t *word) {
+  void *first = page_address(start);
+  if (op == TAKE) return word && atomic_load(word) == cr_hold_word((block_head *)first + 1);
+  return atomic_load(word) == cr_debt_word(CR_OWE_RUN, first);
+}
+
+static void finish(uint64_t op, uint64_t start, uint64_t n, _Atomic uint64_t *word) {
+  if ((op == TAKE || op == TAKE_IDLE) && was_taken(op, start, word)) return;
+  if (op == GIVE_BARE)
+    clear(arena->used, start, start + n);
+  else
     unmark(start, n);
-    if (op == GIVE && word) atomic_store(word, 0);
-  }
+  if ((op == GIVE || op == GIVE_BARE) && word) atomic_store(word, 0);
+}
+
+/* The dead strand still has the page latch if an operation is noted.  What a run that it
+** was about to take has of memory beyond `ever` nobody would count. */
+void pages_recover(cr_strand *dead) {
+  cr_arena_words *me = cr_in_arena(dead);
+  uint64_t op = atomic_load(&me->pages.op), end = me->pages.start + me->pages.count;
+  if (op == NO_OP) return;
+  if (arena->ever < end) arena->ever = end;
+  finish(op, me->pages.start, me->pages.count, me->pages.word);
   recount();
   done(dead);
 }
+
+static void pay_run(cr_strand *dead, _Atomic uint64_t *note) {
+  void *run = cr_owed(note);
+  (void)dead;
+  if (run) (void)give(run, note);
+}
+
+void pages_register(void) { cr_payer_register(CR_OWE_RUN, pay_run); }

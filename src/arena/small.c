@@ -42,8 +42,18 @@ void *block_at(small_page *page, uint32_t i) {
 
 static void list(size_class *c, small_page *page) {
   page->next = c->listed;
+  page->prev = NULL;
   page->listed = 1;
+  if (page->next) page->next->prev = page;
   c->listed = page;
+}
+
+static void unlist(size_class *c, const small_page *page) {
+  if (page->next) page->next->prev = page->prev;
+  if (page->prev)
+    page->prev->next = page->next;
+  else
+    c->listed = page->next;
 }
 
 /* Up to n lowest bits of a word. */
@@ -104,7 +114,7 @@ static void fill_from(small_page *page, int class) {
   (void)cr_fault("refill");
   atomic_store_explicit(&me->refill.page, 0, memory_order_release);
   if (page->free == 0) {
-    arena->class[class].listed = page->next;
+    unlist(&arena->class[class], page);
     page->listed = 0;
   }
 }
@@ -116,12 +126,6 @@ bool cache_fill(int class) {
   if (page) fill_from(page, class);
   cr_latch_drop(&c->latch);
   return page != NULL;
-}
-
-static void unlist(size_class *c, const small_page *page) {
-  small_page **p = &c->listed;
-  while (*p != page) p = &(*p)->next;
-  *p = page->next;
 }
 
 /* Marks a block free in its page; a page that is all free goes back, unless it
@@ -161,7 +165,9 @@ static void give_some(cr_arena_words *s, int class, uint32_t n) {
 }
 
 void cache_trim(cr_arena_words *s, int class) {
-  if (s->cached[class] > 2 * batch(class)) give_some(s, class, batch(class));
+  if (s->cached[class] <= 2 * batch(class)) return;
+  give_some(s, class, batch(class));
+  pages_trim();
 }
 
 void cr_cache_return(cr_strand *s) {
@@ -196,7 +202,7 @@ static uint32_t count_free(const small_page *page) {
 static void list_anew(int class) {
   size_class *c = &arena->class[class];
   c->listed = NULL;
-  for (uint64_t i = arena->first_page; i < arena->pages; i++) {
+  for (uint64_t i = arena->first_page; i < arena->ever; i++) {
     if (arena->used[i / 64] == 0) {
       i |= 63;
       continue;

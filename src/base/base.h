@@ -573,6 +573,7 @@ void cr_latch_take(cr_latch *l);
 void cr_latch_drop(cr_latch *l);
 bool cr_latch_mine(const cr_latch *l);                     /* for assertions */
 cr_strand *cr_latch_holder(const cr_latch *l);             /* a hint; NULL: it is open */
+bool cr_latches_held(void);                                /* does this strand have any? */
 void cr_latch_release(cr_latch *l, const cr_strand *dead); /* opens it if that one has it */
 
 /* The redo log: all the writes between the first cr_redo and cr_redo_commit

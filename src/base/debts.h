@@ -58,6 +58,7 @@ enum cr_debt {
   CR_OWE_TASK,  /* a future out of a pool's line: settles it (line/) */
   CR_OWE_CARE,  /* an object in the middle of longer work: its type goes through with it */
   CR_OWE_BLOCK, /* a block on its way out of an object: frees it (arena/) */
+  CR_OWE_RUN,   /* pages whose memory goes back to the system: frees them (arena/) */
   CR_DEBT_KINDS
 };
 

@@ -78,6 +78,14 @@ bool cr_latch_mine(const cr_latch *l) {
   return (atomic_load(&l->word) & ~CONTENDED) == cr_me->index + 1;
 }
 
+bool cr_latches_held(void) {
+  for (uint32_t i = 0; i < cr_me->debts; i++)
+    if (atomic_load_explicit(&cr_me->debt[i], memory_order_relaxed) >> CR_DEBT_SHIFT ==
+        CR_OWE_LATCH)
+      return true;
+  return false;
+}
+
 cr_strand *cr_latch_holder(const cr_latch *l) {
   uint32_t number = atomic_load(&l->word) & ~CONTENDED;
   return number ? &cr_strands[number - 1] : NULL;
