@@ -135,9 +135,14 @@ describe("Ctrl-C at the prompt", function()
     t:type("print('pid', conrun.current().pid, 'end')"):shows "end\n>"
     local pid = t:screen():match "pid%s+(%d+)"
     t:type("socket = require 'socket' print('be' .. 'gun') socket.sleep(100)"):shows "\nbegun"
-    t:press("C-c"):shows "^C"
-    t:press("C-c"):shows "^C^C"
-    t:press("C-c"):shows "what runs does not stop"
+    -- Two that come before the program has a processor again are one signal.
+    local presses = 0
+    repeat
+      t:press "C-c"
+      presses = presses + 1
+      helpers.eventually(function() return select(2, t:screen():gsub("%^C", "")) >= presses end)
+    until t:screen():find "what runs does not stop" or presses == 10
+    t:shows "what runs does not stop"
     t:press("C-c")
     assert.is_truthy(helpers.eventually(function() return not io.open("/proc/" .. pid .. "/cmdline") end))
   end)
@@ -328,7 +333,9 @@ end)
 describe("a terminal", function()
   it("that cannot move its cursor has a plain prompt", function()
     local t <close> = open { env = "TERM=dumb" }
-    t:type("for i = 1, 2 do"):type("print('line', i)"):type("end"):shows "line\t1\nline\t2\n"
+    t:type("for i = 1, 2 do"):ends ">>"
+    t:type("print('line', i)"):ends "\n>>"
+    t:type("end"):shows "line\t1\nline\t2\n"
     t:type("'a' .. 'b'"):shows '"ab"'
     t:type("while true do local _ = {} end"):shows "do local _ = {} end\n"
     t:press("C-c"):shows "interrupted!"

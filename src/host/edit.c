@@ -301,6 +301,10 @@ static void remember(const char *block) {
 
 /* Between the two sequences the terminal marks what is pasted. */
 static const char *get_block(int *n) {
+  /* After Ctrl-C the terminal is its own for a moment, and echoes what is typed then where
+  ** the prompt comes.  The editor gets it, too, and shows it behind the prompt. */
+  cr_lib.set(e.el, EL_PREP_TERM, 1);
+  if (e.cancelled) fputs("\r\033[K", e.out);
   fputs("\033[?2004h", e.out);
   e.cancelled = false;
   const char *text = cr_lib.gets(e.el, n);
