@@ -156,7 +156,7 @@ describe("bench.run", function()
   end)
 
   it("does what the readme's experiment shows", function()
-    local code = helpers.slurp("README.md"):match "\n## Your own experiment\n.-\n```lua\n(.-)\n```"
+    local code = helpers.slurp("doc/experiments.md"):match "\n## Your own experiment\n.-\n```lua\n(.-)\n```"
     assert.is_true(#helpers.lines(code) <= 10)
     code = code:gsub("200000", "10")
     local out, _, status = helpers.run(helpers.quote(helpers.conrun) .. " -e " .. helpers.quote(code))

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- Every Lua program in the guides (doc/*.md) is run as it stands, and prints what stands
--- behind `-->` in it.
+-- Every Lua program in the guides (doc/*.md) is run as it stands, ends well, and prints what
+-- stands behind `-->` in it, if anything does.
 
 local helpers = require "spec.helpers"
 
@@ -51,9 +51,10 @@ for _, page in ipairs(helpers.lines((helpers.run "ls doc/*.md"))) do
         for line in program.code:gmatch "%-%-> ?([^\n]*)" do
           expected[#expected + 1] = squeeze(line)
         end
-        assert.is_true(#expected > 0)
         local lines, err, status = run(program.code)
-        assert.are.same(expected, lines, err)
+        if #expected > 0 then
+          assert.are.same(expected, lines, err)
+        end
         assert.are.equal(0, status)
       end)
     end

@@ -12,7 +12,7 @@
 **   code     a function encoded once for many calls, counted, decoded once per
 **            state
 **
-** What can be sent is listed in the README under "What crosses between
+** What can be sent is listed in doc/sending.md, "What crosses between
 ** strands"; what cannot be sent raises, naming the path:
 **   cannot send a coroutine (argument 1, field 'job.co')
 **
