@@ -22,8 +22,19 @@ static void found(void *arg, unsigned env, const char *bytes, size_t length) {
   cr_check(at >= r->from && at <= r->to && length <= (size_t)(r->to - at));
 }
 
+static void found_field(void *arg, unsigned of, scan_text global, scan_text name) {
+  if (global.at) found(arg, of, global.at, global.length);
+  found(arg, of, name.at, name.length);
+}
+
+static void found_assignment(void *arg, unsigned upvalue, const char *name, size_t length,
+                             unsigned line) {
+  (void)line;
+  if (name) found(arg, upvalue, name, length);
+}
+
 static void one(const uint8_t *bytes, size_t n) {
-  scan s = {.global = found};
+  scan s = {.global = found, .field = found_field, .assigned = found_assignment};
   if (n == 0) return;
   for (unsigned i = 0; i < 256; i++) s.env[i] = bytes[0] >> i % 8 & 1;
   unsigned char *dump = malloc(n - 1 ? n - 1 : 1);

@@ -41,6 +41,8 @@ static bool among(const char *name, const char *const *list, size_t n) {
 }
 #define AMONG(name, list) among(name, list, sizeof(list) / sizeof *(list))
 
+bool names_library(const char *name) { return AMONG(name, standard_modules); }
+
 /* A standard name counts as untouched while its value is of the kind that only
 ** the host can have put there. */
 bool names_standard(lua_State *L, const char *name, int value) {

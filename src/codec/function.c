@@ -14,16 +14,8 @@
 ** upvalue that another function of the same message had before is joined with
 ** that one, so closures that shared a variable share it on the other side.
 **
-** An upvalue whose value is the globals table becomes the receiver's globals.  The
-** globals that the function names (globals.c) are taken along and set in the receiver,
-** each once in a message; their functions bring their own.  Standard globals stay at
-** home: every state has them.  The main strand keeps a global that it has already: the
-** script's own variables are not undone by what comes back from a worker.
-**
-** An environment of the function's own (a template's, `local _ENV = {}`) is a table like
-** any other and travels with all that is in it.  Globals that the function finds through
-** its metatable are taken along as globals.  One kind of environment is no table of its
-** own but a view of the globals: see `is_view`.
+** An upvalue whose value is the globals table becomes the receiver's globals, and the
+** globals that the function names go along (globals.c).
 **
 ** Lua does not verify bytecode, so only what a strand of this program has dumped
 ** may be loaded.  Who can write a message sees to that: messages are in the arena,
@@ -50,156 +42,6 @@ static uint64_t hash(const unsigned char *bytes, size_t n) {
 }
 
 /* ------------------------------------------------------------------- encoding */
-
-/* How a function sees globals through an upvalue. */
-enum environment {
-  ENV_NONE,    /* it does not */
-  ENV_GLOBALS, /* it is the globals table, or a view of it */
-  ENV_TABLE    /* an environment of its own */
-};
-
-/* A function's globals, while they are collected. */
-typedef struct collection {
-  encoder *e;
-  int function;           /* stack index */
-  int list;               /* stack index: names and values in turn */
-  uint32_t count;         /* of them */
-  unsigned char how[256]; /* enum environment, by upvalue from 0 */
-} collection;
-
-static int run_gettable(lua_State *L) {
-  lua_gettable(L, 1);
-  return 1;
-}
-
-/* The global whose name is on the top of the stack, as the function would find
-** it; nil if looking for it raises, as in a program that forbids undefined
-** globals. [-0, +1, m] */
-static void push_global(lua_State *L, int env) {
-  lua_pushvalue(L, -1);
-  lua_rawget(L, env);
-  if (!lua_isnil(L, -1) || !lua_getmetatable(L, env)) return;
-  lua_pop(L, 2);
-  lua_pushcfunction(L, run_gettable);
-  lua_pushvalue(L, env);
-  lua_pushvalue(L, -3);
-  if (lua_pcall(L, 2, 1, 0) == LUA_OK) return;
-  lua_pop(L, 1);
-  lua_pushnil(L);
-}
-
-/* Is the value on top, which the environment `env` gave for the name below it, a global
-** that travels as one?  What an environment has of its own travels with it. */
-static bool is_global(lua_State *L, int env, enum environment how) {
-  if (how == ENV_GLOBALS) return true;
-  lua_pushvalue(L, -2);
-  bool own = lua_rawget(L, env) != LUA_TNIL;
-  lua_pushglobaltable(L);
-  lua_pushvalue(L, -4);
-  lua_rawget(L, -2);
-  bool same = lua_rawequal(L, -1, -4);
-  lua_pop(L, 3);
-  return !own && same;
-}
-
-/* Enters the global on the top of the stack, its name below, unless this message
-** has it already. */
-static void enter_global(collection *c) {
-  lua_State *L = c->e->L;
-  int value = lua_gettop(L), name = value - 1;
-  lua_pushvalue(L, name);
-  if (lua_rawget(L, c->e->taken) != LUA_TNIL) return;
-  lua_pushvalue(L, name);
-  lua_pushboolean(L, true);
-  lua_rawset(L, c->e->taken);
-  lua_pushvalue(L, name);
-  lua_rawseti(L, c->list, 2 * (lua_Integer)c->count + 1);
-  lua_pushvalue(L, value);
-  lua_rawseti(L, c->list, 2 * (lua_Integer)c->count + 2);
-  c->count++;
-}
-
-/* Takes the global along unless it is nil or a standard one. */
-static void take_global(void *arg, unsigned env, const char *bytes, size_t length) {
-  collection *c = arg;
-  lua_State *L = c->e->L;
-  luaL_checkstack(L, 12, NULL);
-  lua_getupvalue(L, c->function, (int)env + 1);
-  const char *name = lua_pushlstring(L, bytes, length); /* with a zero at its end */
-  push_global(L, c->list + 1);
-  if (!names_standard(L, name, lua_gettop(L)) && is_global(L, c->list + 1, c->how[env])) {
-    c->e->took = true; /* also a nil: it may be something at the next call */
-    if (!lua_isnil(L, -1)) enter_global(c);
-  }
-  lua_settop(L, c->list);
-}
-
-static bool is_globals(lua_State *L, int index) {
-  lua_pushglobaltable(L);
-  bool same = lua_rawequal(L, index, -1);
-  lua_pop(L, 1);
-  return same;
-}
-
-/* The environment that conrun's own Lua parts have in a sandbox. */
-static bool is_conruns(lua_State *L, int index) {
-  bool same =
-      lua_getfield(L, LUA_REGISTRYINDEX, CR_ENVIRONMENT) != LUA_TNIL && lua_rawequal(L, index, -1);
-  lua_pop(L, 1);
-  return same;
-}
-
-/* A table that has nothing, hands on all that is read and written, and answers with
-** the standard globals is no environment of its own: test runners put such a one around
-** the functions that they run.  It stays at home, since what it is a view of does. */
-static bool is_view(lua_State *L, int index) {
-  int top = lua_gettop(L);
-  if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
-  bool view = luaL_getmetafield(L, index, "__index") == LUA_TFUNCTION &&
-              luaL_getmetafield(L, index, "__newindex") == LUA_TFUNCTION;
-  lua_pushnil(L);
-  if (view && !lua_next(L, index)) {
-    lua_pushliteral(L, LUA_GNAME);
-    push_global(L, index);
-    lua_pushglobaltable(L);
-    view = lua_rawequal(L, -1, -2);
-  } else {
-    view = false;
-  }
-  lua_settop(L, top);
-  return view;
-}
-
-static enum environment environment(lua_State *L, int function, int upvalue) {
-  const char *name = lua_getupvalue(L, function, upvalue);
-  enum environment how = ENV_NONE;
-  if (!name) return how;
-  int index = lua_gettop(L);
-  if (is_globals(L, index))
-    how = ENV_GLOBALS;
-  else if (strcmp(name, "_ENV") == 0)
-    how = is_conruns(L, index) || is_view(L, index) ? ENV_GLOBALS
-          : lua_istable(L, index)                   ? ENV_TABLE
-                                                    : ENV_NONE;
-  lua_pop(L, 1);
-  return how;
-}
-
-/* The function is on the top of the stack; leaves the list of its globals above
-** it.  Does it assign to an upvalue? */
-static bool push_globals(collection *c, const unsigned char *dump, size_t length, unsigned n) {
-  lua_State *L = c->e->L;
-  scan s = {.global = take_global, .arg = c};
-  if (n > 0 && lua_isnil(L, c->e->taken)) {
-    lua_newtable(L);
-    lua_replace(L, c->e->taken);
-  }
-  for (unsigned i = 0; i < n; i++) s.env[i] = c->how[i] != ENV_NONE;
-  lua_newtable(L);
-  c->list = lua_gettop(L);
-  if (n > 0) scan_dump(&s, dump, length);
-  return s.assigns;
-}
 
 static int write_dump(lua_State *L, const void *bytes, size_t n, void *arg) {
   encoder *e = arg;
@@ -241,10 +83,10 @@ enum outcome function_emit(encoder *e) {
   size_t dump = emit_dump(e), length = e->length - dump;
   collection c = {.e = e, .function = f->base};
   for (uint32_t i = 0; i < n; i++) {
-    c.how[i] = environment(L, f->base, (int)i + 1);
+    c.how[i] = globals_seen(L, f->base, (int)i + 1);
     globals += c.how[i] == ENV_GLOBALS;
   }
-  bool assigns = push_globals(&c, e->work->bytes + dump, length, n);
+  bool assigns = globals_collect(&c, e->work->bytes + dump, length, n);
   encoder_room(e, 2);
   put_byte(e, n);
   put_byte(e, (assigns ? FUNCTION_ASSIGNS : 0u) | (globals == n ? FUNCTION_BARE : 0u));
@@ -260,7 +102,7 @@ static enum outcome emit_upvalue(encoder *e, frame *f) {
   const void *id = lua_upvalueid(e->L, f->base, (int)f->i);
   const seen_slot *slot = seen_find(&e->work->seen, id);
   encoder_room(e, 6);
-  if (f->meta && environment(e->L, f->base, (int)f->i) == ENV_GLOBALS) {
+  if (f->meta && globals_seen(e->L, f->base, (int)f->i) == ENV_GLOBALS) {
     put_byte(e, UPVALUE_GLOBALS);
     return EMITTED;
   }
@@ -480,27 +322,6 @@ bool function_next(decoder *d, frame *f) {
   return false;
 }
 
-static bool keeps(lua_State *L, int name) {
-  if (cr_me == NULL || cr_me->kind != CR_MAIN) return false;
-  lua_pushglobaltable(L);
-  lua_pushvalue(L, name);
-  bool has = lua_rawget(L, -2) != LUA_TNIL;
-  lua_pop(L, 2);
-  return has;
-}
-
-static void set_global(lua_State *L, int name) {
-  if (!keeps(L, name)) {
-    lua_pushglobaltable(L);
-    lua_pushvalue(L, name);
-    lua_pushvalue(L, name + 1);
-    lua_rawset(L, -3);
-    lua_settop(L, name + 1);
-    carried_global(L, name);
-  }
-  lua_settop(L, name - 1);
-}
-
 /* The globals of this state's own function are there. */
 void function_take(decoder *d, frame *f) {
   if (f->stage == STAGE_UPVALUES && !f->settled)
@@ -508,5 +329,5 @@ void function_take(decoder *d, frame *f) {
   else if (f->stage == STAGE_UPVALUES || f->own)
     lua_settop(d->L, f->base);
   else
-    set_global(d->L, f->base + 1);
+    globals_set(d->L, f->base + 1);
 }

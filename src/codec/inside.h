@@ -290,15 +290,45 @@ void transfer_take(frame *f);
 
 /* scan.c: what a dumped function, or one inside it, does with its upvalues, which are
 ** numbered from 0.  False if the dump is not as this Lua writes it. */
+typedef struct scan_text {
+  const char *at; /* NULL: no text */
+  size_t length;
+} scan_text;
 typedef struct scan {
   bool env[256]; /* in: these are environments */
   void (*global)(void *arg, unsigned env, const char *name, size_t length); /* it reads one */
+  /* It reads a field of what upvalue `of` - 1 holds, or of the global of that name; or it
+  ** calls a method, then there is neither.  May be NULL. */
+  void (*field)(void *arg, unsigned of, scan_text global, scan_text name);
   /* It assigns to an upvalue, or to the global of that name; may be NULL. */
   void (*assigned)(void *arg, unsigned upvalue, const char *name, size_t length, unsigned line);
   void *arg;
   bool assigns; /* out: it assigns to an upvalue */
 } scan;
 bool scan_dump(scan *s, const unsigned char *dump, size_t length);
+
+/* globals.c */
+/* How a function sees globals through an upvalue. */
+enum environment {
+  ENV_NONE,    /* it does not */
+  ENV_GLOBALS, /* it is the globals table, or a view of it */
+  ENV_TABLE    /* an environment of its own */
+};
+
+/* A function's globals, while they are collected. */
+typedef struct collection {
+  encoder *e;
+  int function;           /* stack index */
+  int list;               /* stack index: names and values in turn */
+  uint32_t count;         /* of them */
+  unsigned char how[256]; /* enum environment, by upvalue from 0 */
+} collection;
+
+enum environment globals_seen(lua_State *L, int function, int upvalue);
+/* The function is on the top of the stack; leaves the list of its globals above it.  Does
+** it assign to an upvalue?  [-0, +1, e] */
+bool globals_collect(collection *c, const unsigned char *dump, size_t length, unsigned n);
+void globals_set(lua_State *L, int name); /* the value is above the name; takes both away */
 
 /* names.c */
 bool names_ready(void);
@@ -311,6 +341,7 @@ void names_push(decoder *d); /* [-0, +1, e] */
 void names_collect(lua_State *L);                               /* [-0, +0, e] */
 bool names_fresh(lua_State *L);                                 /* nothing was loaded since then */
 bool names_standard(lua_State *L, const char *name, int value); /* a standard global, untouched */
+bool names_library(const char *name);                           /* of a standard library? */
 
 /* words.c */
 #define WORD_MAX 15u

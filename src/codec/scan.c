@@ -8,7 +8,11 @@
 ** instructions instead: GETUPVAL and LOADK (or LOADKX) into registers, then
 ** GETTABLE; so for each register it is remembered what was last put there.
 ** Other writes to the register do not clear that: the worst outcome is a global
-** that is taken along needlessly.  An assignment to an upvalue is always SETUPVAL, one to a
+** that is taken along needlessly.
+**
+** A field of a global, such as string.trim, is GETFIELD from the register that the global
+** was put into; of an upvalue, GETTABUP or GETUPVAL and GETFIELD; a method is SELF, which
+** tells the name only.  An assignment to an upvalue is always SETUPVAL, one to a
 ** global mostly SETTABUP.
 **
 ** Functions inside see all this through upvalues of their own, each of which is an
@@ -42,12 +46,15 @@ enum opcode {
   OP_SETUPVAL = 10, /* A B    upvalue B = R[A] */
   OP_GETTABUP = 11, /* A B C  R[A] = upvalue B [K[C]] */
   OP_GETTABLE = 12, /* A B C  R[A] = R[B][R[C]] */
-  OP_SETTABUP = 15  /* A B C  upvalue A [K[B]] = ... */
+  OP_GETFIELD = 14, /* A B C  R[A] = R[B][K[C]] */
+  OP_SETTABUP = 15, /* A B C  upvalue A [K[B]] = ... */
+  OP_SELF = 20      /* A B C  R[A] = R[B][K[C]], if k */
 };
 static inline unsigned op(uint32_t i) { return i & 0x7f; }
 static inline unsigned arg_a(uint32_t i) { return i >> 7 & 0xff; }
 static inline unsigned arg_b(uint32_t i) { return i >> 16 & 0xff; }
 static inline unsigned arg_c(uint32_t i) { return i >> 24; }
+static inline bool has_k(uint32_t i) { return i >> 15 & 1; }
 static inline uint32_t arg_bx(uint32_t i) { return i >> 15; }
 static inline uint32_t arg_ax(uint32_t i) { return i >> 7; }
 
@@ -121,19 +128,36 @@ static uint32_t instruction(const code *c, size_t pc) {
   return i;
 }
 
-/* Constants have no index, so the one of number k is found by reading those
-** before it.  A function names few globals; k is below 256 for nearly all. */
-static const char *text_of(const reader *r, const code *c, size_t k, size_t *n) {
-  reader look = {.at = c->constants, .end = r->end};
+/* Where the first constants are, as far as they have been read: they have no index in the
+** dump, so the one of number k is found by reading those before it. */
+#define PLACES 256
+typedef struct places {
+  uint32_t at[PLACES]; /* from the beginning of the constants */
+  size_t count;
+  const unsigned char *next; /* the one behind them */
+} places;
+
+/* Constant k, if it is a string. */
+static const char *text_of(const reader *r, const code *c, places *p, size_t k, size_t *n) {
   const unsigned char *s = NULL;
+  reader look = {.at = p->next, .end = r->end};
   if (k >= c->constants_count) return NULL;
-  for (size_t i = 0; i <= k; i++) s = constant(&look, n);
+  for (; p->count <= k && p->count < PLACES; p->next = look.at) {
+    p->at[p->count++] = (uint32_t)(look.at - c->constants);
+    constant(&look, n);
+  }
+  size_t i = p->count;
+  if (k < p->count) {
+    i = k;
+    look.at = c->constants + p->at[k];
+  }
+  for (; i <= k; i++) s = constant(&look, n);
   return look.bad ? NULL : (const char *)s;
 }
 
-static void report(const reader *r, const code *c, unsigned env, size_t k) {
+static void report(const reader *r, const code *c, places *p, unsigned env, size_t k) {
   size_t n = 0;
-  const char *name = text_of(r, c, k, &n);
+  const char *name = text_of(r, c, p, k, &n);
   if (name && r->scan->global) r->scan->global(r->scan->arg, env, name, n);
 }
 
@@ -154,10 +178,10 @@ static unsigned line_of(const reader *r, const code *c, size_t pc) {
 }
 
 /* An assignment to the upvalue, or to the global that constant k names there. */
-static void report_assignment(const reader *r, const code *c, size_t pc, unsigned upvalue,
-                              const size_t *k) {
+static void report_assignment(const reader *r, const code *c, places *p, size_t pc,
+                              unsigned upvalue, const size_t *k) {
   size_t n = 0;
-  const char *name = k ? text_of(r, c, *k, &n) : NULL;
+  const char *name = k ? text_of(r, c, p, *k, &n) : NULL;
   if (!r->scan->assigned || (k && !name)) return;
   r->scan->assigned(r->scan->arg, upvalue, name, n, line_of(r, c, pc));
 }
@@ -168,42 +192,77 @@ static unsigned environment(const reader *r, const code *c, unsigned upvalue) {
   return outer && r->scan->env[outer - 1] ? outer : 0;
 }
 
+/* A field of what an upvalue holds, or of the global that constant `of` names, or a method:
+** then `upvalue` is 0 and `of` NULL. */
+static void report_field(const reader *r, const code *c, places *p, unsigned upvalue,
+                         const size_t *of, size_t k) {
+  size_t n = 0, length = 0;
+  if (!r->scan->field) return;
+  const char *global = of ? text_of(r, c, p, *of, &length) : NULL;
+  const char *name = text_of(r, c, p, k, &n);
+  if (!name || (of && !global)) return;
+  r->scan->field(r->scan->arg, upvalue, (scan_text){global, length}, (scan_text){name, n});
+}
+
 /* What was last put into each register, as far as it matters. */
 typedef struct registers {
+  uint16_t upvalue[256];  /* + 1; 0: none */
+  uint16_t global[256];   /* its name's constant + 1; 0: none */
   uint16_t env[256];      /* + 1; 0: none */
   uint32_t constant[256]; /* + 1; 0: none */
+  places places;
 } registers;
 
 static void scan_one(const reader *r, const code *c, registers *reg, size_t pc) {
   uint32_t i = instruction(c, pc);
-  unsigned a = arg_a(i), env;
+  unsigned a = arg_a(i), b = arg_b(i), env;
   switch (op(i)) {
   case OP_GETTABUP:
-    if ((env = environment(r, c, arg_b(i)))) report(r, c, env - 1, arg_c(i));
+    env = environment(r, c, b);
+    if (env)
+      report(r, c, &reg->places, env - 1, arg_c(i));
+    else if (c->outer[b])
+      report_field(r, c, &reg->places, c->outer[b], NULL, arg_c(i));
+    reg->global[a] = (uint16_t)(env ? arg_c(i) + 1 : 0);
+    reg->upvalue[a] = 0;
+    break;
+  case OP_GETFIELD:
+    if (reg->global[b])
+      report_field(r, c, &reg->places, 0, &(size_t){reg->global[b] - 1u}, arg_c(i));
+    else if (reg->upvalue[b])
+      report_field(r, c, &reg->places, reg->upvalue[b], NULL, arg_c(i));
+    break;
+  case OP_SELF:
+    if (has_k(i)) report_field(r, c, &reg->places, 0, NULL, arg_c(i));
     break;
   case OP_SETUPVAL:
-    if (!c->outer[arg_b(i)]) break;
+    if (!c->outer[b]) break;
     r->scan->assigns = true;
-    report_assignment(r, c, pc, c->outer[arg_b(i)] - 1u, NULL);
+    report_assignment(r, c, &reg->places, pc, c->outer[b] - 1u, NULL);
     break;
   case OP_SETTABUP:
-    if ((env = environment(r, c, a))) report_assignment(r, c, pc, env - 1, &(size_t){arg_b(i)});
+    if ((env = environment(r, c, a)))
+      report_assignment(r, c, &reg->places, pc, env - 1, &(size_t){b});
     break;
-  case OP_GETUPVAL: reg->env[a] = (uint16_t)environment(r, c, arg_b(i)); break;
+  case OP_GETUPVAL:
+    reg->env[a] = (uint16_t)environment(r, c, b);
+    reg->upvalue[a] = c->outer[b];
+    reg->global[a] = 0;
+    break;
   case OP_LOADK: reg->constant[a] = arg_bx(i) + 1; break;
   case OP_LOADKX:
     if (pc + 1 < c->count) reg->constant[a] = arg_ax(instruction(c, pc + 1)) + 1;
     break;
   case OP_GETTABLE:
-    if (reg->env[arg_b(i)] && reg->constant[arg_c(i)])
-      report(r, c, reg->env[arg_b(i)] - 1u, reg->constant[arg_c(i)] - 1);
+    if (reg->env[b] && reg->constant[arg_c(i)])
+      report(r, c, &reg->places, reg->env[b] - 1u, reg->constant[arg_c(i)] - 1);
     break;
   default: break;
   }
 }
 
 static void scan_code(const reader *r, const code *c) {
-  registers reg = {0};
+  registers reg = {.places.next = c->constants};
   for (size_t pc = 0; pc < c->count; pc++) scan_one(r, c, &reg, pc);
 }
 

@@ -17,8 +17,10 @@
 --- - **Errors of other strands** arrive as error objects, see `conrun.errors`.
 --- - Options come as a table; an option that is not known is an error that names it.
 --- - What goes to another strand is **copied**: nil, booleans, numbers, strings, tables (with cycles and shared
----   references), functions with their upvalues and the globals they name, and modules by name. Shared objects go
----   as handles. A coroutine, an open file or a foreign userdata raises an error that names its path.
+---   references), functions with their upvalues, the globals they name and the functions that the program has added
+---   to Lua's libraries (methods of strings too, but not what it has changed in their metatable), and modules by
+---   name. Shared objects go as handles. A coroutine, an open file or a foreign userdata raises an error that names
+---   its path.
 --- - **What is copied when**: arguments, results and items with each message; a function with what it names when it is
 ---   sent, once for all tasks of a `map`; a module never, the worker requires it by its names. A task that assigns to a
 ---   global or an upvalue changes the worker's copy only; with `-W` a warning names the place. An environment of a
