@@ -255,6 +255,81 @@ TEST(latch_of_the_dead_opens) {
   cr_free(g);
 }
 
+/* ------------------------------------------------------------------------ debts */
+
+static uint64_t noted(const cr_strand *s) {
+  uint64_t n = 0;
+  for (int i = 0; i < CR_DEBTS; i++) n += atomic_load(&s->debt[i]) != 0;
+  return n;
+}
+
+TEST(debts_are_struck_in_any_order) {
+  cr_gate gate[4] = {0};
+  for (int i = 0; i < 4; i++) cr_owe(CR_OWE_WAKE, &gate[i]);
+  EQUAL(noted(cr_me), 4);
+  cr_strike(CR_OWE_WAKE, &gate[1]);
+  cr_strike(CR_OWE_WAKE, &gate[3]);
+  cr_owe(CR_OWE_NEWS, &gate[1]);
+  cr_strike(CR_OWE_WAKE, &gate[0]);
+  EQUAL(noted(cr_me), 2);
+  cr_strike(CR_OWE_NEWS, &gate[1]);
+  cr_strike(CR_OWE_WAKE, &gate[2]);
+  EQUAL(noted(cr_me), 0);
+  EQUAL(cr_me->debts, 0);
+}
+
+typedef struct estate {
+  cr_latch latch;
+  crossing there;
+} estate;
+
+/* Opens the gate's door, and is killed before it can tell. */
+static void open_and_die(void *arg) {
+  estate *e = arg;
+  cr_owe(CR_OWE_WAKE, &e->there.gate);
+  cr_latch_take(&e->latch);
+  atomic_store(&e->there.open, 1);
+  raise(SIGKILL);
+}
+
+TEST(the_wake_up_of_the_dead_comes) {
+  estate *e = (estate *)shared_new();
+  runner *waiting = by_process(cross, &e->there);
+  UNTIL(waits(waiting->strand, CR_ON_EVENT));
+  finish(by_process(open_and_die, e));
+  finish(waiting);
+  EQUAL(atomic_load(&e->there.passed), 1);
+  CHECK(!cr_latch_holder(&e->latch));
+  cr_free(e);
+}
+
+static estate *told;
+
+/* In place of arena's: the latch must be closed still when the news is told. */
+static void tell_under_latch(cr_strand *dead, _Atomic uint64_t *note) {
+  (void)note;
+  EQUAL(cr_latch_holder(&told->latch), dead);
+}
+
+static void owe_and_die(void *arg) {
+  estate *e = arg;
+  cr_latch_take(&e->latch);
+  cr_owe(CR_OWE_NEWS, e);
+  raise(SIGKILL);
+}
+
+TEST(the_dead_tell_before_their_latches_open) {
+  told = (estate *)shared_new();
+  cr_payer_register(CR_OWE_NEWS, tell_under_latch);
+  runner *dead = by_process(owe_and_die, told);
+  const cr_strand *record = dead->strand;
+  finish(dead);
+  cr_payer_register(CR_OWE_NEWS, NULL);
+  CHECK(!cr_latch_holder(&told->latch));
+  EQUAL(noted(record), 0);
+  cr_free(told);
+}
+
 /* --------------------------------------------------------------------- redo log */
 
 TEST(redo_writes_all) {

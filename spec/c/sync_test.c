@@ -98,6 +98,83 @@ TEST(lock_is_its_holders) {
   }
 }
 
+/* ---- the chain of those that a strand has */
+
+TEST(locks_are_given_up_in_any_order) {
+  cr_lock *l[4];
+  cr_hold *h[4];
+  for (int i = 0; i < 4; i++) {
+    h[i] = cr_object_born(l[i] = cr_lock_new(i % 2));
+    EQUAL(cr_lock_acquire(l[i], 0), 0);
+  }
+  EQUAL(cr_lock_next(cr_me, NULL), l[3]);
+  EQUAL(cr_lock_next(cr_me, l[1]), l[0]);
+  CHECK(!cr_lock_next(cr_me, l[0]));
+  int order[] = {2, 0, 3, 1};
+  for (int i = 0; i < 4; i++) EQUAL(cr_lock_release(l[order[i]]), 0);
+  CHECK(!cr_lock_next(cr_me, NULL));
+  for (int i = 0; i < 4; i++) cr_object_drop(h[i]);
+}
+
+typedef struct ring {
+  cr_lock *lock[3];
+  cr_condition *condition;
+} ring;
+
+static void take_all_and_die(void *arg) {
+  ring *r = arg;
+  hold(r->condition);
+  for (int i = 0; i < 3; i++) hold(r->lock[i]);
+  for (int i = 0; i < 3; i++) cr_lock_acquire(r->lock[i], CR_FOREVER);
+  cr_lock_release(r->lock[1]);
+  cr_lock_acquire(cr_condition_lock(r->condition), CR_FOREVER);
+  die();
+}
+
+TEST(all_locks_of_the_dead_are_abandoned) {
+  ring r;
+  cr_hold *h[3];
+  for (int i = 0; i < 3; i++) h[i] = cr_object_born(r.lock[i] = cr_lock_new(false));
+  MAKE(cr_lock, l, cr_lock_new(true));
+  MAKE(cr_condition, c, cr_condition_new(l));
+  DROP(l);
+  r.condition = c;
+  finish(by_process(take_all_and_die, &r));
+  for (int i = 0; i < 3; i++) {
+    EQUAL(cr_lock_acquire(r.lock[i], CR_FOREVER), i == 1 ? 0 : EOWNERDEAD);
+    EQUAL(cr_lock_release(r.lock[i]), 0);
+    cr_object_drop(h[i]);
+  }
+  EQUAL(cr_lock_acquire(cr_condition_lock(c), CR_FOREVER), EOWNERDEAD);
+  EQUAL(cr_lock_release(cr_condition_lock(c)), 0);
+  DROP(c);
+}
+
+/* The strand forgets its last handle while it has the lock. */
+TEST(lock_that_is_forgotten_stays_held) {
+  MAKE(cr_lock, l, cr_lock_new(false));
+  _Atomic uint64_t elsewhere = 0;
+  cr_object_share(&l->object, &elsewhere);
+  EQUAL(cr_lock_acquire(l, 0), 0);
+  cr_object_forget(hold_of_l);
+  CHECK(cr_lock_mine(l));
+  EQUAL(cr_in_arena(cr_me)->kept, 1);
+  EQUAL(cr_hold_kept(&l->object), hold_of_l); /* a handle again */
+  EQUAL(cr_in_arena(cr_me)->kept, 0);
+  cr_object_forget(hold_of_l);
+  EQUAL(cr_lock_release(l), 0);
+  EQUAL(cr_in_arena(cr_me)->kept, 0);
+  EQUAL(atomic_load(&l->object.refs), 1);
+  cr_object_disown(&elsewhere);
+}
+
+TEST(lock_that_nobody_can_reach_goes) {
+  MAKE(cr_lock, l, cr_lock_new(false));
+  EQUAL(cr_lock_acquire(l, 0), 0);
+  cr_object_forget(hold_of_l); /* the audit at the end counts */
+  CHECK(!cr_lock_next(cr_me, NULL));
+}
+
 static void acquire_and_die(void *arg) {
   hold(arg);
   cr_lock_acquire(arg, CR_FOREVER);
