@@ -392,9 +392,10 @@ struct cr_worker;
 typedef struct cr_loans {
   /* Called by base, lent by arena.  Prepares its part of a new strand's record. */
   void (*prepare)(cr_strand *s);
-  /* Called by base, lent by worker.  Now and then during a wait without a deadline, first
-  ** after a tenth of a second and then ever more rarely: can anybody still end it? */
-  void (*check_wait)(void);
+  /* Called by base, lent by worker.  Now and then during a wait, first after a tenth of a
+  ** second and then ever more rarely: is the zygote there?  And where there is no deadline:
+  ** can anybody still end it? */
+  void (*check_wait)(bool endless);
   /* Called by base in a hard build, lent by worker: a wake-up of the calling strand, in a
   ** wait of this kind (enum cr_what), was lost.  Reports it. */
   void (*tell_lost)(uint32_t what);
@@ -417,6 +418,9 @@ typedef struct cr_loans {
   ** before the holds are buried: fails the task that `dead` ran and tells its pool.
   ** `status` as in cr_worker. */
   void (*bury)(cr_strand *dead, struct cr_worker *w, int status);
+  /* Called by worker, lent by line.  Everything that the strand of this worker had is free,
+  ** and the worker is over.  Can be repeated. */
+  void (*over)(cr_strand *dead, struct cr_worker *w);
 } cr_loans;
 extern cr_loans cr_lent;
 

@@ -70,25 +70,28 @@ static int sleep_once(cr_gate *g, uint32_t seen, uint32_t bell, cr_time until) {
   return g ? sleep_on_both(g, seen, bell, until) : cr_futex_wait(&me->bell, bell, until);
 }
 
-/* The next look of a wait without a deadline. */
-static cr_time next_look(void) { return cr_clock() + ((cr_time)FIRST_LOOK << cr_me->looks); }
+/* The next look, or the deadline if that comes before it. */
+static cr_time next_look(cr_time deadline) {
+  cr_time next = cr_clock() + ((cr_time)FIRST_LOOK << cr_me->looks);
+  return cr_lent.check_wait && next < deadline ? next : deadline;
+}
 
-static void look_up(void) {
+static void look_up(bool endless) {
   if (cr_me->looks < MOST_LOOKS) cr_me->looks++;
-  cr_lent.check_wait();
+  cr_lent.check_wait(endless);
 }
 
 static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) {
   cr_strand *me = cr_me;
-  bool looked_at = deadline == CR_FOREVER && cr_lent.check_wait;
-  bool more = false;
+  bool endless = deadline == CR_FOREVER, more = false;
   int r = 0;
   atomic_store_explicit(&me->waits_until, deadline, memory_order_relaxed);
   do {
-    r = sleep_once(g, seen, bell, looked_at ? next_look() : deadline);
-    more = r == ETIMEDOUT && looked_at;
-    if (more) look_up();
-  } while (more && cr_watch_look(g, &seen, &bell));
+    cr_time until = next_look(deadline);
+    r = sleep_once(g, seen, bell, until);
+    more = r == ETIMEDOUT && until < deadline;
+    if (more) look_up(endless);
+  } while (more && endless && cr_watch_look(g, &seen, &bell));
   atomic_store_explicit(&me->asleep, 0, memory_order_release);
   return more ? 0 : r;
 }

@@ -198,6 +198,7 @@ static void end_workers(program *p, lua_State *L) {
   bool first = !p->called_back;
   p->called_back = true; /* one of them may call os.exit, and so come here again */
   if (first) cr_callbacks_last(L);
+  if (!p->ending) cr_pools_end();
   if (!p->ending) cr_roster_end();
   p->ending = true;
   if (first) cr_callbacks_last(L);

@@ -41,6 +41,7 @@ int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
   cr_future_ask(f);
   cr_due(L); /* also for who only polls */
   if (cr_future_done(f)) return 0;
+  if (until == 0) cr_zygote_poll();
   if (until == 0) return ETIMEDOUT;
   cr_here(L);
   int r = await_or_help(L, f, until);
@@ -71,6 +72,7 @@ static bool help_first(lua_State *L, const cr_several *s, cr_time until) {
 /* The bell is read before the things are looked at: what comes in between has rung it. */
 static bool await_first(lua_State *L, cr_several *s, cr_time until) {
   if (s->look(L, s, false)) return true;
+  if (until == 0) cr_zygote_poll();
   if (until == 0) return false;
   cr_here(L);
   for (bool more = true; more;) {

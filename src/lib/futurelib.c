@@ -27,6 +27,7 @@ static cr_future *check(lua_State *L) { return cr_handle_check(L, 1, CR_FUTURE);
 /* The future that is asked something. */
 static cr_future *ask(lua_State *L) {
   cr_future *f = check(L);
+  cr_zygote_poll();
   cr_due(L);
   return f;
 }
@@ -122,7 +123,7 @@ static int index_future(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushliteral(L, "state");
   if (!lua_rawequal(L, 2, -1)) return cr_answer(L, "future");
-  cr_due(L);
+  (void)ask(L);
   cr_future_ask(f);
   lua_pushstring(L, state_names[cr_future_state(f)]);
   return 1;

@@ -604,6 +604,7 @@ static int run(lua_State *L) {
     drop_oldest(m);
     next = fill(L, m, next);
   }
+  cr_due(L);
   bool failed = !lua_isnil(L, RUN_ERROR);
   lua_settop(L, failed ? RUN_ERROR : RUN_RESULTS);
   return failed ? lua_error(L) : 1;

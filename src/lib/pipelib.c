@@ -95,6 +95,7 @@ static int m_poll(lua_State *L) {
     cr_here(L);
     while ((r = cr_pipe_poll(p, deadline)) == EINTR) p = look_up(L);
   }
+  if (r == ETIMEDOUT) cr_zygote_poll();
   cr_due(L);
   lua_pushboolean(L, r == 0 || r == ESHUTDOWN);
   return 1;

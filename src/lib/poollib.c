@@ -200,6 +200,8 @@ static int join(lua_State *L) {
   if (deadline != 0) cr_here(L);
   while ((r = cr_pool_join(p, deadline)) == EINTR) cr_look_up(L);
   cr_due(L);
+  if (r == EDEADLK)
+    return cr_error_raise(L, "deadlock", "a task cannot wait for the end of its own pool");
   if (r == EBUSY)
     return cr_raise(L, "cannot join pool '%s': it is open; call :close() first", p->name);
   if (r) return cr_outcome(L, false, r);
@@ -263,6 +265,7 @@ static void put_text(lua_State *L, const char *name, const char *s) {
 
 static int stats(lua_State *L) {
   cr_pool *p = check(L);
+  cr_zygote_poll();
   cr_due(L);
   lua_createtable(L, 0, 8);
   put_text(L, "name", p->name);

@@ -118,6 +118,7 @@ static int result(lua_State *L) {
 
 static int alive(lua_State *L) {
   cr_worker *w = check(L);
+  cr_zygote_poll();
   cr_due(L);
   lua_pushboolean(L, !cr_worker_over(w));
   return 1;
@@ -188,6 +189,7 @@ static const struct field {
 /* Upvalue 1 is the method table. */
 static int index_worker(lua_State *L) {
   const cr_worker *w = check(L);
+  cr_zygote_poll();
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING) return 1;
   const char *key = lua_tostring(L, 2);

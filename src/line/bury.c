@@ -137,9 +137,6 @@ static void bury_servant(const death *d) {
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);
   cr_gate_wake(&p->work, CR_ALL);
-  cr_gate_wake(&p->rest, CR_ALL);
-  atomic_store(&cr_in_worker(d->dead)->serves,
-               0); /* last: a burial that goes on with this begins again */
 }
 
 void pool_bury(cr_strand *dead, cr_worker *w, int status) {
@@ -150,4 +147,12 @@ void pool_bury(cr_strand *dead, cr_worker *w, int status) {
   describe(&d, status);
   if (p) bury_servant(&d);
   if (call) fail(call, d.kind, d.text, dead);
+}
+
+/* Who joins the pool has waited for this. */
+void pool_over(cr_strand *dead, cr_worker *w) {
+  cr_pool *p = cr_at(cr_pool, &w->pool);
+  if (!p) return;
+  atomic_store(&cr_in_worker(dead)->serves, 0);
+  cr_gate_wake(&p->rest, CR_ALL);
 }

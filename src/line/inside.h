@@ -17,6 +17,7 @@ void start_if_needed(cr_pool *p);
 void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */
 
 /* bury.c: cr_lent.bury. */
+void pool_over(cr_strand *dead, cr_worker *w); /* cr_lent.over */
 void pool_bury(cr_strand *dead, cr_worker *w, int status);
 
 /* Is the time over that the running task of worker `w` (may be NULL) had? */

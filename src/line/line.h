@@ -71,6 +71,8 @@ typedef struct cr_pool {
   uint32_t kind;                /* CR_THREAD or CR_PROCESS; r/o */
   uint32_t harmless;            /* the initializer is conrun's own: a worker that dies in it was
                                 ** killed, and so is replaced; r/o */
+  _Atomic uint32_t abroad;      /* threads: another process may know it; they are all started,
+                                ** and each that leaves has a successor */
   _Atomic uint64_t births;      /* for the names of workers */
   uint64_t posted;              /* tasks that ever came, for their numbers; under the latch */
   uint64_t tasks_per_worker;    /* max_tasks_per_worker, 0: no limit; r/o */
@@ -156,7 +158,9 @@ void cr_pool_give_up(cr_pool *p, const char *why);
 void cr_pool_cancel(cr_pool *p);
 /* Cancels what waits and ends what runs: processes are killed, threads told. */
 void cr_pool_terminate(cr_pool *p);
-int cr_pool_join(cr_pool *p, cr_time deadline); /* EBUSY: still open; ETIMEDOUT, EINTR */
+/* Waits until the pool has no worker and nothing that a worker had is left.  EBUSY: it is
+** still open; EDEADLK: the caller is one of its workers; ETIMEDOUT, EINTR. */
+int cr_pool_join(cr_pool *p, cr_time deadline);
 
 /* Starts all workers that may be: before a pool of threads is handed to another
 ** process, which cannot start them. */
@@ -166,11 +170,19 @@ void cr_pool_fill(cr_pool *p);
 ** finished: the end of a script.  0, ETIMEDOUT, EINTR (call again). */
 int cr_pools_finish(cr_time deadline);
 
+/* The end of the program: from now on no task is begun, and what waits in the lines of
+** pools that the calling strand holds is cancelled.  Before anything that runs is told to
+** end.  The second cancels only: for a strand that is told. */
+void cr_pools_end(void);
+void cr_pools_cancel(void);
+
 /* ------------------------------------------------------ for the worker itself (task/) */
 
 /* This floor's part of a strand's record; own. */
 typedef struct cr_line_words {
-  _Atomic uint64_t task; /* the future that it computes for its pool, held by the strand; or a
+  _Atomic uint32_t settled; /* 1: the task that follows is done but for its last words, and the
+                            ** worker is about to take the next */
+  _Atomic uint64_t task;    /* the future that it computes for its pool, held by the strand; or a
                           ** small number that says what else it does: */
 } cr_line_words;
 static inline cr_line_words *cr_in_line(const cr_strand *s) {
@@ -206,7 +218,8 @@ void cr_pool_leave(cr_pool *p);
 /* The pool is broken, with the error or for that reason: every task fails. */
 void cr_pool_break(cr_pool *p, const char *why, const cr_value *error);
 /* The calling worker has computed a task that it did not take from the line. */
-void cr_pool_count_helped(cr_pool *p);
+/* It has computed a task within the task `outer`, with which it goes on. */
+void cr_pool_helped(cr_pool *p, uint64_t outer);
 /* Nobody will compute the task any more: gives back what it was to be computed from. */
 void cr_task_let_go(cr_future *f);
 

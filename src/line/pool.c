@@ -38,6 +38,18 @@ void count_workers(cr_pool *p) {
   atomic_store(&p->running, running);
 }
 
+/* Workers that have settled their task and not taken another; the latch is held.  One that
+** computes a task within another is not among them for long (cr_pool_helped). */
+static uint64_t finishing(const cr_pool *p) {
+  uint64_t n = 0;
+  cr_for_strands(s) {
+    bool works = atomic_load(&cr_in_worker(s)->serves) == cr_word(p) &&
+                 atomic_load(&cr_in_line(s)->task) >= DOING_TASK;
+    n += works && atomic_load(&cr_in_line(s)->settled);
+  }
+  return n;
+}
+
 void add(_Atomic uint64_t *counter, int64_t n) {
   uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
   atomic_store_explicit(counter, value + (uint64_t)n, memory_order_relaxed);
@@ -137,32 +149,62 @@ static int32_t own_pid(void) {
   return pid == atomic_load(&cr_arena_root()->main_pid) ? 0 : pid;
 }
 
-/* May and should there be one more worker?  A pool of threads can be given more
-** only in the process of its threads. */
-static bool needs_worker(const cr_pool *p) {
-  cr_pool *q = (cr_pool *)p;
-  return atomic_load(&q->queued) > atomic_load(&q->idle) &&
-         atomic_load(&q->workers) < p->workers_max && atomic_load(&q->state) <= CR_POOL_CLOSED &&
+/* A pool of threads can be given more only in the process of its threads. */
+static bool can_start(const cr_pool *p) {
+  return atomic_load(&p->state) <= CR_POOL_CLOSED && !cr_ending() &&
          (p->kind == CR_PROCESS || p->owner_pid == own_pid());
 }
 
-/* Reserves the strand under the latch, where workers are counted. */
-static int start_one(cr_pool *p, bool (*wanted)(const cr_pool *)) {
-  cr_hold *hold;
-  cr_worker *w = make_worker(p, &hold);
-  if (!w) return ENOMEM;
+/* There are more tasks than idle workers; or another process may post some, and could not
+** start anybody for them. */
+static bool wants_worker(const cr_pool *p, uint64_t idle) {
+  return atomic_load(&p->queued) > idle ||
+         (atomic_load(&p->abroad) && atomic_load(&p->state) == CR_POOL_OPEN);
+}
+
+static bool needs_worker(const cr_pool *p) {
+  return atomic_load(&p->workers) < p->workers_max && wants_worker(p, atomic_load(&p->idle)) &&
+         can_start(p);
+}
+
+/* The same under the pool's latch, where it is known who is just about to be idle: a
+** worker that has settled its task takes the next one, but the poster who has seen its
+** result is often quicker. */
+static bool needs_worker_now(const cr_pool *p) {
+  return needs_worker(p) && wants_worker(p, atomic_load(&p->idle) + finishing(p));
+}
+
+static bool looks_needed(cr_pool *p) {
+  if (!needs_worker(p)) return false;
   cr_latch_take(&p->object.latch);
-  cr_strand *s = wanted(p) ? cr_worker_prepare(w) : NULL;
-  bool full = !s && wanted(p);
+  bool needed = needs_worker_now(p);
+  cr_latch_drop(&p->object.latch);
+  return needed;
+}
+
+static void recount(cr_pool *p) {
+  cr_latch_take(&p->object.latch);
   count_workers(p);
   cr_latch_drop(&p->object.latch);
-  int error = s ? cr_worker_launch(w, s) : full ? EAGAIN : 0;
-  if (error) {
-    cr_latch_take(&p->object.latch);
-    count_workers(p);
-    cr_latch_drop(&p->object.latch);
-  }
-  cr_object_drop(hold);
+}
+
+/* One more worker, if one is needed; with `leaving`, in the place of the caller, who is not
+** counted any more: in the same step, so that nobody finds the pool without workers who
+** could not start one.  The strand is reserved under the latch, where workers are
+** counted. */
+static int start_one(cr_pool *p, bool leaving) {
+  cr_hold *hold = NULL;
+  cr_worker *w = make_worker(p, &hold);
+  cr_latch_take(&p->object.latch);
+  if (leaving) doing(DOING_LEAVE);
+  count_workers(p);
+  bool needed = needs_worker_now(p);
+  cr_strand *s = w && needed ? cr_worker_prepare(w) : NULL;
+  count_workers(p);
+  cr_latch_drop(&p->object.latch);
+  int error = s ? cr_worker_launch(w, s) : !needed ? 0 : w ? EAGAIN : ENOMEM;
+  if (error) recount(p);
+  if (w) cr_object_drop(hold);
   return error;
 }
 
@@ -173,45 +215,39 @@ static void fail_line(cr_pool *p, int error) {
   if (atomic_load(&p->workers) > 0) return;
   snprintf(text, sizeof text, "cannot start a worker of pool '%s': %s", p->name,
            cr_start_trouble(error));
-  if (cr_encode_error("broken", text, NULL, &v) != 0) {
-    clear_line(p, NULL);
-    return;
-  }
-  clear_line(p, &v);
-  cr_value_free(&v);
+  bool made = cr_encode_error("broken", text, NULL, &v) == 0;
+  clear_line(p, made ? &v : NULL);
+  if (made) cr_value_free(&v);
+  cr_gate_wake(&p->rest, CR_ALL);
+}
+
+/* Threads that have all gone cannot be started from another process. */
+static bool is_out_of_reach(const cr_pool *p) {
+  return atomic_load(&p->workers) == 0 && p->kind == CR_THREAD && p->owner_pid != own_pid();
 }
 
 void start_if_needed(cr_pool *p) {
-  if (!needs_worker(p)) return;
-  int error = start_one(p, needs_worker);
+  int error = looks_needed(p) ? start_one(p, false) : is_out_of_reach(p) ? EAGAIN : 0;
   if (error) fail_line(p, error);
 }
 
-static bool has_room(const cr_pool *p) {
-  return atomic_load(&p->workers) < p->workers_max && p->owner_pid == own_pid();
-}
-
 void cr_pool_fill(cr_pool *p) {
-  while (p->kind == CR_THREAD && has_room(p) && start_one(p, has_room) == 0) {}
+  if (p->kind != CR_THREAD) return;
+  atomic_store(&p->abroad, 1);
+  while (looks_needed(p) && start_one(p, false) == 0) {}
 }
 
-/* The calling worker serves no more; a successor comes if tasks wait.  It says so
-** last: if it is killed before, by the pool's end for instance, its burial counts
-** and wakes in its place. */
+/* The calling worker takes no more tasks; a successor comes if some wait.  It still serves
+** the pool, until nothing of it is left (pool_over): who joins the pool waits for that. */
 void cr_pool_leave(cr_pool *p) {
-  cr_latch_take(&p->object.latch);
-  doing(DOING_LEAVE);
-  count_workers(p);
-  cr_latch_drop(&p->object.latch);
-  start_if_needed(p);
-  cr_gate_wake(&p->rest, CR_ALL);
-  atomic_store(&cr_in_worker(cr_me)->serves, 0);
-  doing(DOING_NOTHING);
+  int error = start_one(p, true);
+  if (error) fail_line(p, error);
 }
 
 /* -------------------------------------------------------------------- posting */
 
 static int refusal(const cr_pool *p) {
+  if (cr_ending()) return ESHUTDOWN;
   switch (atomic_load(&p->state)) {
   case CR_POOL_OPEN: return 0;
   case CR_POOL_BROKEN: return EPIPE;
@@ -276,6 +312,7 @@ static void begin(cr_pool *p, cr_future *f, cr_hold *hold, uint64_t before) {
   cr_redo_commit();
   if (before < DOING_TASK) add(&p->running, 1);
   if (before == DOING_WAIT) add(&p->idle, -1);
+  atomic_store_explicit(&cr_in_line(cr_me)->settled, 0, memory_order_relaxed);
 }
 
 /* It has none, and waits for one or not. */
@@ -293,7 +330,7 @@ static int try_take(cr_pool *p, cr_hold *hold) {
   cr_future *f = line_first(p);
   uint64_t before = atomic_load_explicit(&cr_in_line(cr_me)->task, memory_order_relaxed);
   int r = f ? 0 : refusal(p) ? ESHUTDOWN : EAGAIN;
-  if (atomic_load(&p->state) == CR_POOL_TERMINATED) r = ESHUTDOWN;
+  if (atomic_load(&p->state) == CR_POOL_TERMINATED || cr_ending()) r = ESHUTDOWN;
   if (r == 0)
     begin(p, f, hold, before);
   else
@@ -358,6 +395,7 @@ static int take(cr_pool *p, cr_hold *hold, cr_hold **before) {
     stop_waiting(p);
     cr_hold_unused(hold);
   }
+  if (r == EINTR) start_if_needed(p); /* what it looks up for may take long */
   return r;
 }
 
@@ -386,12 +424,16 @@ void cr_pool_finished(cr_pool *p, cr_hold **task) {
   forget_task(p, 1);
   cr_object_drop(*task);
   *task = NULL;
+  start_if_needed(p); /* it has passed for about to be idle, and may do something else */
 }
 
-void cr_pool_count_helped(cr_pool *p) {
+void cr_pool_helped(cr_pool *p, uint64_t outer) {
   cr_latch_take(&p->object.latch);
+  doing(outer);
+  atomic_store_explicit(&cr_in_line(cr_me)->settled, 0, memory_order_relaxed);
   add(&p->completed, 1);
   cr_latch_drop(&p->object.latch);
+  start_if_needed(p); /* as above */
 }
 
 /* ------------------------------------------------------------------------ end */
@@ -460,15 +502,24 @@ void cr_pool_give_up(cr_pool *p, const char *why) {
   cr_pool_leave(p);
 }
 
+/* A worker that leaves is not counted, but there until it is over. */
+static bool any_servant(const cr_pool *p) {
+  cr_for_strands(s)
+    if (cr_strand_exists(s) && atomic_load(&cr_in_worker(s)->serves) == cr_word(p)) return true;
+  return false;
+}
+
 static int at_rest(cr_pool *p) {
   cr_latch_take(&p->object.latch);
-  bool rest = atomic_load(&p->workers) == 0 && !line_first(p);
+  bool rest = atomic_load(&p->workers) == 0 && !line_first(p) && !any_servant(p);
   cr_latch_drop(&p->object.latch);
   return rest ? 0 : EAGAIN;
 }
 
 int cr_pool_join(cr_pool *p, cr_time deadline) {
   if (atomic_load(&p->state) == CR_POOL_OPEN) return EBUSY;
+  if (atomic_load(&cr_in_worker(cr_me)->serves) == cr_word(p) && deadline == CR_FOREVER)
+    return EDEADLK;
   if (at_rest(p) == 0) return 0;
   int r;
   cr_wait_begin(CR_ON_POOL, p, &p->rest);
@@ -500,6 +551,20 @@ int cr_pools_finish(cr_time deadline) {
   int r = 0;
   while (r == 0 && (h = cr_holds_next(&walk))) r = finish(h, deadline);
   return r;
+}
+
+void cr_pools_cancel(void) {
+  cr_holds_walk walk = {.strand = cr_me};
+  const cr_hold *h;
+  cr_pool *own = cr_at(cr_pool, &cr_in_worker(cr_me)->serves);
+  if (own) cr_pool_cancel(own);
+  while ((h = cr_holds_next(&walk)))
+    if (open_pool(h)) cr_pool_cancel(open_pool(h));
+}
+
+void cr_pools_end(void) {
+  atomic_store(&cr_worker_root()->ending, 1);
+  cr_pools_cancel();
 }
 
 /* ----------------------------------------------------------------------- type */
@@ -550,6 +615,7 @@ void cr_pool_register(void) {
   cr_type_register(CR_POOL, &type);
   cr_type_register(CR_CODE, &code_type);
   cr_lent.bury = pool_bury;
+  cr_lent.over = pool_over;
   cr_payer_register(CR_OWE_TASK, pay_task);
 }
 

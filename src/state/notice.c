@@ -112,6 +112,7 @@ void cr_look_up(lua_State *L) {
   uint32_t notices = take();
   if (notices & CR_DUMP) cr_dump(L);
   if (notices & CR_END) {
+    if (cr_ending()) cr_pools_cancel();
     cr_post(cr_me, CR_END);
     push_end(L);
     lua_error(L);

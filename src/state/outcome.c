@@ -30,6 +30,7 @@ static const char *outcome(int error) {
 int cr_outcome(lua_State *L, bool with_nil, int error) {
   const char *what = outcome(error);
   if (!what) return cr_fail(L, error);
+  if (error == ETIMEDOUT) cr_zygote_poll();
   if (with_nil)
     lua_pushnil(L);
   else

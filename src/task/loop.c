@@ -105,6 +105,10 @@ static void serve(lua_State *L, cr_pool *p) {
     if (r == 0) {
       run(L, p);
       done++;
+      if (cr_notices() & CR_CALLBACKS) {
+        cr_pool_finished(p, &task);
+        look_up(L);
+      }
     } else if (r == EINTR && !(cr_notices() & CR_END)) {
       look_up(L);
     } else {
@@ -144,6 +148,7 @@ static bool all_wait(cr_pool *p) {
   if (atomic_load(&p->workers) < p->workers_max) return false;
   cr_for_strands(s) {
     if (s == cr_me || atomic_load(&cr_in_worker(s)->serves) != cr_word(p)) continue;
+    if (atomic_load(&cr_in_line(s)->task) == DOING_LEAVE) continue;
     if (cr_strand_state(s) != CR_RUNNING || will_take(s)) return false;
   }
   return true;
@@ -153,6 +158,7 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
   uint64_t pool = atomic_load_explicit(&f->pool, memory_order_relaxed);
   if (pool == 0 || pool != atomic_load_explicit(&cr_in_worker(cr_me)->serves, memory_order_relaxed))
     return false;
+  if (atomic_load(&cr_to(cr_pool, pool)->state) >= CR_POOL_TERMINATED || cr_ending()) return false;
   if (depth >= DEEPEST || !future_of(cr_me) || cr_future_state(f) != CR_PENDING) return false;
   return !spare || all_wait(cr_to(cr_pool, pool));
 }
@@ -165,8 +171,7 @@ bool cr_pool_help(lua_State *L, cr_future *f) {
   depth++;
   cr_task_run(L, f);
   depth--;
-  doing(outer);
-  cr_pool_count_helped(cr_at(cr_pool, &cr_in_worker(cr_me)->serves));
+  cr_pool_helped(cr_at(cr_pool, &cr_in_worker(cr_me)->serves), outer);
   return true;
 }
 

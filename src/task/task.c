@@ -348,6 +348,7 @@ void cr_task_run(lua_State *L, cr_future *f) {
   lua_settop(L, top);
   cr_carried_check(L);
   fail_late(&t);
+  atomic_store_explicit(&cr_in_line(cr_me)->settled, 1, memory_order_relaxed);
   settle(&t);
   (void)cr_fault("task");
   cr_task_let_go(f);

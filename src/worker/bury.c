@@ -7,7 +7,7 @@
 **   debts      what it held for others, what it was in the middle of     (4, 5)
 **   upper      the task it ran fails, its pool hears of it (cr_lent.bury)      (6)
 **   holds      objects dropped, blocks freed                             (7)
-**   over       the worker object: status, over; joiners wake
+**   over       the worker object: status, over; joiners wake, those of its pool, too
 **   free       the record
 **
 ** Every step can be repeated.  Of a process all strands are recovered before any
@@ -33,6 +33,7 @@ static void bury_whole(cr_strand *s, int status) {
   if (cr_lent.bury) cr_lent.bury(s, w, status);
   cr_holds_bury(s);
   if (w) finish(w, status);
+  if (w && cr_lent.over) cr_lent.over(s, w);
   cr_object_disown(&s->worker);
   cr_cache_return(s);
   cr_strand_free(s);

@@ -233,12 +233,12 @@ static void check(picture *first, picture *second) {
   if (all_have_collected(second) && !told_already(victim, wait)) tell(second, victim, wait);
 }
 
-static void look_for_deadlock(void) {
+static void look_for_deadlock(bool endless) {
   cr_worker_part *root = cr_worker_root();
   cr_id nobody = 0;
   zygote_look();     /* the dead whom nobody buries wake nobody */
   cr_arena_settle(); /* a strand that waits for long has time for it */
-  if (atomic_load(&root->on_deadlock) == CR_DEADLOCK_OFF) return;
+  if (!endless || atomic_load(&root->on_deadlock) == CR_DEADLOCK_OFF) return;
   if (cr_clock() < atomic_load(&root->all_well)) return;
   if (!atomic_compare_exchange_strong(&root->checker, &nobody, cr_id_of(cr_me))) return;
   picture *room = calloc(2, sizeof *room);

@@ -46,7 +46,10 @@ static bool alone(void) {
   return true;
 }
 
+/* The parent may have begun to end before the copy was made. */
 static void become_program(void) {
+  atomic_store(&cr_worker_root()->ending, 0);
+  cr_notices_take();
   cr_strand_enter(cr_me);
   atomic_store(&cr_arena_root()->main_pid, (int32_t)getpid());
 }

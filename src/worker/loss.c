@@ -21,8 +21,7 @@
 ** but it may hold other latches, so it goes only from 1 to 3, none of which takes one,
 ** and says so (ZYGOTE_DOWN); the next look that is not from there goes on with 4.
 **
-** A strand of main that dies here dies with the program.  Who waits with a deadline
-** does not look: it has its answer at the deadline.
+** A strand of main that dies here dies with the program.
 */
 #include <poll.h>
 #include <signal.h>
@@ -132,6 +131,18 @@ bool zygote_look(void) {
   if (mine) aside(keeper, dead);
   free(dead);
   return mine;
+}
+
+#define PACE 100000000 /* ns between the looks of strands that only ask */
+
+/* Programs without processes pay for no clock. */
+void cr_zygote_poll(void) {
+  static _Atomic int64_t next; /* of this process */
+  if (!zygote_is_mine()) return;
+  cr_time now = cr_clock();
+  if (now < atomic_load(&next)) return;
+  atomic_store(&next, now + PACE);
+  zygote_look();
 }
 
 /* What main does while it waits for a latch; takes no latch and no memory. */

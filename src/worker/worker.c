@@ -92,6 +92,7 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
   cr_object_share(&w->object, &s->worker);
   /* Last: the pool is there as long as the worker is, which the record holds by now. */
   atomic_store(&cr_in_worker(s)->serves, atomic_load(&w->pool));
+  if (cr_ending()) cr_post(s, CR_END); /* too late to be told with all others */
   return s;
 }
 

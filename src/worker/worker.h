@@ -86,6 +86,7 @@ typedef struct cr_worker_part {
   char deadlock[256];           /* the cycle in one line, for the strand that raises it */
   _Atomic int32_t keeper_pid;   /* the zygote, 0 before it is needed; below 0: inside.h */
   cr_gate keeper_gate;          /* changes with it */
+  _Atomic uint32_t ending;      /* 1: main ends the program; no task of a pool is begun any more */
   char trouble[96];             /* why the last zygote could not begin; its last byte stays 0 */
   cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number; /* for default names */
@@ -93,6 +94,7 @@ typedef struct cr_worker_part {
 static inline cr_worker_part *cr_worker_root(void) {
   return CR_PART(cr_worker_part, cr_arena_root()->work);
 }
+static inline bool cr_ending(void) { return atomic_load(&cr_worker_root()->ending); }
 
 /* This floor's part of a strand's record; own. */
 typedef struct cr_worker_words {
@@ -182,6 +184,10 @@ void cr_roster_each(void (*f)(cr_strand *s, void *arg), void *arg);
 /* Starts the zygote unless there is one: 0 or an errno.  For who needs it to clean
 ** up if the program is killed. */
 int cr_zygote_need(void);
+
+/* For who only asks again and again, or gives up at once: now and then looks whether the
+** zygote is dead, so that the answer can change.  Waits look by themselves. */
+void cr_zygote_poll(void);
 
 /* Ends the zygote and with it every worker process, and waits until they are
 ** gone and buried.  The last act of the main strand but its own burial. */

@@ -233,8 +233,8 @@ function Pool:imap_unordered(fn, xs, options) end
 --- ```
 function Pool:close() end
 
---- Waits until the workers are gone, which they are when a closed pool has finished its tasks. An error if the pool is
---- open.
+--- Waits until the workers are gone, which they are when a closed pool has finished its tasks, and with them all that
+--- they held: locks, permits, ends of pipes, processes. An error if the pool is open, and in a task of the pool itself.
 ---
 --- ```lua
 --- local pool = conrun.pool.threads(1)
@@ -249,7 +249,7 @@ function Pool:join(timeout) end
 
 --- Ends the pool now: waiting tasks are cancelled, and running ones too. Processes are killed; threads are told to end
 --- and do so at their next instruction or in their wait. Futures fail with kind "cancelled"; none is left
---- waiting.
+--- waiting. What waits is cancelled before anything that runs is told.
 ---
 --- ```lua
 --- local pool = conrun.pool.processes(1)
@@ -262,7 +262,7 @@ function Pool:terminate() end
 ---@class conrun.ShutdownOptions
 ---@field cancel? boolean cancel what has not been started
 
---- Closes the pool and waits until its tasks are finished.
+--- Closes the pool and waits until its tasks are finished and its workers gone, as `pool:join` does.
 ---
 --- ```lua
 --- local pool = conrun.pool.threads(1)
