@@ -951,6 +951,13 @@ TEST(queue_loses_and_doubles_nothing) {
 
 /* ------------------------------------------------------------------------ lists */
 
+/* Changes of a list and a dict are made with their locks. */
+static void lock_up(cr_lock *l) {
+  int r = cr_lock_acquire(l, CR_FOREVER);
+  CHECK(r == 0 || r == EOWNERDEAD);
+}
+static void unlock(cr_lock *l) { EQUAL(cr_lock_release(l), 0); }
+
 /* Does to a list and to a plain array the same at random, and compares. */
 enum {
   MODEL = 400
@@ -992,6 +999,7 @@ static void do_one(cr_list *l, int64_t *model, uint64_t *n, int64_t x) {
 
 TEST(list_is_like_an_array) {
   MAKE(cr_list, l, cr_list_new());
+  lock_up(cr_list_lock(l));
   int64_t model[MODEL];
   uint64_t n = 0;
   for (int64_t x = 0; x < 20000; x++) {
@@ -1003,11 +1011,13 @@ TEST(list_is_like_an_array) {
     }
   }
   check_list(l, model, n);
+  unlock(cr_list_lock(l));
   DROP(l);
 }
 
 TEST(list_as_a_queue_moves_nothing) {
   MAKE(cr_list, l, cr_list_new());
+  lock_up(cr_list_lock(l));
   cr_value v;
   for (int i = 0; i < 300000; i++) {
     v = integer(i);
@@ -1022,12 +1032,14 @@ TEST(list_as_a_queue_moves_nothing) {
   EQUAL(cr_list_get(l, 0, &v), ERANGE);
   v = integer(0);
   EQUAL(cr_list_insert(l, 1, &v), ERANGE);
+  unlock(cr_list_lock(l));
   DROP(l);
 }
 
 /* A list that holds itself is kept by itself alone until it is cleared. */
 TEST(list_in_itself) {
   MAKE(cr_list, l, cr_list_new());
+  lock_up(cr_list_lock(l));
   cr_value v = message("me"), copy;
   uint64_t number;
   EQUAL(cr_message_mention(v.message, (cr_object *)l, &number), 0);
@@ -1036,6 +1048,7 @@ TEST(list_in_itself) {
   CHECK(cr_message_object(copy.message, 0) == (cr_object *)l);
   cr_value_free(&copy);
   cr_list_clear(l);
+  unlock(cr_list_lock(l));
   DROP(l);
 }
 
@@ -1044,10 +1057,12 @@ static void append_many(void *arg) {
   for (int i = 0; i < 1000; i++) {
     cr_value v = i % 2 ? integer(i) : message("appended");
     cr_list *l = arg;
-    while (cr_list_insert(l, cr_list_size(l) / 2, &v) == ERANGE) {}
-    if (i % 4) continue;
-    EQUAL(cr_list_pop(l, 0, &v), 0);
-    cr_value_free(&v);
+    cr_value popped = {.head = CR_V_NONE};
+    lock_up(cr_list_lock(l));
+    EQUAL(cr_list_insert(l, cr_list_size(l) / 2, &v), 0);
+    if (i % 4 == 0) EQUAL(cr_list_pop(l, 0, &popped), 0);
+    unlock(cr_list_lock(l));
+    cr_value_free(&popped);
   }
 }
 
@@ -1079,6 +1094,7 @@ static cr_value short_string(const char *s) {
 
 TEST(dict_keys_are_luas) {
   MAKE(cr_dict, d, cr_dict_new());
+  lock_up(cr_dict_lock(d));
   cr_value keys[] = {integer(1),           number(1.5),        {.head = CR_V_TRUE},
                      {.head = CR_V_FALSE}, short_string("1"),  message("a longer string key"),
                      number(1e300),        number(-1.0 / 0.0), short_string("")};
@@ -1103,11 +1119,13 @@ TEST(dict_keys_are_luas) {
   cr_value bad[] = {{.head = CR_V_NIL}, number(0.0 / 0.0), {.head = CR_V_NONE}};
   for (int i = 0; i < 3; i++) EQUAL(cr_dict_set(d, &bad[i], &v), EINVAL);
   for (int i = 0; i < 3; i++) EQUAL(cr_dict_get(d, &bad[i], &v), ENOENT);
+  unlock(cr_dict_lock(d));
   DROP(d);
 }
 
 TEST(dict_is_like_a_table) {
   MAKE(cr_dict, d, cr_dict_new());
+  lock_up(cr_dict_lock(d));
   static const traffic some = {.messages = true};
   static int64_t model[500];
   memset(model, 0xff, sizeof model);
@@ -1136,12 +1154,14 @@ TEST(dict_is_like_a_table) {
   }
   cr_dict_clear(d);
   EQUAL(cr_dict_size(d), 0);
+  unlock(cr_dict_lock(d));
   DROP(d);
 }
 
 /* A walk sees each entry that stays once, though the table grows under it. */
 TEST(dict_walk) {
   MAKE(cr_dict, d, cr_dict_new());
+  lock_up(cr_dict_lock(d));
   enum {
     N = 300
   };
@@ -1159,6 +1179,7 @@ TEST(dict_walk) {
     if (steps < 2000) EQUAL(cr_dict_set(d, &k, &v), 0);
   }
   for (int i = 0; i < N; i++) EQUAL(seen[i], 1);
+  unlock(cr_dict_lock(d));
   DROP(d);
 }
 
@@ -1212,7 +1233,9 @@ TEST(out_of_memory) {
   MAKE(cr_queue, fifo, cr_queue_new(CR_FIFO, 0));
   MAKE(cr_queue, priority, cr_queue_new(CR_PRIORITY, 0));
   MAKE(cr_list, list, cr_list_new());
+  lock_up(cr_list_lock(list));
   MAKE(cr_dict, dict, cr_dict_new());
+  lock_up(cr_dict_lock(dict));
   cr_value v = message("a copy of this needs memory"), copies[1000];
   EQUAL(cr_list_set(list, 0, &v), 0);
   void *all = take_all_memory();
@@ -1232,7 +1255,9 @@ TEST(out_of_memory) {
   EQUAL(cr_queue_put(fifo, &v, 0, 0), 0);
   DROP(fifo);
   DROP(priority);
+  unlock(cr_list_lock(list));
   DROP(list);
+  unlock(cr_dict_lock(dict));
   DROP(dict);
 }
 
@@ -1286,10 +1311,12 @@ static void churn(void *arg) {
     cr_semaphore_acquire(w->semaphore, permits, CR_FOREVER);
     churn_queue(w->fifo, i);
     churn_queue(w->priority, i);
+    lock_up(cr_list_lock(w->list));
     churn_list(w->list, i);
+    unlock(cr_list_lock(w->list));
+    lock_up(cr_dict_lock(w->dict));
     churn_dict(w->dict, i);
-    cr_lock_acquire(cr_list_lock(w->list), CR_FOREVER);
-    cr_lock_release(cr_list_lock(w->list));
+    unlock(cr_dict_lock(w->dict));
     cr_semaphore_release(w->semaphore, permits, 1);
     atomic_fetch_add(steps, 1);
   }

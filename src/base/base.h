@@ -573,7 +573,8 @@ int cr_bell_wait(uint32_t seen, cr_time deadline);
 ** short.  Who buries the dead must not wait for a holder that died in the meantime:
 ** the latch waits of the keeper, and of main in case the keeper dies, call
 ** cr_lent.open_latches. */
-void cr_latch_take(cr_latch *l);
+void cr_latch_take_in(cr_latch *l, const char *function);
+#define cr_latch_take(l) cr_latch_take_in(l, __func__) /* see held.h */
 void cr_latch_drop(cr_latch *l);
 bool cr_latch_mine(const cr_latch *l);                     /* for assertions */
 cr_strand *cr_latch_holder(const cr_latch *l);             /* a hint; NULL: it is open */
@@ -588,6 +589,7 @@ static inline void cr_redo_pointer(void *word, const void *value) { cr_redo(word
 void cr_redo_commit(void);
 
 #include "base/debts.h"
+#include "base/held.h"
 #include "base/point.h"
 #include "base/watch.h"
 

@@ -53,14 +53,19 @@ static void sleep_on(cr_latch *l) {
     cr_lent.open_latches(l);
 }
 
-void cr_latch_take(cr_latch *l) {
+static void take(cr_latch *l) {
   uint32_t me = cr_me->index + 1;
-  cr_owe(CR_OWE_LATCH, l);
-  (void)cr_fault("latch");
   if (grab(l, me)) return;
   cr_assert((atomic_load(&l->word) & ~CONTENDED) != me);
   if (spin(l, me)) return;
   while (!grab(l, me | CONTENDED)) sleep_on(l);
+}
+
+void cr_latch_take_in(cr_latch *l, const char *function) {
+  cr_owe(CR_OWE_LATCH, l);
+  (void)cr_fault("latch");
+  take(l);
+  cr_held_begin(l, function);
 }
 
 void cr_latch_drop(cr_latch *l) {
@@ -68,6 +73,7 @@ void cr_latch_drop(cr_latch *l) {
   ** ordered before the change that the latch protected. */
   (void)cr_fault("latch");
   uint32_t old = atomic_exchange(&l->word, 0);
+  cr_held_end(l);
   cr_assert((old & ~CONTENDED) == cr_me->index + 1);
   (void)cr_fault("latch");
   if (old & CONTENDED) cr_futex_wake(&l->word, 1);

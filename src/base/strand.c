@@ -27,6 +27,7 @@ typedef struct table {
   _Alignas(64) cr_strand strand[CR_STRANDS];
   char plan[CR_PLAN_ROOM];   /* point.c */
   char watch[CR_WATCH_ROOM]; /* watch.c */
+  char held[CR_HELD_ROOM];   /* held.c */
 } table;
 
 const char *const cr_kind_names[] = {

@@ -30,8 +30,18 @@ static uint64_t report_left(uint64_t n, const char *name) {
   return n;
 }
 
+/* In a debug build. */
+static void report_longest(void) {
+  const char *where;
+  cr_time time = cr_held_longest(&where);
+  if (time > 0)
+    fprintf(stderr, "%s: audit: a latch was held for %lld us at most, by %s\n", cr_report_prefix(),
+            (long long)(time + 999) / 1000, where);
+}
+
 int cr_host_audit(void) {
   cr_census c;
+  report_longest();
   uint64_t wrong = (uint64_t)cr_audit(report_fault, NULL);
   cr_census_take(&c);
   for (int i = 1; i < CR_TYPES; i++) wrong += report_left(c.objects[i], names[i]);

@@ -9,6 +9,11 @@
 ** stay as they are, and then exchanges the tables by one redo log; a strand that
 ** dies while it builds leaves only a block in its hands.
 **
+** Changes are made by one strand at a time, which has the dict's `lock`.  `inside`, a
+** latch of its own, is between it and the readers, and held for a few nodes only; the
+** next table is built without it, for nobody else changes anything meanwhile.  See list.c
+** for why it is not the object's latch, and for `doomed`.
+**
 ** Order.  Each node has a number of its own, the hash above, a serial below.  A
 ** node's bucket is the top bits of that number, so the buckets in order hold
 ** ascending ranges of numbers, for every size of the table: a walk goes by
@@ -16,9 +21,6 @@
 **
 ** Keys are equal as in Lua: 1 and 1.0 are one key.  Long strings are messages
 ** and compared by their bytes; a message that mentions objects is no key.
-**
-** Everything is guarded by `inside`, a latch of its own; see list.c for why, and
-** for `doomed`.
 */
 #include <math.h>
 #include <string.h>
@@ -27,6 +29,7 @@
 
 #define FIRST_BITS 3
 #define MOST_BITS 28
+#define FEW 1024 /* buckets that are looked at while others wait */
 
 typedef struct node {
   _Atomic uint64_t next[2]; /* node * in the chains of a table with that link */
@@ -170,10 +173,12 @@ static void enter_all(table *to, const table *from) {
 
 /* The new table for the old one (NULL: none), whose hold is `hold`. */
 static void exchange(cr_dict *d, table *new, table *old, cr_hold *hold) {
+  cr_latch_take(&d->inside);
   cr_redo_pointer(&d->table, new);
   cr_redo(cr_held(new), 0);
   if (old) cr_redo(&hold->what, cr_hold_word(old));
   cr_redo_commit();
+  cr_latch_drop(&d->inside);
   cr_published(new);
   if (!old) return;
   cr_taken(old, hold);
@@ -192,7 +197,8 @@ static int grow(cr_dict *d, table *old) {
   return 0;
 }
 
-/* Room for one more.  A full table goes on without growing if it must. */
+/* Room for one more.  A full table goes on without growing if it must.  Without
+** `inside`. */
 static int make_room(cr_dict *d) {
   table *t = at(&d->table);
   if (t && cr_dict_size(d) < buckets(t)) return 0;
@@ -246,7 +252,9 @@ static int add(cr_dict *d, const cr_value *key, uint64_t h, const cr_value *v) {
   n->number = h | next_serial(d);
   n->key = *key;
   n->value.head = CR_V_NONE;
+  cr_latch_take(&d->inside);
   link(d, n, v);
+  cr_latch_drop(&d->inside);
   return 0;
 }
 
@@ -316,15 +324,17 @@ int cr_dict_get(cr_dict *d, const cr_value *key, cr_value *v) {
 ** dict had an equal one. */
 static int set(cr_dict *d, const cr_value *key, const cr_value *v, cr_value *old, cr_value *spare) {
   uint64_t h = hash(key);
+  node *n = find_node(d, key, h); /* nobody else changes anything */
+  if (!n) return add(d, key, h, v);
   cr_latch_take(&d->inside);
-  node *n = find_node(d, key, h);
-  int r = n ? replace(n, v, old) : add(d, key, h, v);
+  int r = replace(n, v, old);
   cr_latch_drop(&d->inside);
-  if (r == 0 && n) *spare = *key;
+  if (r == 0) *spare = *key;
   return r;
 }
 
 int cr_dict_set(cr_dict *d, const cr_value *key, const cr_value *v) {
+  cr_check(cr_lock_mine(&d->lock));
   cr_value old = {.head = CR_V_NONE}, spare = {.head = CR_V_NONE};
   if (!is_key(key)) return EINVAL;
   cr_value k = normal(key);
@@ -342,6 +352,7 @@ int cr_dict_set(cr_dict *d, const cr_value *key, const cr_value *v) {
 }
 
 int cr_dict_pop(cr_dict *d, const cr_value *key, cr_value *v) {
+  cr_check(cr_lock_mine(&d->lock));
   if (!is_key(key)) return ENOENT;
   cr_value k = normal(key), own = {.head = CR_V_NONE};
   uint64_t h = hash(&k);
@@ -363,9 +374,14 @@ static node *next_in(const table *t, uint64_t b, uint64_t after) {
   return found;
 }
 
-static node *next_node(const table *t, uint64_t after) {
+/* The first node with a number above *after.  NULL: there is none, or only buckets without
+** one were looked at, which *after is past then; *more says so. */
+static node *next_node(const table *t, uint64_t *after, bool *more) {
   node *n = NULL;
-  for (uint64_t b = bucket_for(t, after); !n && b < buckets(t); b++) n = next_in(t, b, after);
+  uint64_t b = bucket_for(t, *after), end = buckets(t) - b > FEW ? b + FEW : buckets(t);
+  while (!n && b < end) n = next_in(t, b++, *after);
+  *more = !n && end < buckets(t);
+  if (*more) *after = (end << (64 - t->bits)) - 1;
   return n;
 }
 
@@ -376,28 +392,39 @@ static int copy_entry(const node *n, cr_value *key, cr_value *v) {
   return ENOMEM;
 }
 
-int cr_dict_next(cr_dict *d, uint64_t *cursor, cr_value *key, cr_value *v) {
+/* One look at a few buckets. */
+static int step(cr_dict *d, uint64_t *cursor, cr_value *key, cr_value *v) {
+  bool more = false;
   cr_latch_take(&d->inside);
   table *t = at(&d->table);
-  node *n = t ? next_node(t, *cursor) : NULL;
-  int r = n ? copy_entry(n, key, v) : ENOENT;
+  node *n = t ? next_node(t, cursor, &more) : NULL;
+  int r = n ? copy_entry(n, key, v) : more ? EAGAIN : ENOENT;
   if (r == 0) *cursor = n->number;
   cr_latch_drop(&d->inside);
+  return r;
+}
+
+int cr_dict_next(cr_dict *d, uint64_t *cursor, cr_value *key, cr_value *v) {
+  int r;
+  do r = step(d, cursor, key, v);
+  while (r == EAGAIN);
   return r;
 }
 
 /* -------------------------------------------------------------- clearing, ending */
 
 /* Cuts the next node out of the table in `word`, which nobody reads any more,
-** and dooms it.  False: none is left, and the table is gone too. */
+** and dooms it, or passes a few empty buckets.  False: none is left, and the table is
+** gone too. */
 static bool doom_next(cr_dict *d, _Atomic uint64_t *word) {
   table *t = at(word);
   if (!t) return false;
-  while (t->swept < buckets(t) && !at(&t->bucket[t->swept])) t->swept++;
+  for (int i = 0; i < FEW && t->swept < buckets(t) && !at(&t->bucket[t->swept]); i++) t->swept++;
   if (t->swept == buckets(t)) {
     cr_free_owned(word);
     return false;
   }
+  if (!at(&t->bucket[t->swept])) return true;
   node *n = at(&t->bucket[t->swept]);
   cr_redo_pointer(&d->doomed_node, n);
   cr_redo(&t->bucket[t->swept], atomic_load(&n->next[t->link]));
@@ -442,6 +469,7 @@ static bool doom(cr_dict *d) {
 }
 
 void cr_dict_clear(cr_dict *d) {
+  cr_check(cr_lock_mine(&d->lock));
   bool cleared;
   do {
     free_doomed(d);

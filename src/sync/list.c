@@ -17,13 +17,17 @@
 ** A full ring is copied to one of twice the size; readers see the new one by the
 ** log that publishes it and takes the old one into the caller's hands.
 **
-** Everything is guarded by `inside`, a latch of its own, because reading copies
+** Changes are made by one strand at a time, which has the list's `lock`.  `inside`, a
+** latch of its own, is between it and the readers, and held for a few values only: a
+** long way of the gap goes in pieces, and a ring is copied without it, for nobody else
+** changes anything meanwhile.  It is not the object's latch because reading copies
 ** messages, and that takes the latches of the objects they mention: perhaps this
 ** list's own.  Lock order: inside, then any object latch.
 */
 #include "sync/inside.h"
 
 #define FIRST_SLOTS 8
+#define FEW 512 /* values that are copied while others wait */
 #define MOST_SLOTS ((uint64_t)1 << 31)
 
 typedef struct ring {
@@ -108,16 +112,31 @@ static uint64_t step(const view *v, uint64_t distance) {
   return gap == 0 || distance < gap ? distance : gap;
 }
 
-/* The ends of the list are one place for the gap. */
-static void move_gap(view *v, uint64_t to) {
-  if (to == 0 && v->at == v->count) v->at = 0;
-  if (to == v->count && v->at == 0) v->at = v->count;
-  while (v->at != to) {
+/* The gap passes at most `most` values on its way to position `to`. */
+static void move_some(view *v, uint64_t to, uint64_t most) {
+  while (v->at != to && most > 0) {
+    uint64_t distance = v->at < to ? to - v->at : v->at - to;
+    uint64_t n = step(v, distance < most ? distance : most);
     if (v->at < to)
-      pass_forward(v, step(v, to - v->at));
+      pass_forward(v, n);
     else
-      pass_backward(v, step(v, v->at - to));
+      pass_backward(v, n);
     atomic_store_explicit(&v->r->gap, pack(v->start, v->at), memory_order_release);
+    most -= n;
+  }
+}
+
+/* Moves the gap to position `to`.  The ends of the list are one place for it.  `inside`
+** held, with pauses for readers if it is a long way. */
+static view move_gap(cr_list *l, uint64_t to) {
+  for (;;) {
+    view v = look(l);
+    if (to == 0 && v.at == v.count) v.at = 0;
+    if (to == v.count && v.at == 0) v.at = v.count;
+    move_some(&v, to, FEW);
+    if (v.at == to) return v;
+    cr_latch_drop(&l->inside);
+    cr_latch_take(&l->inside);
   }
 }
 
@@ -142,7 +161,8 @@ static ring *exchange_rings(cr_list *l, ring *new, ring *old, cr_hold *hold) {
   return old;
 }
 
-/* 0 or ENOMEM.  The copy has its values from slot 0 on and the gap behind. */
+/* 0 or ENOMEM.  The copy has its values from slot 0 on and the gap behind.  Without
+** `inside`. */
 static int resize(cr_list *l, uint64_t slots) {
   view v = look(l);
   ring *new = ring_new(slots);
@@ -153,7 +173,9 @@ static int resize(cr_list *l, uint64_t slots) {
   }
   for (uint64_t i = 0; i < v.count; i++) new->slot[i] = *slot_of(&v, i);
   atomic_store_explicit(&new->gap, pack(v.count & new->mask, v.count), memory_order_relaxed);
+  cr_latch_take(&l->inside);
   ring *old = exchange_rings(l, new, v.r, hold);
+  cr_latch_drop(&l->inside);
   if (old) cr_free(old);
   return 0;
 }
@@ -174,12 +196,9 @@ static void shrink(cr_list *l) {
 /* ------------------------------------------------------------------- operations */
 
 /* The value goes to the near end of the gap, at the front of the list to its far
-** end, so that the gap stays between back and front. */
-static int insert(cr_list *l, uint64_t i, const cr_value *x) {
-  int r = make_room(l);
-  if (r != 0) return r;
-  view v = look(l);
-  move_gap(&v, i);
+** end, so that the gap stays between back and front.  There is room. */
+static void insert(cr_list *l, uint64_t i, const cr_value *x) {
+  view v = move_gap(l, i);
   uint64_t gap = v.slots - v.count;
   bool front = i == 0;
   cr_value_log_put(&v.r->slot[(front ? v.start + gap - 1 : v.start) & v.r->mask], x);
@@ -187,14 +206,16 @@ static int insert(cr_list *l, uint64_t i, const cr_value *x) {
   cr_redo(&l->count, v.count + 1);
   cr_redo_commit();
   cr_value_published(x);
-  return 0;
 }
 
 int cr_list_insert(cr_list *l, uint64_t i, const cr_value *x) {
+  cr_check(cr_lock_mine(&l->lock));
+  int r = i <= cr_list_size(l) ? make_room(l) : ERANGE;
+  if (r != 0) return r;
   cr_latch_take(&l->inside);
-  int r = i <= cr_list_size(l) ? insert(l, i, x) : ERANGE;
+  insert(l, i, x);
   cr_latch_drop(&l->inside);
-  return r;
+  return 0;
 }
 
 static int replace(cr_list *l, uint64_t i, const cr_value *x, cr_value *old) {
@@ -213,9 +234,10 @@ static int replace(cr_list *l, uint64_t i, const cr_value *x, cr_value *old) {
 
 int cr_list_set(cr_list *l, uint64_t i, const cr_value *x) {
   cr_value old = {.head = CR_V_NONE};
+  cr_check(cr_lock_mine(&l->lock));
+  if (i >= cr_list_size(l)) return cr_list_insert(l, i, x);
   cr_latch_take(&l->inside);
-  uint64_t count = cr_list_size(l);
-  int r = i < count ? replace(l, i, x, &old) : i == count ? insert(l, i, x) : ERANGE;
+  int r = replace(l, i, x, &old);
   cr_latch_drop(&l->inside);
   cr_value_free(&old);
   return r;
@@ -228,7 +250,7 @@ static int pop(cr_list *l, uint64_t i, cr_value *x) {
   cr_hold *hold;
   if (!value_reserve(slot_of(&v, i), &hold)) return ENOMEM;
   bool before = i + 1 == v.count;
-  move_gap(&v, before ? i + 1 : i);
+  v = move_gap(l, before ? i + 1 : i);
   *x = *slot_of(&v, i);
   uint64_t start = before ? (v.start - 1) & v.r->mask : v.start;
   if (hold) cr_redo(&hold->what, cr_hold_word(x->message));
@@ -236,14 +258,16 @@ static int pop(cr_list *l, uint64_t i, cr_value *x) {
   cr_redo(&l->count, v.count - 1);
   cr_redo_commit();
   if (hold) cr_taken(x->message, hold);
-  shrink(l);
   return 0;
 }
 
 int cr_list_pop(cr_list *l, uint64_t i, cr_value *x) {
+  cr_check(cr_lock_mine(&l->lock));
+  if (i >= cr_list_size(l)) return ERANGE;
   cr_latch_take(&l->inside);
-  int r = i < cr_list_size(l) ? pop(l, i, x) : ERANGE;
+  int r = pop(l, i, x);
   cr_latch_drop(&l->inside);
+  if (r == 0) shrink(l);
   return r;
 }
 
@@ -291,7 +315,7 @@ static bool doom(cr_list *l) {
   view v = look(l);
   if (atomic_load(&l->doomed)) return false;
   if (!v.r) return true;
-  move_gap(&v, v.count);
+  v = move_gap(l, v.count);
   atomic_store(&v.r->gap, pack(v.start, v.at));
   cr_redo_pointer(&l->doomed, v.r);
   cr_redo(&l->doomed_count, v.count);
@@ -302,6 +326,7 @@ static bool doom(cr_list *l) {
 }
 
 void cr_list_clear(cr_list *l) {
+  cr_check(cr_lock_mine(&l->lock));
   bool cleared;
   do {
     free_doomed(l);

@@ -427,8 +427,9 @@ void cr_dict_clear(cr_dict *d);
 /* Walks: *cursor starts at 0; copies of the next key and value. ENOENT at the
 ** end.  Entries present during the whole walk are seen exactly once. */
 int cr_dict_next(cr_dict *d, uint64_t *cursor, cr_value *key, cr_value *v);
-/* The lock that `update` and compound operations of list and dict take, so that
-** Lua code can run between a read and a write without a latch. */
+/* Whoever changes a list or a dict has its lock; reading needs none.  A change may take
+** long (a table grows), and in `update` Lua code runs between a read and a write: nothing
+** of that is done under a latch. */
 cr_lock *cr_list_lock(cr_list *l);
 cr_lock *cr_dict_lock(cr_dict *d);
 
