@@ -37,15 +37,25 @@ static int await_or_help(lua_State *L, cr_future *f, cr_time until) {
   }
 }
 
+bool cr_has_callbacks(const cr_handle *h) { return h->hold && atomic_load(&h->hold->aux) != 0; }
+
+void cr_future_due(lua_State *L, const cr_future *f) {
+  const cr_handle *h = cr_handle_test(L, 1, CR_FUTURE);
+  if (h && h->object == &f->object && cr_has_callbacks(h) && cr_future_done(f))
+    cr_callbacks_due(L);
+  else
+    cr_due(L);
+}
+
 int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
   cr_future_ask(f);
-  cr_due(L); /* also for who only polls */
+  cr_future_due(L, f); /* also for who only polls */
   if (cr_future_done(f)) return 0;
   if (until == 0) cr_zygote_poll();
   if (until == 0) return ETIMEDOUT;
   cr_here(L);
   int r = await_or_help(L, f, until);
-  cr_due(L);
+  cr_future_due(L, f);
   return r;
 }
 
@@ -91,6 +101,9 @@ static bool await_first(lua_State *L, cr_several *s, cr_time until) {
 bool cr_await_first(lua_State *L, cr_several *s, cr_time until) {
   cr_due(L);
   bool there = await_first(L, s, until);
-  cr_due(L);
+  if (there && s->owed)
+    cr_callbacks_due(L);
+  else
+    cr_due(L);
   return there;
 }

@@ -86,18 +86,25 @@ static const char *const state_names[] = {[CR_PENDING] = "pending",
                                           [CR_FAILED] = "failed",
                                           [CR_CANCELLED] = "cancelled"};
 
+/* Its state, when the callbacks that go with it have run. */
+static enum cr_future_state state_of(lua_State *L, const cr_future *f) {
+  enum cr_future_state state = cr_future_state(f);
+  cr_future_due(L, f);
+  return state;
+}
+
 static int done(lua_State *L) {
-  lua_pushboolean(L, cr_future_done(ask(L)));
+  lua_pushboolean(L, state_of(L, ask(L)) >= CR_DONE);
   return 1;
 }
 
 static int running(lua_State *L) {
-  lua_pushboolean(L, cr_future_state(ask(L)) == CR_WORKING);
+  lua_pushboolean(L, state_of(L, ask(L)) == CR_WORKING);
   return 1;
 }
 
 static int cancelled(lua_State *L) {
-  lua_pushboolean(L, cr_future_state(ask(L)) == CR_CANCELLED);
+  lua_pushboolean(L, state_of(L, ask(L)) == CR_CANCELLED);
   return 1;
 }
 
@@ -112,7 +119,7 @@ static int cancel(lua_State *L) {
   }
   int r = cr_future_cancel(f);
   lua_pushboolean(L, r == 0 || (r == EBUSY && also_running && cr_task_stop(f)));
-  cr_due(L); /* of its own, perhaps */
+  cr_future_due(L, f); /* of its own, perhaps */
   return 1;
 }
 
@@ -125,7 +132,7 @@ static int index_future(lua_State *L) {
   if (!lua_rawequal(L, 2, -1)) return cr_answer(L, "future");
   (void)ask(L);
   cr_future_ask(f);
-  lua_pushstring(L, state_names[cr_future_state(f)]);
+  lua_pushstring(L, state_names[state_of(L, f)]);
   return 1;
 }
 
@@ -238,20 +245,26 @@ typedef struct gathering {
   lua_Integer found;  /* that have become final */
 } gathering;
 
+static const cr_handle *pending_handle(lua_State *L, size_t i) {
+  lua_rawgeti(L, PENDING, (lua_Integer)i + 1);
+  return cr_handle_check_open(L, -1, CR_FUTURE);
+}
+
 static cr_future *pending_future(lua_State *L, const cr_several *s, size_t i) {
   (void)s;
-  lua_rawgeti(L, PENDING, (lua_Integer)i + 1);
-  return (cr_future *)cr_handle_check_open(L, -1, CR_FUTURE)->object;
+  return (cr_future *)pending_handle(L, i)->object;
 }
 
 /* Moves the final futures of PENDING to READY and closes the gaps. */
 static bool sweep(lua_State *L, cr_several *s, bool watch) {
   lua_Integer kept = 0, n = (lua_Integer)s->count, *found = &((gathering *)s)->found;
   for (lua_Integer i = 1; i <= n; i++) {
-    cr_future *f = pending_future(L, s, (size_t)i - 1);
+    const cr_handle *h = pending_handle(L, (size_t)i - 1);
+    cr_future *f = (cr_future *)h->object;
     if (watch) cr_object_watch(&f->object);
     cr_future_ask(f);
     bool final = cr_future_done(f);
+    s->owed |= final && cr_has_callbacks(h);
     if (final || ++kept < i)
       lua_rawseti(L, final ? READY : PENDING, final ? ++*found : kept);
     else

@@ -77,6 +77,14 @@ int luaopen_conrun_core_pool(lua_State *L);
 
 /* ----------------------------------------------------------------- await.c */
 
+/* Runs the callbacks of this strand that are due.  Whoever settles a future posts the notice
+** of them after the future is final; who has asked that very future, at stack index 1, must
+** not go on before its callbacks, so for that one the notice is not awaited.  [-0, +0, e] */
+void cr_future_due(lua_State *L, const cr_future *f);
+
+/* Has this strand set callbacks by that handle that have not run? */
+bool cr_has_callbacks(const cr_handle *h);
+
 /* Waits until the future is final: 0 or ETIMEDOUT.  Runs callbacks meanwhile,
 ** raises what cr_look_up raises.  [-0, +0, e] */
 int cr_future_await(lua_State *L, cr_future *f, cr_time until);
@@ -89,6 +97,7 @@ typedef struct cr_several {
   /* The future that thing `i` is, from 0; NULL: it is none.  [-0, +?, e] */
   cr_future *(*future)(lua_State *L, const struct cr_several *s, size_t i);
   size_t count; /* of the things; `look` may change it */
+  bool owed;    /* set by `look`: what is there has callbacks of this strand */
 } cr_several;
 
 /* False: none is there in time.  What `look` has pushed stays.  [-0, +?, e] */

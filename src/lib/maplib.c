@@ -489,7 +489,7 @@ static bool find_final(lua_State *L, cr_several *s, bool watch) {
 /* Waits until one is final and brings it to the front; the others stay in no
 ** particular order, which nobody asks for. */
 static bool front_final(lua_State *L, mapping *m, cr_time until) {
-  unordered u = {{find_final, chunk_future, m->count}, m, 0};
+  unordered u = {{.look = find_final, .future = chunk_future, .count = m->count}, m, 0};
   if (!cr_await_first(L, &u.several, until)) return false;
   chunk final = *chunk_at(m, u.final);
   *chunk_at(m, u.final) = *chunk_at(m, 0);

@@ -58,6 +58,7 @@ static bool push_ready(lua_State *L, cr_several *s, bool watch) {
     cr_object *o = push_object(L, i);
     if (watch) cr_object_watch(to_watch(o));
     if (is_ready(o)) {
+      s->owed = o->type == CR_FUTURE && cr_has_callbacks(lua_touserdata(L, -1));
       lua_pushinteger(L, i);
       return true;
     }
