@@ -57,7 +57,7 @@ local makers = {
   sum = function() return conrun.shared.value "i64" end,
   any = function() return conrun.shared.value("any", { 0, "" }) end,
   array = function() return conrun.shared.array("i64", 8) end,
-  buffer = function() return conrun.shared.buffer(256) end,
+  buffer = function() return { bytes = conrun.shared.buffer(256), lock = conrun.lock.new() } end,
   pool = function(o)
     return conrun.pool.new { workers = o.n, kind = o.kind, max_tasks_per_worker = o.tasks, retries = o.retries }
   end,
@@ -168,6 +168,20 @@ function steps.get_many(w, me, s, q)
   for _, x in ipairs(q:get_many(s.n, s.timeout) or {}) do
     take(w, me, s, x)
   end
+end
+
+function steps.items(w, me, s, q)
+  local n = 0
+  for x in q:items() do
+    take(w, me, s, x)
+    n = n + 1
+    if n == s.n then break end
+  end
+end
+
+function steps.done(_, _, s, q)
+  pcall(q.task_done, q) -- perhaps more often than items came
+  q:join(s.timeout)
 end
 
 function steps.size(w, _, s, q)
@@ -291,6 +305,27 @@ function steps.result(w, _, s, future)
   error(value, 0)
 end
 
+---Several at once, in each of the ways of conrun.future.
+function steps.gather(w, _, s)
+  local list = {}
+  for _, o in ipairs(s.list) do
+    list[#list + 1] = w.it[o]
+  end
+  if s.how == "wait" then
+    local done, pending = conrun.future.wait(list, { timeout = s.timeout, when = s.when })
+    if #done + #pending ~= #list then complain(w, "a future was lost in wait") end
+  elseif s.how == "completed" then
+    local n = 0
+    for f in conrun.future.as_completed(list, s.timeout) do
+      n = n + 1
+      if not f:done() then complain(w, "a future was completed and is not done") end
+    end
+    if n ~= #list then complain(w, ("%d of %d futures were completed"):format(n, #list)) end
+  else
+    conrun.future.all(list, s.timeout)
+  end
+end
+
 function steps.on_done(w, _, s, future)
   w.ledger.asked:add(s.o, 1)
   local called = false
@@ -328,9 +363,12 @@ function steps.array(_, me, s, array)
   array:add(s.i, 1)
 end
 
-function steps.buffer(w, _, s, buffer)
-  if s.how == "write" then return buffer:write(0, long) end
-  if #buffer:read() ~= 256 then complain(w, "a buffer has another size") end
+---A buffer knows no lock, so it has one beside it here.
+function steps.buffer(w, me, s, buffer)
+  local _ <close> = buffer.lock:hold()
+  if s.how == "write" then return buffer.bytes:write(0, (me.number % 10 .. ""):rep(100)) end
+  local text = buffer.bytes:read(0, 100)
+  if text ~= text:sub(1, 1):rep(100) then complain(w, "a buffer was read half written") end
 end
 
 local function whole(w, x)
@@ -410,8 +448,13 @@ function steps.map(w, _, s, pool)
   end
 end
 
+function steps.map_async(w, _, s, pool)
+  local list = pool:map_async(math.abs, conrun.range(1, s.n), { chunksize = 1, collect_errors = true }):result()
+  if #list ~= s.n then complain(w, "a map_async has " .. #list .. " results") end
+end
+
 function steps.imap(w, _, s, pool)
-  for i, x in pool:imap(math.abs, conrun.range(1, s.n)) do
+  for i, x in pool[s.how](pool, math.abs, conrun.range(1, s.n)) do
     if x ~= i then complain(w, "an imap has mixed up its results") end
     if i == s.leave then break end
   end
@@ -429,6 +472,11 @@ local act -- what a worker does
 
 function steps.start(w, me, s)
   me.workers[#me.workers + 1] = conrun[s.kind].start({ daemon = s.daemon }, act, w, s, me.turn)
+end
+
+function steps.timer(w, me, s)
+  local timer = conrun.thread.timer(s.time, act, w, s, me.turn)
+  if s.cancel then timer:cancel() end
 end
 
 function steps.join(_, me, s)

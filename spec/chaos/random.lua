@@ -114,9 +114,11 @@ uses.fifo = {
   function(_, o) return { op = "get_many", o = o, n = random(4), timeout = timeout() } end,
   function(_, o) return { op = "size", o = o } end,
   function(_, o) return chance(3) and { op = "close", o = o, now = chance(2) } or { op = "size", o = o } end,
+  function(_, o) return chance(2) and { op = "items", o = o, n = random(3) } or { op = "size", o = o } end,
+  function(_, o) return { op = "done", o = o, timeout = short() } end,
 }
 uses.lifo = uses.fifo
-uses.priority = { put, put, get, get, uses.fifo[6], uses.fifo[7], uses.fifo[8] }
+uses.priority = { put, put, get, get, table.unpack(uses.fifo, 6) }
 
 local function locked(op)
   return function(d, o)
@@ -199,7 +201,10 @@ uses.pool = {
   function(d, o) return { op = "submit", o = o, token = tokens(d, 1), steps = task_steps(d, o) } end,
   fetch, fetch,
   function(_, o) return { op = "map", o = o, n = random(9), chunksize = random(3) } end,
-  function(_, o) return { op = "imap", o = o, n = random(9), leave = random(12) } end,
+  function(_, o) return { op = "map_async", o = o, n = random(5) } end,
+  function(_, o)
+    return { op = "imap", how = one_of { "imap", "imap_unordered" }, o = o, n = random(9), leave = random(12) }
+  end,
   function(_, o)
     return chance(3) and { op = "shut", o = o, how = one_of { "close", "terminate" } } or fetch()
   end,
@@ -215,12 +220,23 @@ local function select_step(d)
   return #list > 0 and { op = "select", list = list, timeout = timeout() } or { op = "collect" }
 end
 
+local function gather_step(d)
+  local list = {}
+  for i, o in ipairs(d.objects) do
+    if o.type == "future" then list[#list + 1] = i end
+  end
+  return {
+    op = "gather", list = list, how = one_of { "wait", "completed", "all" }, when = one_of { "all", "first", "error" },
+    timeout = timeout(),
+  }
+end
+
 ---Helpers, and what is of no object.
 local general = {
   function() return { op = "collect" } end,
   function() return { op = "sleep", time = short() } end,
   function() return { op = "compute", n = random(3000) } end,
-  select_step, select_step,
+  select_step, select_step, gather_step,
   function(d)
     local kind = d.kind() -- a daemon that is a thread may outlive the program's patience
     return {
@@ -230,6 +246,12 @@ local general = {
   end,
   function()
     return { op = "join", how = one_of { "join", "result", "kill", "interrupt", "drop" }, timeout = timeout() }
+  end,
+  function(d)
+    return {
+      op = "timer", time = random() * 0.004, cancel = chance(3), times = 1, number = 0,
+      steps = make_steps(d, random(0, 2)),
+    }
   end,
   function(d) return { op = "drop", o = random(#d.objects) } end,
   function(d)
