@@ -147,7 +147,7 @@ FAULT = $(OUT)/spec/chaos/fault.so
 $(OUT)/spec/%.so: spec/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK    $@)
-	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $(@:.so=.so.d) -fPIC -shared -o $@ $<
 
 # Stand-ins for other people's C code and for other systems.  They are of no variant: a
 # sanitized library could not be loaded into a shell.
@@ -168,7 +168,7 @@ $(FLOOR): $(OUT)/scripts/bench/floor.o
 	$(call say,LINK    $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblua5.4.a -lm -ldl
 
--include $(HIGH:.o=.d) $(foreach f,$(BELOW),$(patsubst %.o,%.d,$(call floor,$(f)))) $(OUT)/embedded.d $(OUT)/.ci/compile.d $(FLOOR).d $(C_TESTS:=.d) $(C_STRESS:=.d) $(wildcard $(OUT)/spec/fuzz/*.d)
+-include $(HIGH:.o=.d) $(foreach f,$(BELOW),$(patsubst %.o,%.d,$(call floor,$(f)))) $(OUT)/embedded.d $(OUT)/.ci/compile.d $(FLOOR).d $(FAULT).d $(C_TESTS:=.d) $(C_STRESS:=.d) $(wildcard $(OUT)/spec/fuzz/*.d)
 
 # --------------------------------------------------------------------- running
 
