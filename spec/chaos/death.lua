@@ -174,6 +174,56 @@ local function live(row, place, number)
   return died
 end
 
+-- ------------------------------------------------------------------------- rows
+
+---A copy of a row with other fields.
+function death.with(row, fields)
+  local copy = {}
+  for k, v in pairs(row) do
+    copy[k] = v
+  end
+  for k, v in pairs(fields) do
+    copy[k] = v
+  end
+  return copy
+end
+
+---@class deed what one does for another
+---@field make fun(): table
+---@field await fun(o: table)
+---@field change fun(o: table) what makes one who waits go on
+---@field there fun(o: table): boolean it has been done, and nobody has had it
+---@field rescue? fun(o: table) who does it if the victim did not; `change` unless given
+---@field ready? fun(o: table) for what select takes
+---@field alone? boolean two who wait are something else
+
+---The rows of such a deed: the partner waits for it; the partner waits for it in select;
+---both wait for it, the victim in front.
+---@param rows row[]
+---@param name string
+---@param d deed
+function death.add_deed(rows, name, d)
+  local rescue = d.rescue or d.change
+  rows[#rows + 1] = {
+    name = name, make = d.make, deed = d.change, await = d.await, there = d.there, rescue = rescue,
+  }
+  if d.ready then
+    rows[#rows + 1] = {
+      name = name .. ", selected", make = d.make, deed = d.change, there = d.there, rescue = rescue,
+      await = function(o)
+        local never = conrun.event.new()
+        assert(conrun.select { never, o.it } == o.it)
+      end,
+    }
+  end
+  if not d.alone then
+    rows[#rows + 1] = {
+      name = name .. ", waited for by two", make = d.make, deed = d.await, await = d.await,
+      there = d.there, rescue = rescue, first = "victim", serve = d.change,
+    }
+  end
+end
+
 -- ------------------------------------------------------------------------- all cells
 
 ---Plays every cell of the rows, as specs of busted.

@@ -12,18 +12,7 @@ local function add(row)
   rows[#rows + 1] = row
 end
 
----A copy with other fields.
-local function with(row, fields)
-  local copy = {}
-  for k, v in pairs(row) do
-    copy[k] = v
-  end
-  for k, v in pairs(fields) do
-    copy[k] = v
-  end
-  return copy
-end
-
+local with = death.with
 local long = ("long "):rep(10)
 
 -- ------------------------------------------------------------------------- data
