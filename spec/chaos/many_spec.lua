@@ -154,6 +154,7 @@ ways["wait"] = function(n, stopped)
   play(n, stopped, function(i, ready)
     ready()
     waits[i % #waits + 1]()
+    conrun.sleep(math.huge) -- one barrier is broken when the first of them is buried
   end, function() queue:size() end)
   event:set()
   queue:put(1)
