@@ -45,11 +45,12 @@ typedef struct cr_state {
   int origins, known;         /* registry: where copies come from (origin.c) */
   int moments;                /* registry: when a class was encoded that is copied here */
   int carried;                /* registry: what came with functions, for warnings (carried.c) */
-  bool warns;                 /* warnings are on in this state; set by state/ */
-  int recent;                 /* registry: the functions decoded last, kept alive */
-  uint32_t recent_at;         /* where the next one goes */
-  bool ending;                /* it is being closed, and everything in it */
-  struct cr_codec *codec;     /* what only this floor sees */
+  int sent;               /* registry: names of globals that were sent as something (function.c) */
+  bool warns;             /* warnings are on in this state; set by state/ */
+  int recent;             /* registry: the functions decoded last, kept alive */
+  uint32_t recent_at;     /* where the next one goes */
+  bool ending;            /* it is being closed, and everything in it */
+  struct cr_codec *codec; /* what only this floor sees */
 } cr_state;
 
 extern _Thread_local cr_state *cr_lua;

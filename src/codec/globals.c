@@ -74,7 +74,23 @@ static void enter_global(collection *c) {
   c->count++;
 }
 
-/* Takes the global along unless it is nil or a standard one. */
+/* Has this state ever sent the global whose name is at `name`?  From now on it has, if
+** `sends`.  A worker that has got it once keeps it; so when it is nil here, that is sent. */
+static bool was_sent(lua_State *L, int name, bool sends) {
+  state_table(L, &cr_lua->sent, NULL);
+  lua_pushvalue(L, name);
+  bool was = lua_rawget(L, -2) != LUA_TNIL;
+  if (sends && !was) {
+    lua_pushvalue(L, name);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -4);
+  }
+  lua_pop(L, 2);
+  return was;
+}
+
+/* Takes the global along unless it is a standard one, or nil and was nothing else in any
+** message before. */
 static void take_global(void *arg, unsigned env, const char *bytes, size_t length) {
   collection *c = arg;
   lua_State *L = c->e->L;
@@ -85,7 +101,8 @@ static void take_global(void *arg, unsigned env, const char *bytes, size_t lengt
   push_global(L, c->list + 1);
   if (!names_standard(L, name, lua_gettop(L)) && is_global(L, c->list + 1, c->how[env])) {
     c->e->took = true; /* also a nil: it may be something at the next call */
-    if (!lua_isnil(L, -1)) enter_global(c);
+    bool is_nil = lua_isnil(L, -1);
+    if (was_sent(L, lua_gettop(L) - 1, !is_nil) || !is_nil) enter_global(c);
   }
   lua_settop(L, c->list);
 }
