@@ -72,7 +72,7 @@ static void push_initargs(lua_State *L, int index) {
 
 /* Pushes what each worker calls first, with its arguments: the initializer, or
 ** only the function that applies this state's settings.  0: nothing to call. */
-static int push_initializer(lua_State *L, int index) {
+static int push_initializer(lua_State *L, int index, enum cr_strand_kind kind) {
   int fn = lua_gettop(L) + 1;
   if (index && lua_getfield(L, index, "initializer") != LUA_TNIL) {
     if (!cr_callable(L, fn))
@@ -84,7 +84,7 @@ static int push_initializer(lua_State *L, int index) {
   if (index && lua_getfield(L, index, "initargs") != LUA_TNIL)
     cr_raise(L, "bad option 'initargs' (there is no 'initializer')");
   lua_settop(L, fn - 1);
-  return cr_setup_push(L) ? fn : 0;
+  return cr_setup_push(L, kind) ? fn : 0;
 }
 
 /* pool.new(4): the number at index 1 becomes the options that it stands for. */
@@ -109,9 +109,9 @@ static int new_pool(lua_State *L) {
   cr_handle *h = cr_handle_new(L, CR_POOL);
   bool harmless = !index || lua_getfield(L, index, "initializer") == LUA_TNIL;
   lua_settop(L, POOL);
-  int fn = push_initializer(L, index);
+  int fn = push_initializer(L, index, o.kind);
   cr_call call = {0};
-  if (fn) call = cr_call_encode(L, fn, "initargs");
+  if (fn) call = cr_call_encode(L, fn, "initargs", o.kind);
   lua_pushvalue(L, POOL);
   cr_handle_fill(L, h, cr_pool_new(&o));
   cr_pool *p = (cr_pool *)h->object;

@@ -71,7 +71,7 @@ static int start(lua_State *L, enum cr_strand_kind kind) {
   cr_check_callable(L, fn);
   cr_handle *h = cr_handle_new(L, CR_WORKER);
   lua_insert(L, WORKER);
-  cr_call call = cr_call_encode(L, fn + 1, "argument");
+  cr_call call = cr_call_encode(L, fn + 1, "argument", kind);
   lua_pushvalue(L, WORKER);
   cr_handle_fill(L, h, cr_worker_new(&o));
   cr_worker *w = (cr_worker *)h->object;

@@ -17,18 +17,18 @@ static void try_encode(lua_State *L, int first, int n, const char *noun) {
 
 /* Puts `begin` and the settings below the function, if there are any.  Returns
 ** whether it did. */
-static bool put_setup(lua_State *L, int fn) {
-  if (cr_setup_push(L) == 0) return false;
+static bool put_setup(lua_State *L, int fn, enum cr_strand_kind kind) {
+  if (cr_setup_push(L, kind) == 0) return false;
   lua_rotate(L, fn, 2);
   return true;
 }
 
-cr_call cr_call_encode(lua_State *L, int fn, const char *noun) {
+cr_call cr_call_encode(lua_State *L, int fn, const char *noun, enum cr_strand_kind kind) {
   int top = lua_gettop(L);
   cr_value v;
   cr_call call;
   luaL_checkstack(L, 10, NULL);
-  bool setup = put_setup(L, fn);
+  bool setup = put_setup(L, fn, kind);
   if (setup) {
     try_encode(L, fn + 2, 1, "function");
     try_encode(L, fn + 3, top - fn, noun);

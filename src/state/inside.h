@@ -7,12 +7,20 @@
 
 #include "state/state.h"
 
+/* Registry: package.searchers as a new state has them. */
+#define SEARCHERS "conrun.searchers"
+
 /* Registry: the handler that conrun.on_error was given. */
 #define ON_ERROR "conrun.on_error"
 
 /* settings.c: applies the settings that come with a call of `code`, if some do.
 ** [-0, +?, e] */
 void settings_take(lua_State *L, cr_code *code, const cr_value *arguments);
+
+/* around.c: adds to the table of settings on top what a process is to begin with, true if
+** there is something; and takes it from there.  [-0, +0, m] */
+bool around_note(lua_State *L);
+void around_take(lua_State *L);
 
 /* nudge.c, in the order of a worker's life.  `begin`: notices wait until the worker is
 ** ready.  `state`: its state is there, and nothing of its thread's last one counts any more.

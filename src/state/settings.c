@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** settings: package.path, package.cpath, on_error, warnings, level and target of conrun.log,
-** as a worker's starter has them.
+** settings: what a worker begins with as its starter has it: package.path, package.cpath,
+** package.preload, package.searchers, the metatable of the globals (by which a program may
+** forbid undefined ones), on_error, warnings, level and target of conrun.log; and a process
+** its surroundings (around.c).
+**
+** What of these cannot be sent, such as a searcher that is a C function of its own, stays at
+** home.
 **
 ** They travel only when they differ from what a new state has: then the function of
 ** the call is `begin` of this file, whose first argument is the table of settings and
@@ -70,12 +75,18 @@ static int try_encode(lua_State *L) {
   return 0;
 }
 
-/* A target that cannot be sent stays at home: the log goes to stderr there. */
-static void drop_target(lua_State *L) {
+/* Can the value on top be sent? */
+static bool travels(lua_State *L) {
   lua_pushcfunction(L, try_encode);
   lua_pushvalue(L, -2);
-  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
   lua_pop(L, 1);
+  return false;
+}
+
+/* A target that cannot be sent stays at home: the log goes to stderr there. */
+static void drop_target(lua_State *L) {
+  if (travels(L)) return;
   lua_pushnil(L);
   lua_setfield(L, -2, "to");
 }
@@ -90,6 +101,89 @@ static bool note_log(lua_State *L) {
   }
   lua_settop(L, settings);
   return changed;
+}
+
+/* Moves the table on top into the settings below, as `name`; an empty one goes. */
+static bool note_table(lua_State *L, const char *name) {
+  bool any = false;
+  lua_pushnil(L);
+  if (lua_next(L, -2)) {
+    lua_pop(L, 2);
+    any = true;
+  }
+  if (any)
+    lua_setfield(L, -2, name);
+  else
+    lua_pop(L, 1);
+  return any;
+}
+
+/* A new state has none. */
+static bool note_preload(lua_State *L) {
+  int settings = lua_gettop(L);
+  lua_newtable(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (lua_pushnil(L); lua_next(L, -2);) {
+    if (!lua_isfunction(L, -1) || !travels(L)) {
+      lua_pop(L, 1);
+      continue;
+    }
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, settings + 1);
+  }
+  lua_settop(L, settings + 1);
+  return note_table(L, "preload");
+}
+
+/* The place among a new state's searchers of the one on top, 0: it is none of them. */
+static lua_Integer usual_place(lua_State *L, int usual) {
+  for (lua_Integer i = 1; lua_rawgeti(L, usual, i) != LUA_TNIL; i++) {
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    if (same) return i;
+  }
+  lua_pop(L, 1);
+  return 0;
+}
+
+/* A list in which a searcher that every state has is the number of its place. */
+static bool note_searchers(lua_State *L) {
+  int settings = lua_gettop(L), usual = settings + 1, mine = settings + 3, list = settings + 4;
+  bool changed = false;
+  lua_Integer n = 0, i = 0;
+  lua_getfield(L, LUA_REGISTRYINDEX, SEARCHERS);
+  push_package(L);
+  if (lua_istable(L, usual) && lua_istable(L, -1) &&
+      lua_getfield(L, -1, "searchers") == LUA_TTABLE) {
+    lua_newtable(L);
+    while (lua_rawgeti(L, mine, ++i) != LUA_TNIL) {
+      lua_Integer place = usual_place(L, usual);
+      changed |= place != i;
+      if (place) {
+        lua_pop(L, 1);
+        lua_pushinteger(L, place);
+      }
+      if (place || travels(L))
+        lua_rawseti(L, list, ++n);
+      else
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    changed |= i - 1 != (lua_Integer)lua_rawlen(L, usual);
+    if (changed) lua_setfield(L, settings, "searchers");
+  }
+  lua_settop(L, settings);
+  return changed;
+}
+
+static bool note_globals(lua_State *L) {
+  int settings = lua_gettop(L);
+  lua_pushglobaltable(L);
+  bool has = lua_getmetatable(L, -1) && travels(L);
+  if (has) lua_setfield(L, settings, "globals");
+  lua_settop(L, settings);
+  return has;
 }
 
 /* begin(settings [, fn, ...]): the settings were applied before. */
@@ -115,12 +209,17 @@ static void make_findable(lua_State *L) {
   lua_pop(L, 1);
 }
 
-int cr_setup_push(lua_State *L) {
+int cr_setup_push(lua_State *L, enum cr_strand_kind kind) {
   pthread_once(&defaults_once, find_defaults);
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
   lua_pushcfunction(L, begin);
   lua_newtable(L);
   bool changed = note_path(L, "path", default_path);
   changed |= note_path(L, "cpath", default_cpath);
+  changed |= note_preload(L);
+  changed |= note_searchers(L);
+  changed |= note_globals(L);
+  changed |= kind == CR_PROCESS && around_note(L);
   changed |= note_handler(L);
   changed |= note_warnings(L);
   changed |= note_log(L);
@@ -142,22 +241,64 @@ static void apply_log(lua_State *L, int settings) {
   lua_call(L, 1, 0);
 }
 
-/* Applies the settings table on top of the stack. */
-static void apply(lua_State *L) {
+/* Adds what `settings` has under `name` to the table on top, if that is a table. */
+static void take_entries(lua_State *L, int settings, const char *name) {
+  int to = lua_gettop(L);
+  if (lua_istable(L, to) && lua_getfield(L, settings, name) == LUA_TTABLE)
+    for (lua_pushnil(L); lua_next(L, to + 1);) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      lua_rawset(L, to);
+    }
+  lua_settop(L, to);
+}
+
+/* Numbers in the list stand for the searchers that are there. */
+static void take_searchers(lua_State *L, int settings) {
+  int package = lua_gettop(L), list = package + 1, usual = package + 2;
+  if (lua_getfield(L, settings, "searchers") == LUA_TTABLE &&
+      lua_getfield(L, LUA_REGISTRYINDEX, SEARCHERS) == LUA_TTABLE) {
+    for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+      if (lua_isinteger(L, -1)) {
+        lua_rawgeti(L, usual, lua_tointeger(L, -1));
+        lua_rawseti(L, list, i);
+      }
+      lua_pop(L, 1);
+    }
+    lua_pushvalue(L, list);
+    lua_setfield(L, package, "searchers");
+  }
+  lua_settop(L, package);
+}
+
+/* A sandbox may be without the table, and then it has none of this. */
+static void take_package(lua_State *L, int settings) {
   static const char *const paths[] = {"path", "cpath"};
-  int settings = lua_gettop(L);
   push_package(L);
-  for (int i = 0; i < 2 && lua_istable(L, -1); i++) { /* a sandbox may be without it */
+  if (!lua_istable(L, -1)) return;
+  for (int i = 0; i < 2; i++) {
     if (lua_getfield(L, settings, paths[i]) == LUA_TSTRING)
       lua_setfield(L, -2, paths[i]);
     else
       lua_pop(L, 1);
   }
+  take_searchers(L, settings);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  take_entries(L, settings, "preload");
+}
+
+/* Applies the settings table on top of the stack. */
+static void apply(lua_State *L) {
+  int settings = lua_gettop(L);
+  around_take(L);
+  take_package(L, settings);
   lua_getfield(L, settings, "on_error");
   lua_setfield(L, LUA_REGISTRYINDEX, ON_ERROR);
   lua_getfield(L, settings, "warnings");
   if (lua_toboolean(L, -1)) lua_warning(L, "@on", 0);
   apply_log(L, settings);
+  lua_pushglobaltable(L);
+  if (lua_getfield(L, settings, "globals") == LUA_TTABLE) lua_setmetatable(L, -2);
   lua_settop(L, settings);
 }
 

@@ -130,6 +130,16 @@ static int search(lua_State *L) {
   return 2;
 }
 
+/* A copy of the list on top, by which it is seen later whether the program has changed it. */
+static void keep_list(lua_State *L) {
+  lua_newtable(L);
+  for (lua_Integer i = luaL_len(L, -2); i >= 1; i--) {
+    lua_geti(L, -2, i);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setfield(L, LUA_REGISTRYINDEX, SEARCHERS);
+}
+
 /* Behind package.preload, which belongs to the user, and before the files. */
 static void add_searcher(lua_State *L) {
   lua_getglobal(L, LUA_LOADLIBNAME);
@@ -140,6 +150,7 @@ static void add_searcher(lua_State *L) {
   }
   lua_pushcfunction(L, search);
   lua_seti(L, -2, 2);
+  keep_list(L);
   lua_pop(L, 2);
 }
 

@@ -345,16 +345,16 @@ typedef struct cr_call {
 } cr_call;
 
 /* Encodes a call of the function at stack index `fn` with all values above it,
-** for a worker that begins with this state's settings.  Two values left on top of
+** for a worker of that kind that begins with this state's settings.  Two values left on top of
 ** the stack own the parts, one of them to be closed; the settings may move what
 ** is at `fn` and above up by two.  Errors count arguments from `fn` + 1, by
 ** `noun`.  [-0, +(2|4), e] */
-cr_call cr_call_encode(lua_State *L, int fn, const char *noun);
+cr_call cr_call_encode(lua_State *L, int fn, const char *noun, enum cr_strand_kind kind);
 
 /* Settings of this state that its workers are to begin with.  If one of them is
 ** not what a new state has anyway, pushes the function `begin` and a table of
 ** them; returns how many values it pushed, 0 or 2.  [-0, +(0|2), m] */
-int cr_setup_push(lua_State *L);
+int cr_setup_push(lua_State *L, enum cr_strand_kind kind);
 
 /* ---------------------------------------------------- entry.c and report.c */
 

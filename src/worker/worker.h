@@ -70,6 +70,13 @@ typedef struct cr_spare {
 
 #define CR_BARS_PASSED 0x100u /* in `bars`: the cursor is below them, at a line's start */
 
+/* What surrounds a process: its working directory and its environment, to be compared
+** (around.c). */
+typedef struct cr_around {
+  uint64_t device, folder, environment;
+} cr_around;
+cr_around cr_around_now(void);
+
 /* This floor's part of what is there once in a program. */
 typedef struct cr_worker_part {
   _Atomic uint32_t processes; /* not 0 once a worker process was started: print flushes */
@@ -88,6 +95,7 @@ typedef struct cr_worker_part {
   cr_gate keeper_gate;          /* changes with it */
   _Atomic uint32_t ending;      /* 1: main ends the program; no task of a pool is begun any more */
   char trouble[96];             /* why the last zygote could not begin; its last byte stays 0 */
+  cr_around around;             /* of the zygote, as it was born; what its children begin with */
   cr_spare spare[CR_SPARES];
   _Atomic uint32_t thread_number, process_number; /* for default names */
 } cr_worker_part;

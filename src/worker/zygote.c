@@ -263,6 +263,7 @@ _Noreturn void cr_zygote_main(const char *how) {
     zygote_complain("signalfd", error);
     _exit(1);
   }
+  cr_worker_root()->around = cr_around_now();
   prctl(PR_SET_NAME, "conrun-zygote");
   cr_lent.open_latches = recover_holder;
   role = SERVES;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** around: working directory, locale and environment variables of a process, as its workers
+** that are processes are to have them.  Threads have them anyhow.
+**
+** The zygote's children begin with the directory and the environment that it was born with,
+** and with the locale "C", as every program does.
+*/
+#include <limits.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "state/inside.h"
+
+static bool note_folder(lua_State *L) {
+  char path[PATH_MAX];
+  if (!getcwd(path, sizeof path)) return false; /* it has been removed, and has no name */
+  lua_pushstring(L, path);
+  lua_setfield(L, -2, "folder");
+  return true;
+}
+
+static bool note_environment(lua_State *L) {
+  lua_newtable(L);
+  for (lua_Integer i = 0; environ && environ[i]; i++) {
+    lua_pushstring(L, environ[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "environment");
+  return true;
+}
+
+static bool note_locale(lua_State *L) {
+  const char *locale = setlocale(LC_ALL, NULL);
+  if (!locale || strcmp(locale, "C") == 0) return false;
+  lua_pushstring(L, locale);
+  lua_setfield(L, -2, "locale");
+  return true;
+}
+
+bool around_note(lua_State *L) {
+  const cr_around born = cr_worker_root()->around, now = cr_around_now();
+  bool changed = note_locale(L);
+  if (born.environment == 0) return changed; /* the zygote is still to come */
+  if (now.device != born.device || now.folder != born.folder) changed |= note_folder(L);
+  if (now.environment != born.environment) changed |= note_environment(L);
+  return changed;
+}
+
+/* The strings stay: they are the environment from now on. */
+static void take_environment(lua_State *L) {
+  if (lua_getfield(L, -1, "environment") == LUA_TTABLE) {
+    clearenv();
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
+      char *variable = strdup(lua_tostring(L, -1));
+      if (variable) putenv(variable);
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* What cannot be had here stays as it is: the folder may be for others by now. */
+void around_take(lua_State *L) {
+  if (lua_getfield(L, -1, "folder") == LUA_TSTRING && chdir(lua_tostring(L, -1)) != 0) {}
+  lua_pop(L, 1);
+  if (lua_getfield(L, -1, "locale") == LUA_TSTRING) setlocale(LC_ALL, lua_tostring(L, -1));
+  lua_pop(L, 1);
+  take_environment(L);
+}
