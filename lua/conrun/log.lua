@@ -39,6 +39,7 @@ function log.level(name)
       fail(1, "level", "'debug', 'info', 'warn', 'error' or 'off'", name, 3)
     end
     current = name
+    core.settings_changed()
   end
   return current
 end
@@ -63,14 +64,15 @@ function log.to(target)
     fail(1, "to", "'stderr', path or function", target, 3)
   end
   where = target
+  core.settings_changed()
 end
 
 log.to "stderr"
 
 -- What a worker is to begin with, nil if that is the usual; and what it does with it.  What
 -- cannot be had there, as a file in a sandbox, stays the usual.
-core.log_hooks(function()
-  if current ~= "info" or where ~= "stderr" then
+core.log_hooks(function(always)
+  if always or current ~= "info" or where ~= "stderr" then
     return { level = current, to = where }
   end
 end, function(given)

@@ -7,12 +7,14 @@
 **   leave(code)              _exit: a child that touches nothing any more
 **   exec(program, ...)       becomes that program
 **   deep(kilobytes)          uses that much of the C stack, as a recursive matcher does
+**   setenv(name [, value])   a variable of the environment, or one less
 **   signal(name, action)     "ignore", "default" or "block"
 */
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +53,12 @@ static int native_deep(lua_State *L) {
   return 1;
 }
 
+static int native_setenv(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1), *value = luaL_optstring(L, 2, NULL);
+  lua_pushboolean(L, (value ? setenv(name, value, 1) : unsetenv(name)) == 0);
+  return 1;
+}
+
 static int native_signal(lua_State *L) {
   static const char *const actions[] = {"ignore", "default", "block", NULL};
   int number = (int)luaL_checkinteger(L, 1);
@@ -65,10 +73,10 @@ static int native_signal(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"fork", native_fork}, {"wait", native_wait}, {"leave", native_leave},
-    {"exec", native_exec}, {"deep", native_deep}, {"signal", native_signal},
-    {NULL, NULL}};
+static const luaL_Reg functions[] = {{"fork", native_fork},     {"wait", native_wait},
+                                     {"leave", native_leave},   {"exec", native_exec},
+                                     {"deep", native_deep},     {"setenv", native_setenv},
+                                     {"signal", native_signal}, {NULL, NULL}};
 
 int luaopen_native(lua_State *L) {
   luaL_newlib(L, functions);

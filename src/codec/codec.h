@@ -32,6 +32,7 @@
 ** state, so the state of the calling thread is found in cr_lua, without a search.
 */
 struct cr_codec;
+#define CR_SEEN 6
 typedef struct cr_state {
   lua_State *L;               /* the main coroutine */
   const void *meta[CR_TYPES]; /* metatable of each handle type, as lua_topointer gives it */
@@ -46,6 +47,9 @@ typedef struct cr_state {
   int moments;                /* registry: when a class was encoded that is copied here */
   int carried;                /* registry: what came with functions, for warnings (carried.c) */
   int sent;               /* registry: names of globals that were sent as something (function.c) */
+  uint64_t seen[CR_SEEN]; /* what the settings were when they were looked at (state/follow.c) */
+  int package, preload;   /* registry: the two tables (state/follow.c) */
+  uint64_t settings;      /* how often those that workers follow have changed (state/follow.c) */
   bool warns;             /* warnings are on in this state; set by state/ */
   int recent;             /* registry: the functions decoded last, kept alive */
   uint32_t recent_at;     /* where the next one goes */
@@ -71,6 +75,9 @@ typedef struct cr_lua_loans {
   ** is none.  What a script has put into package.loaded in its place counts as the module.
   ** [-0, +(0|1), e] */
   bool (*module)(lua_State *L, const char *name);
+  /* Called by task, lent by state.  Takes settings that have come to a worker's pool,
+  ** without raising. */
+  void (*follow)(lua_State *L, cr_future *settings);
   /* Called by task, lent by state.  Handles the notices of a worker between two tasks,
   ** without raising. */
   void (*look_up_idle)(lua_State *L);

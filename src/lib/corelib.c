@@ -77,6 +77,13 @@ static int core_log_hooks(lua_State *L) {
   return 0;
 }
 
+/* settings_changed(): of those that living pools follow (state/follow.c) */
+static int core_settings_changed(lua_State *L) {
+  (void)L;
+  cr_lua->settings++;
+  return 0;
+}
+
 /* raise(message): an error at the user's line */
 static int core_raise(lua_State *L) { return cr_raise(L, "%s", luaL_checkstring(L, 1)); }
 
@@ -102,6 +109,7 @@ static const luaL_Reg core_functions[] = {
     {"error_metatable", core_error_metatable},
     {"raise", core_raise},
     {"log_hooks", core_log_hooks},
+    {"settings_changed", core_settings_changed},
     {"answers", cr_answers_list},
     {"answers_index", core_answers_index},
     {NULL, NULL},

@@ -127,6 +127,10 @@ cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode)
 ** discarded.  [-0, +0, e] */
 void cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold);
 
+/* Before something is given to the pool, whose handle is at index 1: its workers get this
+** strand's settings, if it made the pool and they are others by now.  [-0, +0, e] */
+void cr_pool_keep_up(lua_State *L, cr_pool *p);
+
 /* ----------------------------------------------------------------- maplib.c */
 
 /* Adds the functions of mappings to the module on top.  [-0, +0, m] */

@@ -97,6 +97,7 @@ static int new_mapping(lua_State *L) {
   uint32_t mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST;
   if (lua_toboolean(L, COLLECT)) mode |= CR_MAP_COLLECT;
   lua_settop(L, COLLECT);
+  cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL));
   cr_code_push(L, FN, "function");
   mapping *m = lua_newuserdatauv(L, sizeof *m + (size_t)room * sizeof m->ring[0], MAPPING_VALUES);
   *m = (mapping){.pool = lua_touserdata(L, POOL),

@@ -115,6 +115,7 @@ static int new_pool(lua_State *L) {
   lua_pushvalue(L, POOL);
   cr_handle_fill(L, h, cr_pool_new(&o));
   cr_pool *p = (cr_pool *)h->object;
+  p->settled = cr_settings_now(L);
   if (fn) {
     p->harmless = harmless;
     cr_object_share(&call.code->object, &p->initializer);
@@ -159,6 +160,22 @@ void cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold 
   cr_pool_refuse(L, p, r);
 }
 
+static int send_settings(lua_State *L) {
+  cr_settings_send(L, check(L));
+  return 0;
+}
+
+void cr_pool_keep_up(lua_State *L, cr_pool *p) {
+  if (p->maker != cr_id_of(cr_me)) return;
+  uint64_t now = cr_settings_now(L);
+  if (now == p->settled) return;
+  luaL_checkstack(L, 4, NULL);
+  lua_pushcfunction(L, send_settings);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  p->settled = now;
+}
+
 /* submit(fn, ...) -> future
 ** Its handle is there before the task, and has the holding from the post on: an error
 ** behind it loses nothing. */
@@ -168,6 +185,7 @@ static int submit(lua_State *L) {
   cr_value v;
   cr_check_callable(L, 2);
   luaL_checkstack(L, 10, NULL);
+  cr_pool_keep_up(L, p);
   cr_code *code = cr_code_push(L, 2, "function");
   cr_handle *h = cr_handle_new(L, CR_FUTURE);
   cr_encode(L, 3, n, "argument", &v);

@@ -67,24 +67,34 @@ typedef struct cr_pool {
   _Atomic uint64_t first, last; /* the line: cr_future, linked by next_task; under the latch */
   _Atomic uint64_t initializer; /* cr_code, 0: none; owned */
   cr_value initargs;            /* owned; borrowed by each worker */
-  cr_value broken;              /* the error of a broken pool; under the latch, then r/o */
-  uint32_t kind;                /* CR_THREAD or CR_PROCESS; r/o */
-  uint32_t harmless;            /* the initializer is conrun's own: a worker that dies in it was
+  _Atomic uint64_t settings, settings_old; /* cr_future: settings for living workers, 0: none;
+                                            ** owned; under the latch (follow.c) */
+  _Atomic uint64_t news;                   /* how often there were new ones */
+  cr_id maker;                             /* the strand whose settings they are; r/o */
+  uint64_t settled;                        /* cr_settings_now of the last ones; the maker's own */
+  cr_value broken;           /* the error of a broken pool; under the latch, then r/o */
+  uint32_t kind;             /* CR_THREAD or CR_PROCESS; r/o */
+  uint32_t harmless;         /* the initializer is conrun's own: a worker that dies in it was
                                 ** killed, and so is replaced; r/o */
-  _Atomic uint32_t abroad;      /* threads: another process may know it; they are all started,
+  _Atomic uint32_t abroad;   /* threads: another process may know it; they are all started,
                                 ** and each that leaves has a successor */
-  _Atomic uint64_t births;      /* for the names of workers */
-  uint64_t posted;              /* tasks that ever came, for their numbers; under the latch */
-  uint64_t tasks_per_worker;    /* max_tasks_per_worker, 0: no limit; r/o */
-  uint64_t retries;             /* times a task is started again whose worker died; r/o */
-  uint64_t memory_limit;        /* r/o */
-  cr_time task_timeout;         /* nanoseconds that a task may take, 0: no limit; r/o */
-  uint32_t libs;                /* of its workers, as in cr_worker; r/o */
-  int32_t owner_pid;            /* the process whose threads serve it, 0: the main strand's; r/o */
-  char name[CR_NAME_MAX];       /* r/o */
+  _Atomic uint64_t births;   /* for the names of workers */
+  uint64_t posted;           /* tasks that ever came, for their numbers; under the latch */
+  uint64_t tasks_per_worker; /* max_tasks_per_worker, 0: no limit; r/o */
+  uint64_t retries;          /* times a task is started again whose worker died; r/o */
+  uint64_t memory_limit;     /* r/o */
+  cr_time task_timeout;      /* nanoseconds that a task may take, 0: no limit; r/o */
+  uint32_t libs;             /* of its workers, as in cr_worker; r/o */
+  int32_t owner_pid;         /* the process whose threads serve it, 0: the main strand's; r/o */
+  char name[CR_NAME_MAX];    /* r/o */
 } cr_pool;
 
 void cr_pool_register(void);
+
+/* follow.c.  The maker of the pool puts settings there, a future with code and arguments;
+** a worker takes those that it has not seen: NULL, or its holding of them. */
+void cr_pool_put_settings(cr_pool *p, cr_hold *settings);
+cr_hold *cr_pool_take_settings(cr_pool *p, uint64_t *seen);
 
 /* This floor's part of what is there once in a program. */
 typedef struct cr_line_part {

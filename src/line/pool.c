@@ -573,14 +573,19 @@ static void destroy(cr_object *o) {
   cr_pool *p = (cr_pool *)o;
   clear_line(p, NULL);
   cr_object_disown(&p->initializer);
+  cr_object_disown(&p->settings);
+  cr_object_disown(&p->settings_old);
   cr_value_free_owned(&p->initargs);
   cr_value_free_owned(&p->broken);
 }
 
 static void visit(cr_object *o, cr_visit *v) {
   cr_pool *p = (cr_pool *)o;
-  cr_object *code = cr_at(cr_object, &p->initializer);
-  if (code) v->object(v, code);
+  _Atomic uint64_t *owned[] = {&p->initializer, &p->settings, &p->settings_old};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
+    cr_object *other = cr_at(cr_object, owned[i]);
+    if (other) v->object(v, other);
+  }
   cr_value_visit(&p->initargs, v);
   cr_value_visit(&p->broken, v);
   for (cr_future *f = line_first(p); f; f = cr_at(cr_future, &f->next_task))
@@ -630,6 +635,7 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
   p->task_timeout = o->task_timeout;
   p->libs = o->libs;
   p->owner_pid = own_pid();
+  p->maker = cr_id_of(cr_me);
   if (o->name)
     cr_name_set(p->name, o->name);
   else

@@ -17,6 +17,14 @@
 ** [-0, +?, e] */
 void settings_take(lua_State *L, cr_code *code, const cr_value *arguments);
 
+/* The table `package`, wherever its global went; and `begin` with a table of all settings
+** that a living pool follows.  [-0, +1, m] and [-0, +2, m] */
+void settings_push_package(lua_State *L);
+void settings_push_all(lua_State *L);
+
+/* follow.c: lent to task/ as cr_lua_lent.follow.  [-0, +0, -] */
+void follow_pool(lua_State *L, cr_future *settings);
+
 /* around.c: adds to the table of settings on top what a process is to begin with, true if
 ** there is something; and takes it from there.  [-0, +0, m] */
 bool around_note(lua_State *L);

@@ -21,6 +21,7 @@
 #include "state/inside.h"
 
 #define MODULE "conrun.core.begin"
+#define TAKEN "conrun.globals" /* registry: the metatable of the globals that came with settings */
 
 /* package.path and cpath of a state that nobody has touched; r/o after once. */
 static pthread_once_t defaults_once = PTHREAD_ONCE_INIT;
@@ -38,7 +39,7 @@ static void find_defaults(void) {
 }
 
 /* Pushes the table `package`, wherever its global went.  [-0, +1, m] */
-static void push_package(lua_State *L) {
+void settings_push_package(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, LUA_LOADLIBNAME);
   lua_remove(L, -2);
@@ -48,7 +49,7 @@ static void push_package(lua_State *L) {
 ** Without memory for the defaults everything counts as changed. */
 static bool note_path(lua_State *L, const char *name, const char *usual) {
   int settings = lua_gettop(L);
-  push_package(L);
+  settings_push_package(L);
   bool changed = lua_istable(L, -1) && lua_getfield(L, -1, name) == LUA_TSTRING &&
                  (!usual || strcmp(lua_tostring(L, -1), usual) != 0);
   if (changed) lua_setfield(L, settings, name);
@@ -91,9 +92,12 @@ static void drop_target(lua_State *L) {
   lua_setfield(L, -2, "to");
 }
 
-static bool note_log(lua_State *L) {
+static bool note_log(lua_State *L, bool always) {
   int settings = lua_gettop(L);
-  if (lua_getfield(L, LUA_REGISTRYINDEX, CR_LOG_SETTINGS) != LUA_TNIL) lua_call(L, 0, 1);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, CR_LOG_SETTINGS) != LUA_TNIL) {
+    lua_pushboolean(L, always);
+    lua_call(L, 1, 1);
+  }
   bool changed = lua_istable(L, -1);
   if (changed) {
     drop_target(L);
@@ -148,12 +152,12 @@ static lua_Integer usual_place(lua_State *L, int usual) {
 }
 
 /* A list in which a searcher that every state has is the number of its place. */
-static bool note_searchers(lua_State *L) {
+static bool note_searchers(lua_State *L, bool always) {
   int settings = lua_gettop(L), usual = settings + 1, mine = settings + 3, list = settings + 4;
-  bool changed = false;
+  bool changed = always;
   lua_Integer n = 0, i = 0;
   lua_getfield(L, LUA_REGISTRYINDEX, SEARCHERS);
-  push_package(L);
+  settings_push_package(L);
   if (lua_istable(L, usual) && lua_istable(L, -1) &&
       lua_getfield(L, -1, "searchers") == LUA_TTABLE) {
     lua_newtable(L);
@@ -209,26 +213,38 @@ static void make_findable(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* Without the usual paths everything counts as changed. */
+static bool note_followed(lua_State *L, const char *usual_path, const char *usual_cpath) {
+  bool changed = note_path(L, "path", usual_path);
+  changed |= note_path(L, "cpath", usual_cpath);
+  changed |= note_preload(L);
+  changed |= note_searchers(L, !usual_path);
+  changed |= note_globals(L);
+  changed |= note_handler(L);
+  return changed | note_log(L, !usual_path);
+}
+
 int cr_setup_push(lua_State *L, enum cr_strand_kind kind) {
   pthread_once(&defaults_once, find_defaults);
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   lua_pushcfunction(L, begin);
   lua_newtable(L);
-  bool changed = note_path(L, "path", default_path);
-  changed |= note_path(L, "cpath", default_cpath);
-  changed |= note_preload(L);
-  changed |= note_searchers(L);
-  changed |= note_globals(L);
+  bool changed = note_followed(L, default_path, default_cpath);
   changed |= kind == CR_PROCESS && around_note(L);
-  changed |= note_handler(L);
   changed |= note_warnings(L);
-  changed |= note_log(L);
   if (changed) {
     make_findable(L);
     return 2;
   }
   lua_pop(L, 2);
   return 0;
+}
+
+void settings_push_all(lua_State *L) {
+  lua_pushcfunction(L, begin);
+  lua_newtable(L);
+  note_followed(L, NULL, NULL);
+  make_findable(L);
 }
 
 static void apply_log(lua_State *L, int settings) {
@@ -274,7 +290,7 @@ static void take_searchers(lua_State *L, int settings) {
 /* A sandbox may be without the table, and then it has none of this. */
 static void take_package(lua_State *L, int settings) {
   static const char *const paths[] = {"path", "cpath"};
-  push_package(L);
+  settings_push_package(L);
   if (!lua_istable(L, -1)) return;
   for (int i = 0; i < 2; i++) {
     if (lua_getfield(L, settings, paths[i]) == LUA_TSTRING)
@@ -287,6 +303,20 @@ static void take_package(lua_State *L, int settings) {
   take_entries(L, settings, "preload");
 }
 
+/* A metatable that came with settings goes with them; one that the worker has made stays,
+** unless there is one to come. */
+static void take_globals(lua_State *L, int settings) {
+  lua_pushglobaltable(L);
+  if (!lua_getmetatable(L, -1)) lua_pushnil(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, TAKEN);
+  bool ours = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  if (lua_getfield(L, settings, "globals") == LUA_TNIL && !ours) return;
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, TAKEN);
+  lua_setmetatable(L, -2);
+}
+
 /* Applies the settings table on top of the stack. */
 static void apply(lua_State *L) {
   int settings = lua_gettop(L);
@@ -297,8 +327,7 @@ static void apply(lua_State *L) {
   lua_getfield(L, settings, "warnings");
   if (lua_toboolean(L, -1)) lua_warning(L, "@on", 0);
   apply_log(L, settings);
-  lua_pushglobaltable(L);
-  if (lua_getfield(L, settings, "globals") == LUA_TTABLE) lua_setmetatable(L, -2);
+  take_globals(L, settings);
   lua_settop(L, settings);
 }
 

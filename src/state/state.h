@@ -356,6 +356,11 @@ cr_call cr_call_encode(lua_State *L, int fn, const char *noun, enum cr_strand_ki
 ** them; returns how many values it pushed, 0 or 2.  [-0, +(0|2), m] */
 int cr_setup_push(lua_State *L, enum cr_strand_kind kind);
 
+/* follow.c.  A number that is another whenever the settings that a living pool follows have
+** changed; and sends them to a pool.  [-0, +0, m] and [-0, +?, e] */
+uint64_t cr_settings_now(lua_State *L);
+void cr_settings_send(lua_State *L, cr_pool *p);
+
 /* ---------------------------------------------------- entry.c and report.c */
 
 /* os.exit in a worker that is a thread: it goes to the end of its life from wherever it

@@ -81,8 +81,19 @@ static void forget_interrupt(const cr_future *f) {
 /* Its timer, which the thread that leaves from the middle of a task must not keep. */
 static _Thread_local limit own_limit;
 
+/* How many of the pool's settings this worker has seen (line/follow.c). */
+static _Thread_local uint64_t seen;
+
+static void follow(lua_State *L, cr_pool *p) {
+  cr_hold *settings = cr_pool_take_settings(p, &seen);
+  if (!settings) return;
+  cr_lua_lent.follow(L, (cr_future *)cr_held_object(settings));
+  cr_object_drop(settings);
+}
+
 static void run(lua_State *L, cr_pool *p) {
   cr_future *f = future_of(cr_me);
+  follow(L, p);
   if (cr_notices() & CR_INTERRUPT) forget_interrupt(f);
   atomic_store_explicit(&cr_me->swept, 0, memory_order_relaxed);
   limit_start(&own_limit, p);
@@ -119,6 +130,7 @@ static void serve(lua_State *L, cr_pool *p) {
 }
 
 int cr_pool_serve(lua_State *L, cr_pool *p) {
+  seen = 0;
   initialize(L, p);
   if (limit_open(&own_limit, p) != 0)
     cr_pool_break(p, "the system gives no timer for the task_timeout", NULL);

@@ -41,6 +41,21 @@
 --- reaches the main strand; `math.random` is seeded anew in every worker, and by `--seed=N` so that each run draws
 --- the same numbers.
 ---
+--- **Workers begin as the strand is that starts them**, threads and processes alike, and those of a pool follow the
+--- strand that made it, from the next task that it gives them on, where that is cheap:
+---
+--- | | a new worker has it | a pool's worker follows |
+--- | --- | --- | --- |
+--- | `package.path`, `cpath`, `searchers`, `preload` | yes | yes |
+--- | the metatable of the globals (as of `strict` modules) | yes | yes |
+--- | `conrun.on_error`, level and target of `conrun.log` | yes | yes |
+--- | warnings (`-W`, `warn "@on"`) | yes | no |
+--- | working directory, locale, environment variables | yes | no; threads have their process's |
+--- | a global that a function names, also one that is nil by now | with the function | with the task |
+--- | other globals, loaded modules, open files, hooks, the collector's settings | no | no |
+---
+--- What cannot be sent, such as a searcher that is a C function of its own, stays at home.
+---
 --- **Deadlocks are found.** When strands wait for each other and nobody is left who could wake them, a report with
 --- the stack of each goes to stderr, and one of them, the main strand if it is among them, gets an error of kind
 --- "deadlock".

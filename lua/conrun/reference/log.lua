@@ -4,8 +4,8 @@
 
 --- A log: whole lines from any strand, each with the time, the level and the strand's name.
 ---
---- Level and target belong to the strand that sets them, and workers that it starts from then on begin with them; main
---- begins with "info" and stderr. In a sandbox that has no files, and where a function cannot be sent, it is stderr.
+--- Level and target belong to the strand that sets them; workers that it starts from then on begin with them, and those
+--- of a pool that it has made follow; main begins with "info" and stderr. In a sandbox that has no files, and where a function cannot be sent, it is stderr.
 ---
 --- ```lua
 --- conrun.log.to(function(line) print(line:match "%a+ +%[.*$") end)
