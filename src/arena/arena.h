@@ -59,12 +59,12 @@ const char *cr_arena_failed(void); /* the system call that returned the error */
 ** EEXIST if that address range is taken. */
 int cr_arena_attach(int fd, void *base, size_t size);
 
-/* In a process that was forked from one of the program's.  Copy: it gets a memory file of
-** its own with what is in shared memory, at the same address, if that is `most` pages or
-** less; nobody else may change anything meanwhile.  0, EFBIG or another errno, and then it
-** still shares.  Detach: it goes on seeing what is there, but changes only a view of its
-** own. */
+/* For who forks.  Copy: a memory file with what is in shared memory now, if that is `most`
+** pages or less, while nobody changes it; -1: there is none.  In the child, adopt: this file
+** takes the place of the shared one, at the same address; false: it cannot.  Detach: the
+** child goes on seeing what is shared, but changes only a view of its own. */
 int cr_arena_copy(uint64_t most);
+bool cr_arena_adopt(int copy);
 void cr_arena_detach(void);
 
 int cr_arena_fd(void);

@@ -144,7 +144,7 @@ int cr_arena_attach(int fd, void *base, size_t size) {
   return 0;
 }
 
-/* -------------------------------------------------------------- after a fork */
+/* ------------------------------------------------------------- around a fork */
 
 static int copy_range(int to, off_t from, off_t end) {
   while (from < end) {
@@ -158,7 +158,7 @@ static int copy_range(int to, off_t from, off_t end) {
 /* What is in the file; where nothing is, the copy has nothing either. */
 static int copy_data(int to) {
   off_t end = 0, size = (off_t)arena->size;
-  while ((end < size)) {
+  while (end < size) {
     off_t start = lseek(file, end, SEEK_DATA);
     if (start < 0) return errno == ENXIO ? 0 : errno;
     end = lseek(file, start, SEEK_HOLE);
@@ -169,19 +169,21 @@ static int copy_data(int to) {
 }
 
 int cr_arena_copy(uint64_t most) {
-  if (arena->in_use > most) return EFBIG;
-  size_t size = arena->size;
+  if (arena->in_use > most) return -1;
   int copy = cr_fd_above(memfd_create("conrun", MFD_CLOEXEC));
-  if (copy < 0) return errno;
-  int error = cr_fd_resize(copy, size);
-  if (error == 0) error = copy_data(copy);
-  if (error == 0 && !map(copy, arena, size, MAP_FIXED)) error = errno;
-  close(error ? copy : file);
-  if (error == 0) {
-    madvise(arena, size, MADV_DONTDUMP);
-    file = copy;
-  }
-  return error;
+  if (copy < 0) return -1;
+  if (cr_fd_resize(copy, arena->size) == 0 && copy_data(copy) == 0) return copy;
+  close(copy);
+  return -1;
+}
+
+bool cr_arena_adopt(int copy) {
+  size_t size = arena->size;
+  if (!map(copy, arena, size, MAP_FIXED)) return false;
+  madvise(arena, size, MADV_DONTDUMP);
+  close(file);
+  file = copy;
+  return true;
 }
 
 /* Only what was ever in use may be written, so that no more is charged to the process

@@ -63,7 +63,7 @@ static void in_child(void) {
 
 void cr_lib_register(void) {
   switch_parts();
-  pthread_atfork(NULL, NULL, in_child);
+  pthread_atfork(cr_fork_begins, cr_fork_ends, in_child);
   lend();
   cr_sync_register();
   cr_worker_register();

@@ -18,7 +18,10 @@
 **
 ** The zygote forks too; its children are ours and have nothing of this.
 **
-** The handler runs in the child before fork returns there.  The parent may have had other
+** The copy is made before the fork, by the parent, which changes nothing meanwhile; behind
+** the fork it goes on at once, and shared memory with it.
+**
+** The child's handler runs before fork returns there.  The parent may have had other
 ** threads, of which the child has none, and any of their locks may be taken in its memory;
 ** so the handler takes none.
 */
@@ -46,10 +49,19 @@ static bool alone(void) {
   return true;
 }
 
-/* The parent may have begun to end before the copy was made. */
+static _Thread_local int copy = -1; /* of shared memory, while the caller forks */
+
+void cr_fork_begins(void) {
+  if (!ours && !cr_stray && cr_arena_exists() && alone()) copy = cr_arena_copy(LITTLE);
+}
+
+void cr_fork_ends(void) {
+  if (copy >= 0) close(copy);
+  copy = -1;
+}
+
 static void become_program(void) {
-  atomic_store(&cr_worker_root()->ending, 0);
-  cr_notices_take();
+  copy = -1;
   cr_strand_enter(cr_me);
   atomic_store(&cr_arena_root()->main_pid, (int32_t)getpid());
 }
@@ -67,9 +79,11 @@ bool cr_forked(void) {
   if (!main) cr_signals_open(); /* a worker thread has nearly all blocked */
   process_forget();
   cr_crew_forget();
-  if (!cr_stray && alone() && cr_arena_copy(LITTLE) == 0)
+  if (copy >= 0 && cr_arena_adopt(copy)) {
     become_program();
-  else
+  } else {
+    cr_fork_ends();
     become_stray();
+  }
   return true;
 }

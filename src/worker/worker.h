@@ -201,8 +201,11 @@ void cr_zygote_poll(void);
 ** gone and buried.  The last act of the main strand but its own burial. */
 void cr_zygote_end(void);
 
-/* The handler of a fork, in the child, before those of upper floors.  True: other people's
-** code has forked, and this is a stray or a program of its own (fork.c). */
+/* The handlers of a fork (fork.c): before it, in the parent after it, and in the child,
+** before those of upper floors.  True: other people's code has forked, and this is a stray
+** or a program of its own. */
+void cr_fork_begins(void);
+void cr_fork_ends(void);
 bool cr_forked(void);
 
 /* A strand buries itself: threads at their end, main at the end of the program. */
