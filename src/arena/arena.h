@@ -241,6 +241,10 @@ typedef struct cr_object {
   uint64_t serial;        /* unique number in this program; r/o */
 } cr_object;
 
+/* Is the object that had this number still there?  For who has no reference to it, so the
+** answer is of the moment; yes when in doubt. */
+bool cr_object_lives(const cr_object *o, uint64_t serial);
+
 void cr_type_register(enum cr_type_id id, const cr_type *type);
 const cr_type *cr_type_of(const cr_object *o);
 const char *cr_type_name(enum cr_type_id id);

@@ -34,6 +34,11 @@ void *cr_object_new(enum cr_type_id type, size_t size) {
   return o;
 }
 
+/* What is read is the arena's, whosever it is by now. */
+__attribute__((no_sanitize("thread"))) bool cr_object_lives(const cr_object *o, uint64_t serial) {
+  return cr_block_tag(o) == CR_TAG_OBJECT && o->serial == serial;
+}
+
 cr_hold *cr_object_born(void *object) {
   cr_object *o = object;
   cr_hold *h = cr_at(cr_hold, &head_of(o)->link);

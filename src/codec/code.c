@@ -11,12 +11,15 @@
 ** standard global later, a function encoded before still means the old one.)
 **
 ** Decoding.  The functions decoded are found by the code's serial number, which
-** is never used twice.  They are held weakly, and a few recent ones strongly: a
-** worker that lives long does not keep every function it ever ran.
+** is never used twice.  They are held weakly, and a few recent ones strongly as long as
+** their code is there, that is, their call is not over: a worker that lives long does not
+** keep every function it ever ran.
+**
+** What a function takes along (a handle to an end of a pipe, say) is kept by its code, and
+** by the function where it was decoded.  So whoever has made the code lets go of it when
+** the call is posted, and a worker forgets the function when the call is over.
 */
 #include "codec/inside.h"
-
-#define RECENT 16u
 
 /* -------------------------------------------------------------------- encoding */
 
@@ -55,22 +58,44 @@ cr_code *cr_code_push(lua_State *L, int index, const char *noun) {
   encode(L, index, 1, noun, &function, &took);
   cr_value_adopt(&code->function, &function);
   if (!took && lua_isfunction(L, index)) remember(L, index);
+  code->kept = !took;
   return code;
+}
+
+/* One that takes nothing along keeps nothing. */
+void cr_code_done(cr_handle *h) {
+  if (h->object && !((cr_code *)h->object)->kept) cr_handle_close(h);
 }
 
 /* -------------------------------------------------------------------- decoding */
 
-/* Keeps the function at the top of the stack alive for a while. */
-static void keep_recent(lua_State *L) {
+/* Keeps the function at the top of the stack, that of `code`, alive for a while. */
+static void keep_recent(lua_State *L, const cr_code *code) {
+  uint32_t i = cr_lua->recent_at++ % RECENT;
+  cr_lua->codec->recent[i] = (recent_code){&code->object, code->object.serial};
   state_table(L, &cr_lua->recent, NULL);
   lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, cr_lua->recent_at++ % RECENT + 1);
+  lua_rawseti(L, -2, i + 1);
   lua_pop(L, 1);
 }
 
 void cr_code_forget(lua_State *L) {
   luaL_unref(L, LUA_REGISTRYINDEX, cr_lua->recent);
   cr_lua->recent = LUA_NOREF;
+}
+
+/* Nothing is made here, so nothing raises: the table and its places are there. */
+void cr_code_tidy(lua_State *L) {
+  if (cr_lua->recent == LUA_NOREF) return;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->recent);
+  for (int i = 0; i < RECENT; i++) {
+    const recent_code *r = &cr_lua->codec->recent[i];
+    if (!r->code || cr_object_lives(r->code, r->serial)) continue;
+    lua_pushnil(L);
+    lua_rawseti(L, -2, i + 1);
+    cr_lua->codec->recent[i].code = NULL;
+  }
+  lua_pop(L, 1);
 }
 
 void cr_code_function(lua_State *L, cr_code *code) {
@@ -82,7 +107,7 @@ void cr_code_function(lua_State *L, cr_code *code) {
     if (cr_decode_borrowed(L, &code->function) != 1) corrupt(L);
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, serial);
-    keep_recent(L);
+    keep_recent(L, code);
   }
   lua_remove(L, -2);
 }

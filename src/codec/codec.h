@@ -81,6 +81,9 @@ typedef struct cr_lua_loans {
   /* Called by task, lent by state.  Handles the notices of a worker between two tasks,
   ** without raising. */
   void (*look_up_idle)(lua_State *L);
+  /* Called by task, lent by state.  A worker that has nothing to do gives up what its last
+  ** tasks have left.  Never raises. */
+  void (*tidy)(lua_State *L);
   /* Called by state, lent by lib.  Replaces `print` and `os.exit` in a new state.
   ** [-0, +0, m] */
   void (*open)(lua_State *L);
@@ -203,11 +206,17 @@ cr_code *cr_code_push(lua_State *L, int index, const char *noun);
 ** function and have been assigned.  [-0, +0, -] */
 void cr_carried_check(lua_State *L);
 
+/* The call is posted: what the function takes along is not kept by the handle any more. */
+struct cr_handle;
+void cr_code_done(struct cr_handle *h);
+
 /* Pushes the function of `code`, decoded at most once in this state.  [-0, +1, e] */
 void cr_code_function(lua_State *L, cr_code *code);
 
-/* The functions decoded lately are garbage now, if they are not in use.  [-0, +0, -] */
+/* The functions decoded lately are garbage now, if they are not in use; `tidy`: those whose
+** call is over.  [-0, +0, -] */
 void cr_code_forget(lua_State *L);
+void cr_code_tidy(lua_State *L);
 
 /* ------------------------------------------------------------------ handles */
 
@@ -219,6 +228,9 @@ typedef struct cr_handle {
 /* Registers the metatable on top of the stack as that of handles to objects of
 ** this type; adds __gc, __name and the codec's mark.  [-1, +0, m] */
 void cr_handle_type(lua_State *L, enum cr_type_id type);
+
+/* Lets go of the object now; the handle stays, closed. */
+void cr_handle_close(cr_handle *h);
 
 /* Makes a handle, closed, then fills it: [-0, +1, m].  Use:
 **   cr_handle *h = cr_handle_new(L, CR_LOCK);
@@ -236,6 +248,10 @@ void cr_handle_push(lua_State *L, cr_object *o);
 
 /* Takes over a holding that the strand has: as cr_handle_push, then drops it. */
 void cr_handle_push_held(lua_State *L, cr_hold *hold);
+
+/* Collects all garbage, and with it handles that nobody has.  Twice: what only a finalizer
+** had kept is garbage afterwards.  [-0, +0, -] */
+void cr_collect(lua_State *L);
 
 /* The object of the handle at `index`, or raises: "lock expected, got table".
 ** One pointer comparison in the good case.  [-0, +0, v] */

@@ -51,19 +51,21 @@ static bool finalizes(lua_State *L) {
          strcmp(ar.name, "__gc") == 0 && strcmp(ar.namewhat, "metamethod") == 0;
 }
 
+void cr_handle_close(cr_handle *h) {
+  cr_hold *hold = h->hold;
+  forget(h);
+  h->object = NULL;
+  h->hold = NULL;
+  if (!cr_stray) cr_object_forget(hold);
+}
+
 /* The finalizer of handles.  A script can call it too, by the metatable and with any
 ** value; then it does nothing.  For a binding further down the stack may be at work with
 ** the handle's object (a callback, a function that a dict's `update` calls): the object
 ** must not go before the handle is out of reach for everybody. */
 static int collect(lua_State *L) {
   cr_handle *h = cr_handle_test(L, 1, 0);
-  cr_hold *hold = h ? h->hold : NULL;
-  if (hold && finalizes(L)) {
-    forget(h);
-    h->object = NULL;
-    h->hold = NULL;
-    if (!cr_stray) cr_object_forget(hold);
-  }
+  if (h && h->hold && finalizes(L)) cr_handle_close(h);
   return 0;
 }
 
@@ -76,6 +78,11 @@ void cr_check_part(lua_State *L) {
 /* From now on each check of a handle goes the long way, and raises there. */
 void cr_handles_forget(void) {
   if (cr_lua) memset(cr_lua->codec->known, 0, sizeof cr_lua->codec->known);
+}
+
+void cr_collect(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCCOLLECT);
 }
 
 void cr_handle_type(lua_State *L, enum cr_type_id type) {

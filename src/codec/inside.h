@@ -357,8 +357,16 @@ typedef struct known_handle {
 } known_handle;
 #define KNOWN_HANDLES 16u
 
+/* A code object to which the strand has no reference. */
+typedef struct recent_code {
+  const cr_object *code;
+  uint64_t serial;
+} recent_code;
+#define RECENT 16
+
 /* The state's part that upper floors need not see. */
 struct cr_codec {
+  recent_code recent[RECENT]; /* those of the functions in the table `recent` of cr_state */
   known_handle known[KNOWN_HANDLES];
   workspace work;   /* of plain encodes */
   workspace *inner; /* of the innermost protected one; it is found here by who ends the state

@@ -49,7 +49,8 @@ typedef struct chunk {
 } chunk;
 
 typedef struct mapping {
-  const cr_handle *pool, *code; /* kept alive by user values */
+  const cr_handle *pool;
+  cr_handle *code; /* kept alive by user values */
   enum cr_task_mode mode;
   size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
   size_t made;              /* behind these, chunks that are tasks in hand, not posted yet */
@@ -138,6 +139,7 @@ static void leave_now(mapping *m) {
     cr_future_cancel(chunk_at(m, 0)->future);
     drop_oldest(m);
   }
+  cr_code_done(m->code);
 }
 
 /* Leaves it if that was asked for and nobody is in the middle of something. */

@@ -121,6 +121,7 @@ static int new_pool(lua_State *L) {
     cr_object_share(&call.code->object, &p->initializer);
     cr_value_adopt(&p->initargs, call.arguments);
     call.arguments->kind = CR_V_NONE;
+    cr_code_done(call.handle);
   }
   cr_took();
   return 1;
@@ -187,11 +188,12 @@ static int submit(lua_State *L) {
   luaL_checkstack(L, 10, NULL);
   cr_pool_keep_up(L, p);
   cr_code *code = cr_code_push(L, 2, "function");
-  cr_handle *h = cr_handle_new(L, CR_FUTURE);
+  cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);
   cr_encode(L, 3, n, "argument", &v);
   cr_future *f = cr_pool_task(L, &v, CR_CALL_ARGUMENTS);
   cr_pool_add(L, p, code, f, &h->hold);
   h->object = &f->object;
+  cr_code_done(along);
   cr_handle_enter(L);
   return 1;
 }

@@ -78,6 +78,7 @@ static int start(lua_State *L, enum cr_strand_kind kind) {
   int error = put_call(w, &call);
   if (error == 0) error = cr_worker_start(w);
   if (error) return fail_start(L, w, error);
+  cr_code_done(call.handle);
   cr_took();
   return 1;
 }

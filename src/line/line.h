@@ -33,6 +33,7 @@
 typedef struct cr_code {
   cr_object object;
   cr_value function; /* r/o after birth */
+  uint64_t kept;     /* it is found again, for it takes nothing along; r/o after birth */
 } cr_code;
 
 cr_code *cr_code_new(void); /* in hand, without a function: see cr_value_adopt */
@@ -151,9 +152,10 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
 ** On failure *task is NULL:
 **   ESHUTDOWN   no more tasks will come: the worker is to leave
 **   EINTR       the worker has notices: it is to handle them and call again
+**   ETIMEDOUT   there was no task for the time `patience`: it may do something else first
 **   ENOMEM      there was no memory for the holding
 */
-int cr_pool_take(cr_pool *p, cr_hold **task);
+int cr_pool_take(cr_pool *p, cr_hold **task, cr_time patience);
 /* It has settled the task and takes no other; nothing to do if *task is NULL. */
 void cr_pool_finished(cr_pool *p, cr_hold **task);
 

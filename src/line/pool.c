@@ -350,15 +350,16 @@ static int look_around(cr_pool *p, cr_hold *hold) {
   return r;
 }
 
-static int wait_for_task(cr_pool *p, cr_hold *hold) {
+static int wait_for_task(cr_pool *p, cr_hold *hold, cr_time patience) {
   int r = look_around(p, hold);
   if (r != EAGAIN) return r;
+  cr_time until = patience == CR_FOREVER ? CR_FOREVER : cr_clock() + patience;
   cr_owe(CR_OWE_WAKE, &p->work);
   cr_wait_begin(CR_ON_TASK, p, &p->work);
   for (;;) {
     uint32_t seen = cr_gate_arm(&p->work);
     if ((r = try_take(p, hold)) != EAGAIN) break;
-    if ((r = cr_gate_wait(&p->work, seen, CR_FOREVER)) != 0) break;
+    if ((r = cr_gate_wait(&p->work, seen, until)) != 0) break;
   }
   cr_wait_end(r == 0);
   /* A wake-up goes to one sleeper, who answers for the rest (base.h): for a pool, too,
@@ -386,26 +387,26 @@ static void forget_task(cr_pool *p, int completed) {
 
 /* The first of the line, or waits for it.  The task before is let go between the two:
 ** nothing of it is kept while the worker sleeps. */
-static int take(cr_pool *p, cr_hold *hold, cr_hold **before) {
+static int take(cr_pool *p, cr_hold *hold, cr_hold **before, cr_time patience) {
   int r = try_take(p, hold);
   if (*before) cr_object_drop(*before);
   *before = NULL;
-  if (r == EAGAIN) r = wait_for_task(p, hold);
+  if (r == EAGAIN) r = wait_for_task(p, hold, patience);
   if (r != 0) {
     stop_waiting(p);
     cr_hold_unused(hold);
   }
-  if (r == EINTR) start_if_needed(p); /* what it looks up for may take long */
+  if (r == EINTR || r == ETIMEDOUT) start_if_needed(p); /* what it does instead may take long */
   return r;
 }
 
 /* A task that was cancelled while it was in the line is passed over. */
-int cr_pool_take(cr_pool *p, cr_hold **task) {
+int cr_pool_take(cr_pool *p, cr_hold **task, cr_time patience) {
   cr_point(CR_AT_USE, p);
   for (;;) {
     cr_hold *hold = cr_hold_reserve();
     if (!hold) cr_pool_finished(p, task);
-    int r = hold ? take(p, hold, task) : ENOMEM;
+    int r = hold ? take(p, hold, task, patience) : ENOMEM;
     if (r != 0) return r;
     (void)cr_fault("task");
     if (cr_future_start(future_of(cr_me), cr_me) == 0) {

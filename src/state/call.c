@@ -34,6 +34,7 @@ cr_call cr_call_encode(lua_State *L, int fn, const char *noun, enum cr_strand_ki
     try_encode(L, fn + 3, top - fn, noun);
   }
   call.code = cr_code_push(L, fn, "function");
+  call.handle = lua_touserdata(L, -1);
   cr_encode(L, fn + 1, top - fn + (setup ? 2 : 0), noun, &v);
   call.arguments = cr_value_box(L, &v);
   return call;

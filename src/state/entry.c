@@ -226,5 +226,6 @@ void cr_entry_register(void) {
   cr_lent.nudge = cr_nudge;
   cr_lua_lent.follow = follow_pool;
   cr_lua_lent.look_up_idle = idle_look_up;
+  cr_lua_lent.tidy = idle_tidy;
   cr_lua_lent.module = cr_module;
 }

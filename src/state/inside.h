@@ -50,6 +50,7 @@ void notice_push(lua_State *L);
 
 /* idle.c: a pool's worker between two tasks: callbacks run, nothing raises. */
 void idle_look_up(lua_State *L);
+void idle_tidy(lua_State *L);
 
 /* report.c: tells what the call of the worker, a light userdata, has failed with, if
 ** nobody wanted it to.  For lua_pcall. */

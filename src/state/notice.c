@@ -57,11 +57,10 @@ static uint32_t take(void) {
   return notices & CR_DEADLOCK && !is_accused() ? notices & ~(uint32_t)CR_DEADLOCK : notices;
 }
 
-/* Twice: what only a finalizer had kept is garbage afterwards. */
+/* Another strand wants to know what is garbage here. */
 static void collect(lua_State *L) {
   cr_code_forget(L);
-  lua_gc(L, LUA_GCCOLLECT);
-  lua_gc(L, LUA_GCCOLLECT);
+  cr_collect(L);
   atomic_store(&cr_me->swept, 1);
 }
 

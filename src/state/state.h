@@ -340,7 +340,8 @@ int cr_brief_end(lua_State *L, const cr_object *o, bool more);
 
 /* What a worker is to call: code and encoded arguments. */
 typedef struct cr_call {
-  cr_code *code;       /* held by a handle on the stack */
+  cr_code *code;
+  cr_handle *handle;   /* which holds it; on the stack */
   cr_value *arguments; /* boxed on the stack */
 } cr_call;
 

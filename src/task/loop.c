@@ -101,25 +101,45 @@ static void run(lua_State *L, cr_pool *p) {
   limit_stop(&own_limit);
 }
 
+/* To collect garbage is not worth it for who gets another task at once.  How long to wait
+** for the next time goes by how long it took, so that a worker with a big state does not do
+** much of it. */
+#define TIDY_AFTER 2000000 /* ns */
+#define TIDY_SHARE 20
+
+static cr_time tidy_up(lua_State *L) {
+  cr_time start = cr_clock();
+  cr_lua_lent.tidy(L);
+  cr_time took = cr_clock() - start;
+  return took > TIDY_AFTER / TIDY_SHARE ? TIDY_SHARE * took : TIDY_AFTER;
+}
+
 /* Between two tasks. */
 static void look_up(lua_State *L) {
   forget_interrupt(NULL);
   if (cr_lua_lent.look_up_idle) cr_lua_lent.look_up_idle(L);
 }
 
-/* 2: until nothing more is to be done. */
+/* 2: until nothing more is to be done.  A worker that has had nothing to do for a while
+** tidies up behind its last task. */
 static void serve(lua_State *L, cr_pool *p) {
   uint64_t done = 0;
   cr_hold *task = NULL;
+  cr_time patience = TIDY_AFTER;
+  bool tidy = false;
   while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
-    int r = cr_pool_take(p, &task);
+    int r = cr_pool_take(p, &task, tidy ? CR_FOREVER : patience);
     if (r == 0) {
       run(L, p);
       done++;
+      tidy = false;
       if (cr_notices() & CR_CALLBACKS) {
         cr_pool_finished(p, &task);
         look_up(L);
       }
+    } else if (r == ETIMEDOUT) {
+      patience = tidy_up(L);
+      tidy = true;
     } else if (r == EINTR && !(cr_notices() & CR_END)) {
       look_up(L);
     } else {
