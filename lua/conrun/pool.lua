@@ -75,7 +75,7 @@ local function new_of_kind(kind, n, options, what)
   elseif n and all.workers ~= n then
     check.raise("bad option 'workers' (argument #1 says %d, the option %s)", n, tostring(all.workers))
   end
-  return core.new(all)
+  return core.new(n, all)
 end
 
 --- A pool of `n` threads.
@@ -83,7 +83,7 @@ end
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool
 function pool.threads(n, options)
-  return new_of_kind("thread", n, options, "threads")
+  return (new_of_kind("thread", n, options, "threads")) -- messages know who was called
 end
 
 --- A pool of `n` processes.
@@ -91,7 +91,7 @@ end
 ---@param options? conrun.PoolOptions
 ---@return conrun.Pool
 function pool.processes(n, options)
-  return new_of_kind("process", n, options, "processes")
+  return (new_of_kind("process", n, options, "processes"))
 end
 
 ---------------------------------------------------------------- calls: arguments

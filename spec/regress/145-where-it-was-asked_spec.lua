@@ -54,9 +54,16 @@ describe("an uncaught error", function()
     for _, code in ipairs { "conrun.pool.new { workers = 0 }", "conrun.pool.threads(1, { name = ('x'):rep(999) })",
       "conrun.future.new():set_error 'x' local f = conrun.future.new() f:set_error 'x' f:set_error 'y'",
       "conrun.pool.threads(1):map(print, setmetatable({}, { __len = function() return 'x' end, __index = {} }))",
-      "conrun.pool.threads(2, { initializer = 5 })" } do
+      "conrun.pool.threads(2, { initializer = 5 })", "conrun.pool.threads(2, { initialiser = 5 })",
+      "pcall(conrun.pool.new, { workers = 0 }) conrun.plot.bars({ 1 }, 5)" } do
       assert.matches("^[^\n]*: t%.lua:2: ", where(code))
     end
+  end)
+
+  it("names the function that the user has called", function()
+    assert.matches("bad argument #2 to 'threads'", where "conrun.pool.threads(2, { unknown = 1 })")
+    assert.matches("bad argument #2 to 'conrun.pool.threads'",
+      where "local ok, e = pcall(conrun.pool.threads, 2, { unknown = 1 }) if not ok then error(e, 0) end")
   end)
 
   it("of a thread is told with its own stack and those behind it", function()

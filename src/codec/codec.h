@@ -125,6 +125,10 @@ bool cr_users_line(lua_State *L, lua_Debug *ar);
 /* As luaL_where, luaL_error and luaL_traceback, with the user's lines alone. */
 void cr_where(lua_State *L); /* [-0, +1, m] */
 int cr_raise(lua_State *L, const char *format, ...);
+int cr_bad_argument(lua_State *L, int index, const char *message); /* as luaL_argerror */
+/* Pushes the error value at `index`; a message that begins with a place in conrun's own Lua
+** parts has the user's instead, for which the stack must still be there. [-0, +1, m] */
+void cr_mend_place(lua_State *L, int index);
 void cr_traceback(lua_State *L, lua_State *of, const char *message, int level); /* [-0, +1, m] */
 
 #define CR_ERROR "conrun.error"            /* registry: the metatable of error objects */

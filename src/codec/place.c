@@ -13,6 +13,9 @@
 
 #define OWN "[conrun" /* chunk names of conrun's own parts begin so (state.c) */
 
+/* What calls the function of a worker that has settings (settings.c) is nobody's business. */
+#define BEGIN "\n\t[C]: in function 'conrun.core.begin.begin'"
+
 static bool is_users(const lua_Debug *ar) {
   return ar->currentline > 0 && strncmp(ar->source, "=" OWN, sizeof OWN) != 0;
 }
@@ -43,6 +46,65 @@ int cr_raise(lua_State *L, const char *format, ...) {
   va_end(args);
   lua_concat(L, 2);
   return lua_error(L);
+}
+
+/* Pushes the name by which a loaded module has the function at `function`, the shortest if
+** it has several, or "?". */
+static const char *push_name(lua_State *L, int function) {
+  lua_pushliteral(L, "?");
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1)) continue;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+      const char *best = lua_tostring(L, function + 1);
+      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, function)) continue;
+      lua_pushfstring(L, "%s.%s", lua_tostring(L, -4), lua_tostring(L, -2));
+      size_t length = lua_rawlen(L, -1), most = strlen(best);
+      bool better = *best == '?' || length < most ||
+                    (length == most && strcmp(lua_tostring(L, -1), best) < 0);
+      if (better)
+        lua_replace(L, function + 1);
+      else
+        lua_pop(L, 1);
+    }
+  }
+  lua_pop(L, 1);
+  return lua_tostring(L, -1);
+}
+
+/* What the user's code calls that function of conrun which is called by it; it stays on the
+** stack. */
+static const char *called(lua_State *L, lua_Debug *ar) {
+  lua_Debug caller;
+  int level = 0;
+  while (lua_getstack(L, level + 1, &caller) && lua_getinfo(L, "Sl", &caller) &&
+         strncmp(caller.source, "=" OWN, sizeof OWN) == 0)
+    level++;
+  lua_getstack(L, level, ar);
+  lua_getinfo(L, "nf", ar);
+  return ar->name ? ar->name : push_name(L, lua_gettop(L));
+}
+
+int cr_bad_argument(lua_State *L, int index, const char *message) {
+  lua_Debug ar;
+  luaL_checkstack(L, 12, NULL);
+  const char *name = called(L, &ar);
+  if (strcmp(ar.namewhat, "method") == 0) index--;
+  if (index == 0) return cr_raise(L, "calling '%s' on bad self (%s)", name, message);
+  return cr_raise(L, "bad argument #%d to '%s' (%s)", index, name, message);
+}
+
+void cr_mend_place(lua_State *L, int index) {
+  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+  size_t part = strncmp(text, OWN, sizeof OWN - 1) == 0 ? strcspn(text, "]") : 0;
+  const char *rest = part ? strstr(text + part, ": ") : NULL;
+  if (rest) {
+    cr_where(L);
+    lua_pushstring(L, rest + 2);
+    lua_concat(L, 2);
+  } else {
+    lua_pushvalue(L, index);
+  }
 }
 
 /* ----------------------------------------------------------------- tracebacks */
@@ -86,6 +148,8 @@ static void give_lines(trace *t) {
 static void take_line(trace *t, const char *line, const char *end) {
   if (begins(line, end, "\n\t" OWN)) {
     note_call(t, line, end);
+  } else if (begins(line, end, BEGIN)) {
+    return;
   } else if (begins(line, end, "\n\t[C]: ")) {
     if (!t->held) t->held = line;
     t->held_end = end;
@@ -113,7 +177,8 @@ static void shorten(lua_State *L) {
 
 void cr_traceback(lua_State *L, lua_State *of, const char *message, int level) {
   luaL_traceback(L, of, NULL, level);
-  if (strstr(lua_tostring(L, -1), "\n\t" OWN)) shorten(L);
+  const char *text = lua_tostring(L, -1);
+  if (strstr(text, "\n\t" OWN) || strstr(text, BEGIN)) shorten(L);
   if (!message) return;
   lua_pushfstring(L, "%s\n%s", message, lua_tostring(L, -1));
   lua_remove(L, -2);

@@ -100,7 +100,9 @@ void cr_error_object(lua_State *L, int value, const char *kind) {
   lua_createtable(L, 0, 5);
   lua_pushstring(L, kind);
   set(L, "kind");
-  cr_text(L, value);
+  cr_mend_place(L, value);
+  cr_text(L, -1);
+  lua_remove(L, -2);
   set(L, "message");
   lua_pushvalue(L, value);
   set(L, "value");

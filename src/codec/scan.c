@@ -262,7 +262,8 @@ static void scan_one(const reader *r, const code *c, registers *reg, size_t pc) 
 }
 
 static void scan_code(const reader *r, const code *c) {
-  registers reg = {.places.next = c->constants};
+  registers reg = {.env = {0}};
+  reg.places.next = c->constants;
   for (size_t pc = 0; pc < c->count; pc++) scan_one(r, c, &reg, pc);
 }
 

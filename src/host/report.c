@@ -53,6 +53,10 @@ static bool describe(lua_State *L) {
 /* What prints itself is a message without a stack, as in Lua's own program; but for the
 ** errors of other strands. */
 int cr_report_handler(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    cr_mend_place(L, 1);
+    lua_replace(L, 1);
+  }
   const char *text = lua_tostring(L, 1);
   bool remote = text == NULL && cr_is_error(L, 1);
   if (text == NULL) {

@@ -90,21 +90,22 @@ static int push_initializer(lua_State *L, int index, enum cr_strand_kind kind) {
 /* pool.new(4): the number at index 1 becomes the options that it stands for. */
 static void name_workers(lua_State *L) {
   lua_createtable(L, 0, 1);
-  lua_insert(L, 1);
-  lua_setfield(L, 1, "workers");
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "workers");
+  lua_replace(L, 1);
 }
 
-/* new([options]) -> pool */
+/* new([options]) -> pool, or new(n, options) for the functions that are called so; the
+** options say how many there are. */
 static int new_pool(lua_State *L) {
   enum {
-    OPTIONS = 1,
-    POOL
+    POOL = 3
   };
-  int index = lua_isnoneornil(L, 1) ? 0 : OPTIONS;
+  int index = lua_istable(L, 2) ? 2 : lua_isnoneornil(L, 1) ? 0 : 1;
   cr_pool_options o = {0};
   char name[CR_NAME_MAX];
-  lua_settop(L, 1);
-  if (lua_type(L, 1) == LUA_TNUMBER) name_workers(L);
+  lua_settop(L, 2);
+  if (index == 1 && lua_type(L, 1) == LUA_TNUMBER) name_workers(L);
   read_options(L, index, &o, name);
   cr_handle *h = cr_handle_new(L, CR_POOL);
   bool harmless = !index || lua_getfield(L, index, "initializer") == LUA_TNIL;

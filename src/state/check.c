@@ -24,7 +24,7 @@ int cr_refuse(lua_State *L, int index, const char *message) {
   lua_Debug ar;
   if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) && strcmp(ar.namewhat, "metamethod") == 0)
     return cr_raise(L, "%s", message);
-  return luaL_argerror(L, index, message);
+  return cr_bad_argument(L, index, message);
 }
 
 bool cr_callable(lua_State *L, int index) {

@@ -33,7 +33,7 @@ static void refuse_option(lua_State *L, int index, const char *name, const char 
     lua_pushliteral(L, ")");
     lua_concat(L, 2);
   }
-  luaL_argerror(L, index, lua_tostring(L, -1));
+  cr_bad_argument(L, index, lua_tostring(L, -1));
 }
 
 /* Of several that are not known the first by its name is told, whatever order the table
@@ -46,7 +46,7 @@ void cr_check_options(lua_State *L, int index, const char *const known[]) {
     if (lua_type(L, -2) != LUA_TSTRING) {
       const char *key = luaL_tolstring(L, -2, NULL);
       key = lua_pushfstring(L, "options have names, but there is a field [%s]", key);
-      luaL_argerror(L, index, key);
+      cr_bad_argument(L, index, key);
     }
     size_t length;
     const char *name = lua_tolstring(L, -2, &length);
