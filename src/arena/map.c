@@ -194,8 +194,8 @@ void cr_arena_detach(void) {
   char *rest = (char *)arena + used;
   int fd = file, flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED;
   if (mmap(arena, used, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED)
-    mmap(arena, used, PROT_READ, flags, fd, 0);
-  mmap(rest, size - used, PROT_NONE, flags | MAP_ANONYMOUS, -1, 0);
+    (void)mmap(arena, used, PROT_READ, flags, fd, 0);
+  (void)mmap(rest, size - used, PROT_NONE, flags | MAP_ANONYMOUS, -1, 0);
   close(fd);
   file = -1;
 }

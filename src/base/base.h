@@ -322,8 +322,10 @@ uint32_t cr_strands_top(void);
 
 /* Walks over every record that was ever used, as `s`; most of them may be free.  What
 ** came into use after the walk began is left out. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): it declares a name */
 #define cr_for_strands(s) \
   for (cr_strand *s = cr_strands, *s##_end = s + cr_strands_top(); s < s##_end; s++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* A name for people, as it stands in reports, logs and bars: what `from` says, cut to the
 ** room between two characters, with `?` for each byte that would move a cursor. */

@@ -106,7 +106,7 @@ void cr_name_set(char to[CR_NAME_MAX], const char *from) {
   if (n == CR_NAME_MAX)
     for (n--; n > 0 && within_character(from[n]);) n--;
   for (size_t i = 0; i < n; i++)
-    to[i] = (unsigned char)from[i] < ' ' || from[i] == 127 ? '?' : from[i];
+    to[i] = (char)((unsigned char)from[i] < ' ' || from[i] == 127 ? '?' : from[i]);
   to[n] = '\0';
 }
 
