@@ -65,7 +65,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos random soak install uninstall deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos latches random soak install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -233,7 +233,13 @@ fuzz-seeds: $(OUT)/spec/fuzz/seeds
 # Workers killed at random while they use everything: CHAOS="--seed=7 --seconds=600".
 CHAOS ?= --seconds=60
 chaos: $(BIN)
+	@$(MAKE) --no-print-directory VARIANT=hard latches
 	@ulimit -c 0; $(BIN) --audit spec/chaos/chaos.lua $(CHAOS)
+
+# The longest time that a latch was held in some seconds of it, which only a build with
+# assertions measures.
+latches: $(BIN)
+	@ulimit -c 0; $(BIN) --audit spec/chaos/chaos.lua --seconds=4 2>&1 | grep 'latch was held'
 
 # Random programs over the whole API, made smaller when one fails: RANDOM="--seed=7
 # --seconds=600"; any build: make VARIANT=tsan random.
