@@ -31,7 +31,7 @@ local longest_label = 24 -- columns, of a bar or a lane
 ---@return boolean
 function plot.unicode()
   for _, name in ipairs { "LC_ALL", "LC_CTYPE", "LANG" } do
-    local value = os.getenv(name)
+    local value = os.getenv and os.getenv(name) -- a sandbox may be without it
     if value and value ~= "" then
       return value:lower():find("utf%-?8") ~= nil
     end

@@ -53,6 +53,8 @@ local pool = {}
 ---@field max_tasks_per_worker? integer then the worker is replaced
 ---@field retries? integer how often a task whose worker died is tried again
 ---@field memory_limit? integer bytes of Lua memory of each worker
+---@field libs? string[] standard libraries that tasks may use
+---@field sandbox? boolean walls around each process: no new files, sockets, programs
 
 --- A pool; its workers are started when there is work for them.  A number alone says how
 --- many workers.

@@ -11,6 +11,8 @@ local thread = {}
 ---@field name? string default "Thread-1", "Process-1" ...
 ---@field daemon? boolean default: as the starter
 ---@field memory_limit? integer bytes of Lua memory, upon which "not enough memory" is raised
+---@field libs? string[] standard libraries that it may use
+---@field sandbox? boolean of a process: no new files, sockets, programs
 
 --- Starts a thread that calls a function: `start([options,] fn, ...)`.
 ---@type fun(...): conrun.Worker

@@ -454,7 +454,7 @@ TEST(streams) {
   both_open();
   lua_State *L = at(&from)->L;
   cr_value v = {.head = 0};
-  cr_writer *w = cr_writer_new(L, "element");
+  cr_writer *w = cr_writer_new(L, "element", false);
   CHECK(luaL_dostring(L, "local t = {} t.t = t return {1, 'two', t, t, new_event(), math.sqrt}") ==
         0);
   for (int i = 1; i <= 6; i++) {
@@ -482,7 +482,7 @@ TEST(streams) {
   while (cr_reader_next(L, r)) {}
   CHECK(lua_gettop(L) == 4 && lua_rawequal(L, 2, 3));
   cr_value_free(&v);
-  w = cr_writer_new(at(&from)->L, "element"); /* dropped, with a handle in it */
+  w = cr_writer_new(at(&from)->L, "element", false); /* dropped, with a handle in it */
   CHECK(luaL_dostring(from.L, "return new_event()") == 0);
   cr_writer_add(from.L, w, -1);
   both_shut();

@@ -13,13 +13,15 @@
 --
 --   plain    only calls
 --   vandal   fields of all tables that it found, and globals, are overwritten meanwhile
---   sandbox  the worker has no libraries (libs = {}) and public modules alone
+--   sandbox  the same in a worker without libraries (libs = {}), which has public modules alone
 --
 -- Any error is right.  Wrong is a signal: a crash, a broken invariant, a report of a
--- sanitizer.  A call that waits is interrupted, since main sees that the count of
--- calls stands still; a round in which that is in vain is cut off (a function in C, as
--- table.move is, may have been told to do something for ever).  What was called last is
--- told, and the seed of the round, from which --seed=N --rounds=1 --trace goes on.
+-- sanitizer; and a function that a sandbox must not have, wherever it comes from.  Functions
+-- that are called back look at all that they are given.  A call that waits is interrupted,
+-- since main sees that the count of calls stands still; a round in which that is in vain is
+-- cut off (a function in C, as table.move is, may have been told to do something for ever).
+-- What was called last is told, and the seed of the round, from which
+-- --seed=N --rounds=1 --trace goes on.
 
 local conrun = require "conrun"
 
@@ -44,15 +46,13 @@ local function module_names(command, pattern)
   local names = {}
   local pipe <close> = assert(io.popen(command))
   for line in pipe:lines() do
-    for name in line:gmatch(pattern) do
-      names[#names + 1] = (name:gsub("%.init$", ""):gsub("/init$", ""):gsub("/", "."))
-    end
+    local name = line:match(pattern)
+    if name then names[#names + 1] = (name:gsub("/init$", ""):gsub("/", ".")) end
   end
   return names
 end
 
-local modules = module_names("LC_ALL=C ls lua/conrun.lua lua/conrun/*.lua lua/conrun/*/*.lua 2>/dev/null",
-  "^lua/(.*)%.lua$")
+local modules = module_names("LC_ALL=C ls lua/conrun/*.lua lua/conrun/*/*.lua", "^lua/(.*)%.lua$")
 for _, name in ipairs(module_names("LC_ALL=C sort -u src/lib/*.c", '^ *{"(conrun%.[%w.]+)", luaopen')) do
   modules[#modules + 1] = name
 end
@@ -61,7 +61,7 @@ end
 
 -- Everything that the round needs is a local from here on, for it overwrites what it
 -- can reach.  Its own random numbers: the library's may be missing.
-local function round(mode, seed, calls, trace, names, count, doing, stop)
+local function round(mode, seed, calls, trace, names, count, doing, stop, forbidden, escaped)
   local pcall, next, type, select, tostring, setmetatable, getmetatable, rawget, rawset, error =
     pcall, next, type, select, tostring, setmetatable, getmetatable, rawget, rawset, error
   local require, print, collectgarbage, load = require, print, collectgarbage, load
@@ -86,6 +86,7 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
   local functions, tables, types, type_of = {}, {}, {}, {}
   local seen = {}
   local function insert(list, x) list[#list + 1] = x end
+  local find, match = ("").find, ("").match
 
   -- ------------------------------------------------------------------- discovery
 
@@ -144,6 +145,11 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
   end
 
   local walk
+  local is, tell = escaped.get, escaped.set
+
+  local function escape(path, value)
+    if is(escaped) == "" then tell(escaped, path .. " is " .. forbidden[tostring(value)]) end
+  end
 
   local function walk_fields(path, t, owner, depth)
     for _, key in next, sorted_keys(t) do
@@ -156,6 +162,8 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
     if (kind ~= "function" and kind ~= "table" and kind ~= "userdata") or seen[value] or depth == 0 then return end
     seen[value] = true
     if kind == "function" then
+      -- Functions of C are known by their addresses, at least in the same process.
+      if mode == "sandbox" and forbidden[tostring(value)] then escape(path, value) end
       insert(functions, { path = path, call = value, owner = owner })
       return
     end
@@ -195,6 +203,11 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
   local depth = 0 -- of calls inside calls
 
   local function nothing() end
+  local keep -- below: looks at what it is given
+  local function take(...)
+    keep(true, ...)
+    return any()
+  end
   local function raise() error(pick_value()) end
   local function give() return any() end
   local function collect() collectgarbage() return any() end
@@ -211,7 +224,7 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
     return ...
   end
   local callables =
-    { nothing, raise, give, collect, close_something, call_on, print, tostring, error, load, next, pcall }
+    { take, take, nothing, raise, give, collect, close_something, call_on, print, tostring, error, load, next, pcall }
 
   -- A table with metamethods of all kinds, each of which gives what it should not.
   local events = { "__index", "__newindex", "__len", "__call", "__tostring", "__name", "__gc", "__close", "__eq",
@@ -275,7 +288,7 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
 
   -- ---------------------------------------------------------------------- the calls
 
-  local function keep(ok, ...)
+  function keep(ok, ...)
     if not ok then return end
     for i = 1, select("#", ...) do
       local value = select(i, ...)
@@ -292,10 +305,10 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
   -- A value of the type that an error message named, or what only looks like it.
   local function of_type(name)
     if chance(15) then return any() end
-    if name:find "number" or name:find "integer" or name:find "seconds" then return pick(numbers) end
-    if name:find "string" then return pick(words) end
-    if name:find "function" then return pick(callables) end
-    if name:find "table" or name:find "list" then
+    if find(name, "number") or find(name, "integer") or find(name, "seconds") then return pick(numbers) end
+    if find(name, "string") then return pick(words) end
+    if find(name, "function") then return pick(callables) end
+    if find(name, "table") or find(name, "list") then
       return chance(30) and option_table() or chance(50) and liar() or list()
     end
     for _ = 1, 40 do
@@ -310,7 +323,7 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
   -- Takes from an error message which argument should have been of which type.
   local function learn(entry, message)
     if type(message) ~= "string" then return end
-    local at, wanted = message:match "bad argument #(%d+) to '[^']*' %(([^()]-),? expected"
+    local at, wanted = match(message, "bad argument #(%d+) to '[^']*' %(([^()]-),? expected")
     at = at and tonumber(at)
     if at and at < 8 then
       entry.wanted = entry.wanted or {}
@@ -393,14 +406,14 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
     else
       local t = pick(tables)
       local keys = sorted_keys(t)
-      if #keys > 0 then pcall(rawset, t, pick(keys), any()) end
+      if #keys > 0 then pcall(rawset, t, pick(keys), chance(50) and take or any()) end
     end
   end
 
   function step()
     depth = depth + 1
     pcall(add, count, 1)
-    if mode == "vandal" and chance(8) then overwrite() end
+    if mode ~= "plain" and chance(8) then overwrite() end
     local act = chance(80) and call_function or use_operator
     if coroutine_wrap and chance(10) then
       pcall(coroutine_wrap(act))
@@ -419,6 +432,7 @@ local function round(mode, seed, calls, trace, names, count, doing, stop)
   end
 
   for _, name in next, names do module(name) end
+  if mode == "sandbox" then insert(tables, getmetatable("").__index) end
 
   -- Constructors that need sensible arguments to give anything; they are remembered.
   local function make(name, f, ...)
@@ -477,6 +491,20 @@ end
 
 -- --------------------------------------------------------------------------- main
 
+-- What a sandbox must not have, by the names that its functions print.
+local forbidden = {}
+for library, functions in pairs {
+  io = { "open", "popen", "lines", "tmpfile", "output", "input" },
+  os = { "execute", "remove", "rename", "tmpname", "getenv", "setlocale" },
+  debug = { "getregistry", "sethook", "getupvalue", "setupvalue", "upvaluejoin", "getlocal", "setmetatable" },
+  package = { "loadlib", "searchpath" },
+  _G = { "dofile", "loadfile", "load", "require" },
+} do
+  for _, name in ipairs(functions) do
+    forbidden[tostring(_G[library][name])] = library .. "." .. name
+  end
+end
+
 local modes = { "plain", "vandal", "sandbox" }
 local failed, calls, most = 0, 0, 0
 
@@ -503,11 +531,12 @@ end
 local function play(i)
   local seed, mode = options.seed + i - 1, modes[(options.seed + i) % #modes + 1]
   local count, doing = conrun.shared.value("i64", 0), conrun.shared.value("string", "its beginning")
-  local stop = conrun.event.new()
+  local stop, escaped = conrun.event.new(), conrun.shared.value("string", "")
   local start = { memory_limit = 200000000, daemon = true, libs = mode == "sandbox" and {} or nil }
   local worker = conrun[options.kind].start(start, round, mode, seed, options.calls, options.trace, modules,
-    count, doing, stop)
+    count, doing, stop, forbidden, escaped)
   local wrong = watch(worker, count, stop)
+  if escaped:get() ~= "" then wrong = "an escape: " .. escaped:get() end
   calls = calls + count:get()
   if wrong then
     failed = failed + 1
@@ -516,14 +545,18 @@ local function play(i)
     return
   end
   local ok, functions = pcall(worker.result, worker, 0)
-  if ok and functions > most then most = functions end
+  if ok and functions and functions > most then most = functions end
   if options.trace and not ok then io.stderr:write(tostring(functions), "\n", tostring(functions.traceback), "\n") end
 end
 
 conrun.on_error(function(e, name)
   if options.trace then io.stderr:write(name, ": ", tostring(e), "\n", tostring(e.traceback), "\n") end
 end)
+-- Some of the functions write files.
+local folder = io.popen("mktemp -d"):read()
+assert(require("lfs").chdir(folder))
 for i = 1, options.rounds do play(i) end
+os.execute("rm -rf " .. folder)
 io.stderr:write(("%d functions, %d calls, %d rounds from seed %d\n"):format(most, calls, options.rounds, options.seed))
 io.stderr:write(("%d passed, %d failed\n"):format(options.rounds - failed, failed))
 os.exit(failed == 0)

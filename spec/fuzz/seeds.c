@@ -83,7 +83,7 @@ static int open_event(lua_State *L) {
 
 /* A stream, as a map sends it: value by value. */
 static void encode_stream(lua_State *L, int n, cr_value *v) {
-  cr_writer *w = cr_writer_new(L, "value");
+  cr_writer *w = cr_writer_new(L, "value", false);
   for (int i = 1; i <= n; i++) cr_writer_add(L, w, i);
   cr_writer_finish(L, w, v);
   lua_settop(L, n);

@@ -53,6 +53,7 @@ typedef struct cr_state {
   bool warns;             /* warnings are on in this state; set by state/ */
   int recent;             /* registry: the functions decoded last, kept alive */
   uint32_t recent_at;     /* where the next one goes */
+  bool data_only;         /* what is sent is data: the strand is a sandbox (sandbox.c) */
   bool ending;            /* it is being closed, and everything in it */
   struct cr_codec *codec; /* what only this floor sees */
 } cr_state;
@@ -155,6 +156,10 @@ int cr_transfer_failed(lua_State *L);
 */
 void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v);
 
+/* The same for the arguments of a call that no strand will make who may use more than
+** this one: they may be code, also if this strand is a sandbox. */
+void cr_encode_call(lua_State *L, int first, int n, const char *noun, cr_value *v);
+
 /* Pushes the values and frees what they came in (even when it raises); returns
 ** how many were pushed.  What cannot be rebuilt here raises an error object of kind
 ** "transfer".  [-0, +n, e] */
@@ -175,7 +180,7 @@ typedef struct cr_writer cr_writer;
 cr_reader *cr_reader_new(lua_State *L, const cr_value *v); /* borrows v */
 bool cr_reader_next(lua_State *L,
                     cr_reader *r); /* pushes one value; false at the end [-0, +(0|1), e] */
-cr_writer *cr_writer_new(lua_State *L, const char *noun);
+cr_writer *cr_writer_new(lua_State *L, const char *noun, bool call); /* call: as cr_encode_call */
 void cr_writer_add(lua_State *L, cr_writer *w, int index);      /* one more value [-0, +0, e] */
 void cr_writer_finish(lua_State *L, cr_writer *w, cr_value *v); /* now in the caller's hands */
 

@@ -306,6 +306,16 @@ static void push_handle(decoder *d) {
   cr_handle_push(d->L, o);
 }
 
+/* A function or class that came from here, or that somebody else has sent here too. */
+static void push_known(decoder *d) {
+  int type = take_u8(d) ? LUA_TFUNCTION : LUA_TTABLE;
+  uint64_t origin = take_u64(d);
+  luaL_checkstack(d->L, 8, NULL);
+  if (!origin_push(d->L, origin, type))
+    cr_raise(d->L, "a %s that a sandbox has sent back is not known here (any more)",
+             type == LUA_TFUNCTION ? "function" : "class");
+}
+
 /* Reads the next value.  True: it is whole and on the stack; false: it is a new
 ** frame. */
 static bool begin(decoder *d) {
@@ -319,6 +329,7 @@ static bool begin(decoder *d) {
   case WIRE_NAME: names_push(d); return true;
   case WIRE_FUNCTION: function_begin(d); return false;
   case WIRE_TRANSFER: transfer_begin(d); return false;
+  case WIRE_KNOWN: push_known(d); return true;
   default: corrupt(d->L);
   }
 }

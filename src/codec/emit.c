@@ -321,12 +321,37 @@ static void emit_class(encoder *e) {
   put_bytes(e, &e->moment, sizeof e->moment);
 }
 
+/* Data (what a sandbox sends).  Nothing that it has made may run in who receives it: no
+** function, no metatable, no __transfer.  What it has got from elsewhere can be sent back:
+** the receiver takes what it knows by that name, or by that origin, and nothing is read of
+** what the sandbox has made of it.  So a module's table is no reference as a value, it
+** is copied as any other. */
+static bool emit_known(encoder *e) {
+  if (!origin_has(e->L) || origin_is_own(e->L)) return false;
+  uint64_t origin = origin_of(e->L);
+  encoder_room(e, 2 + sizeof origin);
+  put_byte(e, WIRE_KNOWN);
+  put_byte(e, lua_isfunction(e->L, -1));
+  put_bytes(e, &origin, sizeof origin);
+  return true;
+}
+
+static enum outcome emit_data_function(encoder *e) {
+  if (emit_known(e) || names_emit(e)) return EMITTED;
+  if (!lua_iscfunction(e->L, -1)) return refuse(e, "a function of a sandbox");
+  return names_emit_late(e) ? EMITTED : refuse_value(e);
+}
+
+static enum outcome emit_data_metatable(encoder *e) {
+  return emit_known(e) || names_emit(e) ? EMITTED : refuse(e, "a metatable of a sandbox");
+}
+
 /* Protected: a table that may be anything. */
 static enum outcome emit_any_table(encoder *e, const void *address, bool class) {
   frame f;
-  if (names_emit(e)) return EMITTED;
+  if (e->data ? emit_known(e) : names_emit(e)) return EMITTED;
   if (luaL_getmetafield(e->L, -1, "__transfer") != LUA_TNIL) return transfer_emit(e);
-  if (class || origin_is_class(e->L)) emit_class(e);
+  if (!e->data && (class || origin_is_class(e->L))) emit_class(e);
   bool meta = lua_getmetatable(e->L, -1);
   if (meta) lua_pop(e->L, 1);
   if (begin_table(e, &f, address, meta) != EMITTED || open_table(e, &f) != OPENED) return GIVEN_UP;
@@ -361,8 +386,9 @@ static enum outcome end_pairs(encoder *e, frame *f) {
   write_counts(e, f);
   if (f->meta && lua_getmetatable(e->L, f->base)) {
     f->stage = STAGE_METATABLE;
-    return emit_table(e, true);
+    return e->data ? emit_data_metatable(e) : emit_table(e, true);
   }
+  if (f->meta) return refuse(e, "a table whose metatable is taken away meanwhile");
   e->work->depth--;
   return OPENED;
 }
@@ -406,6 +432,7 @@ static enum outcome emit_function(encoder *e) {
   if (e->plain) return GIVEN_UP;
   const seen_slot *slot = seen_find(&e->work->seen, lua_topointer(e->L, -1));
   if (slot) return emit_again(e, slot);
+  if (e->data) return emit_data_function(e);
   if (origin_has(e->L)) return function_emit(e); /* it has been copied before */
   if (names_emit(e)) return EMITTED;
   if (!lua_iscfunction(e->L, -1)) return function_emit(e);

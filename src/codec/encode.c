@@ -282,6 +282,7 @@ static void encode_by_itself(lua_State *L, int first, int n, const char *noun, c
   workspace *w = workspace_new(cr_lua->codec);
   if (!w) raise_memory(L);
   encoder e = {.L = L, .work = w, .length = HEADER, .noun = noun, .position = 1};
+  e.data = cr_lua->data_only && !took;
   bool room = encoder_grow(&(encoder){.L = L, .work = w, .plain = true}, HEADER);
   if (!room) workspace_drop(cr_lua->codec);
   if (!room) raise_memory(L);
@@ -325,4 +326,9 @@ void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool 
 
 void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v) {
   encode(L, first, n, noun, v, NULL);
+}
+
+void cr_encode_call(lua_State *L, int first, int n, const char *noun, cr_value *v) {
+  bool took;
+  encode(L, first, n, noun, v, &took);
 }

@@ -54,9 +54,16 @@ static uint32_t call(encoder *e, int object) {
   return (uint32_t)n;
 }
 
+/* What is rebuilt by a function of one's own choice is no data (emit.c). */
+static enum outcome refuse_rebuilt(encoder *e, int object) {
+  lua_settop(e->L, object);
+  return refuse(e, "a value with __transfer out of a sandbox");
+}
+
 enum outcome transfer_emit(encoder *e) {
   lua_State *L = e->L;
   int object = lua_gettop(L) - 1;
+  if (e->data) return refuse_rebuilt(e, object);
   uint32_t number, n = call(e, object);
   encoder_number(e, lua_topointer(L, object), &number);
   seen_find(&e->work->seen, lua_topointer(L, object))->pending = true;

@@ -50,6 +50,11 @@ static int fail_open(lua_State *L, const char *name, int error) {
   return cr_raise(L, "cannot open the shared buffer '%s': %s", name, why);
 }
 
+static void refuse_file(lua_State *L, const char *name) {
+  cr_raise(L, "cannot open the shared buffer '%s': it is a file, and this strand is a sandbox",
+           name);
+}
+
 /* The window on top becomes that of the handle at `handle`.  [-1, +0, m] */
 static void keep_window(lua_State *L, int handle, cr_window *w, cr_buffer *b) {
   push_windows(L);
@@ -69,6 +74,7 @@ static char *open_bytes(lua_State *L, cr_buffer *b) {
   cr_window *w = luaL_testudata(L, -1, WINDOW);
   lua_pop(L, 2);
   if (w && w->bytes) return w->bytes;
+  if (!cr_may_open_files()) refuse_file(L, b->name);
   w = push_window(L);
   int error = cr_window_reopen(w, b);
   if (error) fail_open(L, b->name, error);
@@ -104,6 +110,7 @@ static const char *check_name(lua_State *L, char copy[CR_NAME_MAX]) {
 
 /* Opens or makes the file, and a window on it that is left on the stack. */
 static cr_window *open_named(lua_State *L, const char *name, uint64_t size) {
+  if (!cr_may_name_files()) refuse_file(L, name);
   int error = cr_zygote_need();
   if (error == ENOMEM) cr_fail(L, error);
   if (error) cr_raise(L, "cannot open the shared buffer '%s': %s", name, cr_start_trouble(error));

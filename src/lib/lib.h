@@ -119,6 +119,9 @@ int cr_future_raise(lua_State *L, const cr_future *f);
 /* Raises for an error of cr_pool_post: closed, broken, no worker, no memory. */
 int cr_pool_refuse(lua_State *L, cr_pool *p, int error);
 
+/* Raises if the pool's workers may use more than this strand. */
+void cr_pool_check_rights(lua_State *L, const cr_pool *p);
+
 /* A task in hand, with the value in hand, which is freed if this raises.
 ** [-0, +0, e] */
 cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode);

@@ -91,7 +91,7 @@ static int new_mapping(lua_State *L) {
     COLLECT,
     CODE
   };
-  cr_handle_check(L, POOL, CR_POOL);
+  cr_pool_check_rights(L, cr_handle_check(L, POOL, CR_POOL));
   cr_check_callable(L, FN);
   lua_Integer room = luaL_checkinteger(L, ROOM);
   luaL_argcheck(L, room >= 1 && room <= ROOM_MOST, ROOM, "number of chunks out of range");
@@ -255,13 +255,13 @@ static void push_item(lua_State *L, const source *s, lua_Integer i) {
 /* One small value goes in place, without a message. */
 static void encode_one(lua_State *L, const source *s, lua_Integer i, cr_value *v) {
   push_item(L, s, i);
-  cr_encode(L, lua_gettop(L), 1, "item", v);
+  cr_encode_call(L, lua_gettop(L), 1, "item", v);
   lua_pop(L, 1);
 }
 
 static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_Integer count,
                          cr_value *v) {
-  cr_writer *w = cr_writer_new(L, "item");
+  cr_writer *w = cr_writer_new(L, "item", true);
   for (lua_Integer i = first; i < first + count; i++) {
     push_item(L, s, i);
     cr_writer_add(L, w, -1);

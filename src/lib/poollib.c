@@ -45,16 +45,16 @@ static uint64_t read_workers(lua_State *L, int index) {
 static void read_options(lua_State *L, int index, cr_pool_options *o, char name[CR_NAME_MAX]) {
   static const char *const known[] = {
       "workers", "kind",         "name",         "initializer", "initargs", "max_tasks_per_worker",
-      "retries", "memory_limit", "task_timeout", "libs",        NULL};
+      "retries", "memory_limit", "task_timeout", "libs",        "sandbox",  NULL};
   if (index) cr_check_options(L, index, known);
   o->kind = read_kind(L, index);
   o->workers = read_workers(L, index);
   o->name = cr_option_string(L, index, "name", name, CR_NAME_MAX);
   o->tasks_per_worker = (uint64_t)cr_option_integer(L, index, "max_tasks_per_worker", 1, 0);
   o->retries = (uint64_t)cr_option_integer(L, index, "retries", 0, 0);
-  o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
+  o->memory_limit = cr_option_memory(L, index);
   o->task_timeout = cr_option_seconds(L, index, "task_timeout");
-  o->libs = cr_option_libs(L, index);
+  o->rights = cr_option_rights(L, index, o->kind);
 }
 
 /* Pushes the elements of options.initargs. */
@@ -178,6 +178,11 @@ void cr_pool_keep_up(lua_State *L, cr_pool *p) {
   p->settled = now;
 }
 
+void cr_pool_check_rights(lua_State *L, const cr_pool *p) {
+  if (!cr_rights_within(p->rights))
+    cr_raise(L, "cannot submit to pool '%s' from a sandbox: its workers may use more", p->name);
+}
+
 /* submit(fn, ...) -> future
 ** Its handle is there before the task, and has the holding from the post on: an error
 ** behind it loses nothing. */
@@ -186,11 +191,12 @@ static int submit(lua_State *L) {
   int n = lua_gettop(L) - 2;
   cr_value v;
   cr_check_callable(L, 2);
+  cr_pool_check_rights(L, p);
   luaL_checkstack(L, 10, NULL);
   cr_pool_keep_up(L, p);
   cr_code *code = cr_code_push(L, 2, "function");
   cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);
-  cr_encode(L, 3, n, "argument", &v);
+  cr_encode_call(L, 3, n, "argument", &v);
   cr_future *f = cr_pool_task(L, &v, CR_CALL_ARGUMENTS);
   cr_pool_add(L, p, code, f, &h->hold);
   h->object = &f->object;

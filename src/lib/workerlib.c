@@ -28,12 +28,12 @@ static bool born_daemon(void) {
 }
 
 static void read_options(lua_State *L, int index, cr_worker_options *o, char name[CR_NAME_MAX]) {
-  static const char *const known[] = {"name", "daemon", "memory_limit", "libs", NULL};
+  static const char *const known[] = {"name", "daemon", "memory_limit", "libs", "sandbox", NULL};
   if (index) cr_check_options(L, index, known);
   o->name = cr_option_string(L, index, "name", name, CR_NAME_MAX);
   o->daemon = cr_option_boolean(L, index, "daemon", born_daemon());
-  o->memory_limit = (uint64_t)cr_option_integer(L, index, "memory_limit", 1, 0);
-  o->libs = cr_option_libs(L, index);
+  o->memory_limit = cr_option_memory(L, index);
+  o->rights = cr_option_rights(L, index, o->kind);
 }
 
 /* Makes the future of the call and gives it to the worker.  The parts stay the

@@ -85,7 +85,7 @@ typedef struct cr_pool {
   uint64_t retries;          /* times a task is started again whose worker died; r/o */
   uint64_t memory_limit;     /* r/o */
   cr_time task_timeout;      /* nanoseconds that a task may take, 0: no limit; r/o */
-  uint32_t libs;             /* of its workers, as in cr_worker; r/o */
+  uint32_t rights;           /* of its workers, as in cr_worker; r/o */
   int32_t owner_pid;         /* the process whose threads serve it, 0: the main strand's; r/o */
   char name[CR_NAME_MAX];    /* r/o */
 } cr_pool;
@@ -112,7 +112,7 @@ typedef struct cr_pool_options {
   const char *name; /* NULL: "pool-1" */
   uint64_t tasks_per_worker, retries, memory_limit;
   cr_time task_timeout;
-  uint32_t libs;
+  uint32_t rights;
 } cr_pool_options;
 
 cr_pool *cr_pool_new(const cr_pool_options *o); /* in hand */

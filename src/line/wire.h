@@ -25,6 +25,7 @@
 **     by which the same table is known, the keys
 **   WIRE_FUNCTION              see function.c
 **   WIRE_TRANSFER, u32 n, constructor, arguments   see transfer.c
+**   WIRE_KNOWN, u8 function, u64 origin    a function or class that the receiver must know
 **
 ** and among the values of a list, for those that follow each other,
 **
@@ -59,6 +60,7 @@ enum wire {
   WIRE_FUNCTION,
   WIRE_TRANSFER,
   WIRE_FLOATS,
+  WIRE_KNOWN,
   WIRE_TEXT = 0x40, /* + length */
   WIRE_SMALL = 0x80 /* + integer */
 };

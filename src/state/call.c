@@ -11,7 +11,7 @@
 ** by the number that the caller gave it. */
 static void try_encode(lua_State *L, int first, int n, const char *noun) {
   cr_value v;
-  cr_encode(L, first, n, noun, &v);
+  cr_encode_call(L, first, n, noun, &v);
   cr_value_free(&v);
 }
 
@@ -35,7 +35,7 @@ cr_call cr_call_encode(lua_State *L, int fn, const char *noun, enum cr_strand_ki
   }
   call.code = cr_code_push(L, fn, "function");
   call.handle = lua_touserdata(L, -1);
-  cr_encode(L, fn + 1, top - fn + (setup ? 2 : 0), noun, &v);
+  cr_encode_call(L, fn + 1, top - fn + (setup ? 2 : 0), noun, &v);
   call.arguments = cr_value_box(L, &v);
   return call;
 }

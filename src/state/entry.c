@@ -6,7 +6,7 @@
 **   1 state      a new one, or in a process the one that the zygote prepared
 **   2 seed       random numbers of its own: two workers never draw the same
 **   3 settings   package.path, package.cpath and on_error as its starter has them
-**                (settings.c)
+**                (settings.c); around a sandbox walls are raised
 **   4 work       its call (cr_task_run), or its pool's tasks (cr_pool_serve)
 **   5 report     an error that nobody caught is told (report.c)
 **   6 threads    a process waits for the threads it started, but for daemons
@@ -64,10 +64,11 @@ static int prepare(lua_State *L) {
   cr_worker *w = lua_touserdata(L, 1);
   cr_pool *p = cr_at(cr_pool, &w->pool);
   cr_future *call = cr_at(cr_future, &w->call);
+  bool walls = cr_rights_walls(w->rights);
   if (p)
-    settings_take(L, cr_at(cr_code, &p->initializer), &p->initargs);
+    settings_take(L, cr_at(cr_code, &p->initializer), &p->initargs, walls);
   else if (call)
-    settings_take(L, cr_at(cr_code, &call->code), &call->arguments);
+    settings_take(L, cr_at(cr_code, &call->code), &call->arguments, walls);
   return 0;
 }
 
@@ -83,7 +84,7 @@ static void protect(lua_State *L, lua_CFunction step, cr_worker *w) {
 /* The modules of a warm state have kept the whole environment: a sandbox is made of
 ** a new one. */
 static lua_State *take_state(cr_worker *w) {
-  lua_State *L = w->kind == CR_PROCESS && w->libs == 0 ? warm_state : NULL;
+  lua_State *L = w->kind == CR_PROCESS && w->rights == 0 ? warm_state : NULL;
   if (L)
     warm_state = NULL;
   else
@@ -92,14 +93,16 @@ static lua_State *take_state(cr_worker *w) {
   return L;
 }
 
-/* There is not even a Lua state: the call fails, so that nobody waits for it.
-** If this too finds no memory, burial fails it. */
-static int give_up(cr_worker *w) {
+/* It cannot begin: the call fails, so that nobody waits for it.  If this finds no memory,
+** burial fails it. */
+static int give_up(cr_worker *w, const char *why) {
+  char text[256];
   cr_value v;
   cr_future *call = cr_at(cr_future, &w->call);
   cr_pool *p = cr_at(cr_pool, &w->pool);
-  if (p) cr_pool_give_up(p, "a worker could not begin: not enough memory");
-  if (call && cr_encode_error("task", "not enough memory", w->name, &v) == 0 &&
+  snprintf(text, sizeof text, "a worker could not begin: %s", why);
+  if (p) cr_pool_give_up(p, text);
+  if (call && cr_encode_error("task", why, w->name, &v) == 0 &&
       cr_future_settle(call, CR_FAILED, &v) != 0)
     cr_value_free(&v);
   return EXIT_FAILURE;
@@ -128,14 +131,14 @@ static void end_threads(lua_State *L) {
 
 static int sandbox(lua_State *L) {
   const cr_worker *w = lua_touserdata(L, 1);
-  cr_sandbox(L, w->libs);
+  cr_sandbox(L, w->rights);
   return 0;
 }
 
 /* A state that could not be made a sandbox must not run anything. */
 static lua_State *make_state(cr_worker *w) {
   lua_State *L = take_state(w);
-  if (!L || w->libs == 0) return L;
+  if (!L || w->rights == 0) return L;
   lua_pushcfunction(L, sandbox);
   lua_pushlightuserdata(L, w);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return L;
@@ -143,11 +146,24 @@ static lua_State *make_state(cr_worker *w) {
   return NULL;
 }
 
+/* 3.  Walls stand before anything runs.  The modules that the worker's first function names
+** are loaded before them, since no file can be opened behind them; but what comes from
+** behind walls itself is not looked at before there are walls here, too.  NULL, or what is
+** wrong. */
+static const char *prepare_behind_walls(lua_State *L, cr_worker *w) {
+  bool walls = w->kind == CR_PROCESS && cr_rights_walls(w->rights);
+  bool first = walls && cr_rights_walls_first(w->rights);
+  const char *wrong = first ? cr_walls_raise() : NULL;
+  if (wrong) return wrong;
+  protect(L, prepare, w);
+  return walls && !first ? cr_walls_raise() : NULL;
+}
+
 /* 2 to 6. */
 static int live(lua_State *L, cr_worker *w) {
   protect(L, seed, w);
-  protect(L, prepare, w);
-  int code = serve_or_call(L, w);
+  const char *wrong = prepare_behind_walls(L, w);
+  int code = wrong ? give_up(w, wrong) : serve_or_call(L, w);
   bool told = cr_notices() & CR_END;
   nudge_end(L);
   protect(L, report_failure, w);
@@ -188,7 +204,7 @@ static int live_as_process(lua_State *L, cr_worker *w) {
 static int work(cr_worker *w) {
   nudge_begin();
   lua_State *L = make_state(w);
-  if (!L) return give_up(w);
+  if (!L) return give_up(w, "not enough memory"); /* there is not even a Lua state */
   int code = w->kind == CR_THREAD ? live_as_thread(L, w) : live_as_process(L, w);
   int leaving = atomic_load(&w->leaving);
   return leaving ? leaving - 1 : code;

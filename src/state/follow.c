@@ -106,7 +106,7 @@ void cr_settings_send(lua_State *L, cr_pool *p) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   settings_push_all(L);
   cr_code *code = cr_code_push(L, top + 1, "function");
-  cr_encode(L, top + 2, 1, "setting", &v);
+  cr_encode_call(L, top + 2, 1, "setting", &v);
   cr_value *arguments = cr_value_box(L, &v);
   cr_future *f = cr_future_new();
   if (!f) cr_fail(L, ENOMEM);
@@ -120,7 +120,7 @@ void cr_settings_send(lua_State *L, cr_pool *p) {
 /* Arguments: the future. */
 static int take(lua_State *L) {
   cr_future *f = lua_touserdata(L, 1);
-  settings_take(L, cr_at(cr_code, &f->code), &f->arguments);
+  settings_take(L, cr_at(cr_code, &f->code), &f->arguments, false);
   return 0;
 }
 

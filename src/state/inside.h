@@ -13,9 +13,10 @@
 /* Registry: the handler that conrun.on_error was given. */
 #define ON_ERROR "conrun.on_error"
 
-/* settings.c: applies the settings that come with a call of `code`, if some do.
+/* settings.c: applies the settings that come with a call of `code`, if some do; with
+** `function` also loads the modules that the function names which will be called.
 ** [-0, +?, e] */
-void settings_take(lua_State *L, cr_code *code, const cr_value *arguments);
+void settings_take(lua_State *L, cr_code *code, const cr_value *arguments, bool function);
 
 /* The table `package`, wherever its global went; and `begin` with a table of all settings
 ** that a living pool follows.  [-0, +1, m] and [-0, +2, m] */

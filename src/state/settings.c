@@ -71,7 +71,7 @@ static bool note_warnings(lua_State *L) {
 
 static int try_encode(lua_State *L) {
   cr_value v;
-  cr_encode(L, 1, 1, "setting", &v);
+  cr_encode_call(L, 1, 1, "setting", &v);
   cr_value_free(&v);
   return 0;
 }
@@ -333,10 +333,11 @@ static void apply(lua_State *L) {
 
 /* What cannot be decoded here fails again when the call is made, and is told then; so
 ** the caller of this drops the error. */
-void settings_take(lua_State *L, cr_code *code, const cr_value *arguments) {
+void settings_take(lua_State *L, cr_code *code, const cr_value *arguments, bool function) {
   if (!code) return;
   cr_code_function(L, code);
   if (lua_tocfunction(L, -1) != begin) return;
   cr_reader *r = cr_reader_new(L, arguments);
   if (cr_reader_next(L, r) && lua_istable(L, -1)) apply(L);
+  if (function) cr_reader_next(L, r);
 }

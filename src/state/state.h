@@ -381,13 +381,28 @@ bool cr_handles_errors(lua_State *L);
 
 /* --------------------------------------------------------------- sandbox.c */
 
-/* The option `libs` of the table at `index` (0: no table): the standard libraries
-** that a worker may use, a bit each; 0: all.  Without the option the worker may
-** use what this strand may, and never more.  [-0, +0, v] */
-uint32_t cr_option_libs(lua_State *L, int index);
+/* The options `libs` and `sandbox` of the table at `index` (0: no table), for a worker of
+** that kind: its rights, a bit each; 0: all.  Without options the worker may use what this
+** strand may, and never more.  [-0, +0, v] */
+uint32_t cr_option_rights(lua_State *L, int index, enum cr_strand_kind kind);
 
-/* Takes from a new state what is not among `libs`.  [-0, +0, m] */
-void cr_sandbox(lua_State *L, uint32_t libs);
+/* The option `memory_limit`, in the same way; 0: none.  [-0, +0, v] */
+uint64_t cr_option_memory(lua_State *L, int index);
+
+/* May a worker with these rights do nothing that this strand may not? */
+bool cr_rights_within(uint32_t rights);
+
+/* May this strand open files that it names itself; and those that it has been given? */
+bool cr_may_name_files(void);
+bool cr_may_open_files(void);
+
+/* Are walls (worker/walls.c) to be raised around a process with these rights; and before it
+** has anything to do with what its starter sends? */
+bool cr_rights_walls(uint32_t rights);
+bool cr_rights_walls_first(uint32_t rights);
+
+/* Takes from a new state what it has no right to.  [-0, +0, m] */
+void cr_sandbox(lua_State *L, uint32_t rights);
 
 /* Registry: the functions of conrun.log that say what a worker begins with, and that begin
 ** with it there (settings.c); nil while that module is not loaded. */

@@ -228,7 +228,7 @@ static int map(lua_State *L, task *t) {
   lua_settop(L, MAP_HANDLER);
   cr_code_function(L, code_of(t));
   t->reader = cr_reader_new(L, &t->future->arguments);
-  t->writer = cr_writer_new(L, "result");
+  t->writer = cr_writer_new(L, "result", false);
   while (more) {
     lua_pushcfunction(L, map_on);
     for (int i = MAP_TASK; i <= MAP_TOP; i++) lua_pushvalue(L, i);

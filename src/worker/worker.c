@@ -53,7 +53,7 @@ cr_worker *cr_worker_new(const cr_worker_options *o) {
   w->kind = o->kind;
   w->daemon = o->daemon;
   w->memory_limit = o->memory_limit;
-  w->libs = o->libs;
+  w->rights = o->rights;
   name(w, o->name);
   return w;
 }

@@ -47,7 +47,7 @@ typedef struct cr_worker {
   _Atomic int32_t leaving; /* exit code + 1 that os.exit in the strand asked for, 0 */
   _Atomic uint64_t strand; /* cr_id of the one that it last started */
   uint64_t memory_limit;   /* bytes of its Lua state, 0: none; r/o */
-  uint32_t libs;           /* standard libraries that it may use, a bit each (lib/), 0: all; r/o */
+  uint32_t rights;         /* what it may use, a bit each (state/sandbox.c), 0: all; r/o */
   _Atomic int64_t until; /* cr_time at which a timer of its own stops what it does, 0: none; written
                            ** by the worker, read by its burial and by the search for deadlocks */
   _Atomic uint64_t call; /* cr_future: function, arguments, later the result; owned */
@@ -127,7 +127,7 @@ typedef struct cr_worker_options {
   const char *name; /* NULL: "Thread-3" or "Process-3" */
   bool daemon;
   uint64_t memory_limit;
-  uint32_t libs; /* as in cr_worker */
+  uint32_t rights; /* as in cr_worker */
 } cr_worker_options;
 
 void cr_worker_register(void);
@@ -158,6 +158,12 @@ bool cr_worker_over(const cr_worker *w);
 int cr_worker_notify(cr_worker *w, uint32_t notices);
 bool cr_strand_notify(cr_id id, uint32_t notices); /* the same for a strand; false: it is gone */
 int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, EINVAL: a thread */
+
+/* Raises walls around the calling process, in which there is one thread, that nothing in it
+** can take down again: no new files, sockets, programs (walls.c).  NULL, or what is in the
+** way; the first asks beforehand. */
+const char *cr_walls_missing(void);
+const char *cr_walls_raise(void);
 
 /* The zygote's main; never returns.  Called by host/ when the program is
 ** executed as `--zygote=...`. */

@@ -23,13 +23,36 @@
 --- With the option `libs`, tasks may use only the standard libraries of that list: package, coroutine, table, io, os,
 --- string, math, utf8, debug. The base functions are always there, without `dofile` and `loadfile` unless "io" is
 --- listed, and `load` takes text only. `require` finds only conrun's modules unless "package" is listed. Nobody gives
---- more than he has: without the option, workers may use what their maker may. This keeps code from files and programs,
---- but not from using up time and memory, and it is no wall for those who are given "debug" or "package".
+--- more than he has: without the option, workers may use what their maker may, and a worker can only submit to pools
+--- whose workers may use no more. `require` gives the public modules of conrun, those of this reference.
+---
+--- What such a worker sends, as a result, an error, by a queue or into a shared dict, is data: a function, a metatable or
+--- a `__transfer` that it has made is an error ("cannot send a function of a sandbox"). What the receiver has itself, by
+--- a module's name or because it came from there, goes back as that. So nothing of a sandbox runs outside of it.
 ---
 --- ```lua
 --- local pool <close> = conrun.pool.new { workers = 1, libs = { "string", "math" } }
 --- print(pool:apply(function() return io == nil, os == nil, math.type(1) end)) --> true true integer
 --- ```
+---
+--- `sandbox = true`, for processes, raises walls in the kernel around each worker, for C code too: no new files, sockets or
+--- programs (no_new_privs, seccomp, and Landlock where the kernel has it). It needs the library libseccomp. Modules in
+--- files that the initializer names (as upvalues or globals), or the function of `conrun.process.start`, are loaded before;
+--- none can be later, in no thread or process that the worker starts. With `libs` it is the strongest: what the one lets
+--- through is stopped by the other.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.new { workers = 1, kind = "process", sandbox = true }
+--- print(pool:apply(io.open, "/etc/hostname")) --> nil /etc/hostname: Operation not permitted 1
+--- ```
+---
+--- Limits that remain: a sandbox can use up processor time, shared memory and strands (there are `task_timeout`,
+--- `memory_limit` and `--memory-limit`); what a task starts goes on when its time is over, within the same limits; what it
+--- changes of its worker, the worker's next task finds so (`max_tasks_per_worker = 1` keeps strangers apart); it writes
+--- to stdout and stderr, and can use all shared objects that it is given. `libs` is no wall for those who are given
+--- "debug" or "package", nor against mistakes in Lua itself. Walls keep a process from the machine, not from the program:
+--- who takes over the C code of a worker can write into the memory that all strands share. Behind walls nobody looks
+--- for deadlocks, only outside of them, and no other process can be killed.
 ---
 --- A task may give its own pool tasks and wait for them: if no other worker is free, the waiting one runs them itself.
 ---
@@ -49,6 +72,7 @@ local pool = {}
 ---@field memory_limit? integer bytes of Lua memory of each worker; a task beyond them fails with "not enough memory"
 ---@field task_timeout? number seconds that a task may take; then it fails with kind "timeout"
 ---@field libs? string[] standard libraries that tasks may use, see above
+---@field sandbox? boolean walls around each process, see above
 
 --- A pool.
 ---

@@ -15,6 +15,7 @@ local thread = {}
 ---@field daemon? boolean a daemon is ended, not waited for, when the program ends; default: as the starter
 ---@field memory_limit? integer bytes of Lua memory; beyond them the worker gets Lua's "not enough memory"
 ---@field libs? string[] standard libraries that it may use, see `conrun.pool`
+---@field sandbox? boolean no new files, sockets and programs: walls around a process, see `conrun.pool`
 
 --- Starts a thread that calls `fn(...)`. Options may come first.
 ---
