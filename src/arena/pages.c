@@ -26,11 +26,12 @@
 ** memory of it without the latch, and frees the piece.  If it dies, its debt is paid: the
 ** piece is idle again, and at worst counts as more memory than it is.
 **
-** Up to `keep` pages stay idle.  To commit a page again costs more than to copy into it,
-** so a program that sends the same megabytes back and forth is let keep more: each page
-** that is committed again adds one, up to MOST.  What of it was not used in a WHILE (`low`
-** is the least that lay idle) goes back to the system after the next page operation, or
-** by the next strand that has waited for long.
+** Up to `keep` pages stay idle.  To get memory for a page again costs more than to copy
+** into the page, and a program may send the same megabytes back and forth.  So each page
+** that gets memory a second time raises `keep` by one, up to MOST.  `low` is the smallest
+** number of pages that were idle at once in the last WHILE: so many were not needed, and
+** their memory goes back to the system, either after the next page operation or by the next
+** strand that has waited for long.
 */
 #include <sched.h>
 #include <string.h>

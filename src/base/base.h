@@ -78,8 +78,8 @@ typedef int64_t cr_time;
 
 cr_time cr_clock(void); /* the only one: deadlines, timers and looks all ask it */
 
-/* Seconds since 1970, for what people read. */
-double cr_time_of_day(void);
+double cr_time_of_day(void); /* seconds since 1970, for what people read */
+cr_time cr_time_busy(void);  /* processor time of the calling thread, to measure it */
 
 /* The moment `seconds` from now; infinity and huge values give CR_FOREVER.
 ** `seconds` must not be negative or NaN. */

@@ -25,6 +25,12 @@ double cr_time_of_day(void) {
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+cr_time cr_time_busy(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (cr_time)now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
 cr_time cr_after(double seconds) {
   /* Half the range of the type: adding the clock cannot overflow. */
   if (seconds >= (double)(CR_FOREVER / 2) / (double)NANOSECONDS) return CR_FOREVER;

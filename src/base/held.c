@@ -6,7 +6,6 @@
 
 #ifdef CR_DEBUG
 #include <stdio.h>
-#include <time.h>
 
 /* Behind the records of watch.c, in every process at the same place. */
 typedef struct longest {
@@ -29,17 +28,11 @@ static _Thread_local struct {
 } held[CR_DEBTS];
 static _Thread_local int depth;
 
-static cr_time busy(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (cr_time)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 void cr_held_begin(const cr_latch *l, const char *where) {
   if (depth >= CR_DEBTS || l == &record()->latch) return;
   held[depth].latch = l;
   held[depth].where = where;
-  held[depth++].since = busy();
+  held[depth++].since = cr_time_busy();
 }
 
 static void remember(cr_time time, const char *where) {
@@ -58,7 +51,7 @@ void cr_held_end(const cr_latch *l) {
   int i = depth - 1;
   while (i >= 0 && held[i].latch != l) i--;
   if (i < 0) return;
-  cr_time time = busy() - held[i].since;
+  cr_time time = cr_time_busy() - held[i].since;
   const char *where = held[i].where;
   for (depth--; i < depth; i++) held[i] = held[i + 1];
   remember(time, where);

@@ -205,7 +205,7 @@ static bool pool_in_reach(picture *q, uint64_t pool) {
     const cr_worker *w = q->all[i].is == GONE ? NULL : cr_worker_of(&cr_strands[i]);
     workers += w && peek64(&w->pool) == pool;
   }
-  return in_reach(q, (const cr_object *)(uintptr_t)pool, workers);
+  return in_reach(q, cr_to(const cr_object, pool), workers);
 }
 
 /* Pending, it is in the line of its pool. */
@@ -233,7 +233,7 @@ static bool is_called(cr_strand *s, uint64_t future) {
 /* What a worker was started with: nobody else can settle it. */
 static bool is_call_of(const cr_future *f, cr_id runner) {
   cr_strand *s = cr_strand_named(runner);
-  return s && is_called(s, (uint64_t)(uintptr_t)f);
+  return s && is_called(s, cr_word(f));
 }
 
 static bool future_may_settle(picture *q, const cr_future *f) {
@@ -243,7 +243,7 @@ static bool future_may_settle(picture *q, const cr_future *f) {
   if (runner && is_call_of(f, runner)) return false;
   if (task_in_reach(q, f)) return true;
   if (runner || peek64(&f->code) == 0) return false;
-  if (!pool) return any_lives(q, is_called, (uint64_t)(uintptr_t)f);
+  if (!pool) return any_lives(q, is_called, cr_word(f));
   return any_lives(q, serves, pool) || pool_in_reach(q, pool);
 }
 
@@ -271,8 +271,7 @@ static bool worker_may_end(picture *q, const cr_worker *w) {
 static const cr_object *sending_end(const picture *q, const cr_object *queue) {
   for (size_t i = 0; i < q->places; i++) {
     const cr_object *o = q->table[i].object;
-    if (o && o->type == CR_PIPE && peek64(&((const cr_pipe *)o)->out) == (uint64_t)(uintptr_t)queue)
-      return o;
+    if (o && o->type == CR_PIPE && peek64(&((const cr_pipe *)o)->out) == cr_word(queue)) return o;
   }
   return NULL;
 }
@@ -280,8 +279,7 @@ static const cr_object *sending_end(const picture *q, const cr_object *queue) {
 static bool is_incoming(const picture *q, const suspect *x, const cr_object *queue) {
   for (size_t i = x->from; i < x->to; i++) {
     const cr_object *o = q->held[i].object;
-    if (o->type == CR_PIPE && peek64(&((const cr_pipe *)o)->in) == (uint64_t)(uintptr_t)queue)
-      return true;
+    if (o->type == CR_PIPE && peek64(&((const cr_pipe *)o)->in) == cr_word(queue)) return true;
   }
   return false;
 }
@@ -323,9 +321,8 @@ static bool may_come(picture *q, const suspect *x, cr_strand *s) {
   case CR_ON_LOCK: return lock_may_open(q, o);
   case CR_ON_FUTURE: return future_may_settle(q, o);
   case CR_ON_WORKER: return o ? worker_may_end(q, o) : workers_may_end(q, s);
-  case CR_ON_POOL:
-    return any_lives(q, serves, (uint64_t)(uintptr_t)o) || pool_in_reach(q, (uint64_t)(uintptr_t)o);
-  case CR_ON_TASK: return pool_in_reach(q, (uint64_t)(uintptr_t)o);
+  case CR_ON_POOL: return any_lives(q, serves, cr_word(o)) || pool_in_reach(q, cr_word(o));
+  case CR_ON_TASK: return pool_in_reach(q, cr_word(o));
   case CR_ON_GET: return may_come_by(q, x, o);
   case CR_ON_SELECT: return one_may_be_ready(q, x, s);
   case CR_ON_CALLBACKS: return false; /* but one of them may be called */
