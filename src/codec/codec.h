@@ -55,6 +55,8 @@ typedef struct cr_state {
   uint32_t recent_at;     /* where the next one goes */
   bool data_only;         /* what is sent is data: the strand is a sandbox (sandbox.c) */
   bool ending;            /* it is being closed, and everything in it */
+  uint64_t closed;        /* handles so far */
+  size_t weight;          /* bytes of which the collector has not been told */
   struct cr_codec *codec; /* what only this floor sees */
 } cr_state;
 
@@ -261,6 +263,15 @@ void cr_handle_push_held(lua_State *L, cr_hold *hold);
 /* Collects all garbage, and with it handles that nobody has.  Twice: what only a finalizer
 ** had kept is garbage afterwards.  [-0, +0, -] */
 void cr_collect(lua_State *L);
+
+/* There was not enough shared memory: collects garbage that may hold some.  Is it worth to
+** try again?  Where it is called nothing is in the caller's hands but what a finalizer may
+** not change.  [-0, +0, -] */
+bool cr_make_room(lua_State *L);
+
+/* Tells the collector of shared memory that a handle keeps from now on: for Lua a handle is
+** small, whatever it stands for.  [-0, +0, -] */
+void cr_weigh(lua_State *L, size_t bytes);
 
 /* The object of the handle at `index`, or raises: "lock expected, got table".
 ** One pointer comparison in the good case.  [-0, +0, v] */

@@ -128,7 +128,9 @@ bool encode_finish(encoder *e, uint32_t count, unsigned flags, cr_value *v) {
 static void encode_string(lua_State *L, int index, cr_value *v) {
   size_t n;
   const char *s = lua_tolstring(L, index, &n);
-  cr_message *m = cr_message_new(HEADER + STRING_HEAD + n);
+  cr_message *m;
+  do m = cr_message_new(HEADER + STRING_HEAD + n);
+  while (!m && cr_make_room(L));
   if (m) {
     workspace w = {.bytes = m->bytes, .room = HEADER + STRING_HEAD + n};
     encoder e = {.L = L, .work = &w, .length = HEADER, .plain = true};
@@ -288,6 +290,7 @@ static void encode_by_itself(lua_State *L, int first, int n, const char *noun, c
   if (!room) raise_memory(L);
   int status = encode_protected(&e, first, n);
   bool done = status == LUA_OK && encode_finish(&e, (uint32_t)n, 0, v);
+  while (!done && status == LUA_OK && cr_make_room(L)) done = encode_finish(&e, (uint32_t)n, 0, v);
   if (e.message) cr_message_free(e.message);
   workspace_drop(cr_lua->codec);
   if (status != LUA_OK) lua_error(L);

@@ -20,6 +20,8 @@
 ** userdata; that one does not begin with the address of the entry's object, which
 ** nobody gives back then.
 */
+#include <limits.h>
+
 #include "codec/inside.h"
 
 /* The module that registers the metatable of a type's handles; NULL: none does. */
@@ -53,6 +55,7 @@ static bool finalizes(lua_State *L) {
 
 void cr_handle_close(cr_handle *h) {
   cr_hold *hold = h->hold;
+  cr_lua->closed++;
   forget(h);
   h->object = NULL;
   h->hold = NULL;
@@ -83,6 +86,24 @@ void cr_handles_forget(void) {
 void cr_collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT);
   lua_gc(L, LUA_GCCOLLECT);
+}
+
+bool cr_make_room(lua_State *L) {
+  uint64_t before = cr_lua->closed;
+  cr_collect(L);
+  return cr_lua->closed != before;
+}
+
+#define HEAVY ((size_t)1 << 16) /* bytes; less is not worth a thought */
+#define STEP ((size_t)1 << 20)
+
+void cr_weigh(lua_State *L, size_t bytes) {
+  if (bytes < HEAVY) return;
+  cr_lua->weight += bytes;
+  if (cr_lua->weight < STEP || !lua_gc(L, LUA_GCISRUNNING)) return;
+  size_t kilobytes = cr_lua->weight >> 10;
+  cr_lua->weight = 0;
+  lua_gc(L, LUA_GCSTEP, kilobytes < INT_MAX ? (int)kilobytes : INT_MAX);
 }
 
 void cr_handle_type(lua_State *L, enum cr_type_id type) {

@@ -63,8 +63,11 @@ static int array_new(lua_State *L) {
   lua_Integer n = check_length(L);
   lua_settop(L, 2);
   cr_handle *h = cr_handle_new(L, CR_ARRAY);
-  cr_array *a = cr_array_new(e, (uint64_t)n);
+  cr_array *a;
+  do a = cr_array_new(e, (uint64_t)n);
+  while (!a && cr_make_room(L));
   cr_handle_fill(L, h, a);
+  cr_weigh(L, cr_block_size(a));
   if (lua_istable(L, 2)) {
     lua_pushvalue(L, 2);
     fill_from(L, a, 4, n);

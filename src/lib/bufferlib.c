@@ -138,12 +138,15 @@ static int buffer_new(lua_State *L) {
   uint64_t size = check_size(L, name != NULL);
   cr_handle *h = cr_handle_new(L, CR_BUFFER);
   if (name) w = open_named(L, name, size);
-  cr_buffer *b = name ? cr_buffer_new_named(name, w) : cr_buffer_new(size);
+  cr_buffer *b;
+  do b = name ? cr_buffer_new_named(name, w) : cr_buffer_new(size);
+  while (!b && cr_make_room(L));
   lua_pushvalue(L, HANDLE);
   cr_handle_fill(L, h, b);
   lua_pop(L, 1);
   if (w) keep_window(L, HANDLE, w, b);
   lua_settop(L, HANDLE);
+  cr_weigh(L, size);
   return 1;
 }
 

@@ -9,7 +9,10 @@ static cr_event *check(lua_State *L) { return cr_handle_check(L, 1, CR_EVENT); }
 static int event_new(lua_State *L) {
   cr_called(L, event_new);
   cr_handle *h = cr_handle_new(L, CR_EVENT);
-  cr_handle_fill(L, h, cr_event_new());
+  cr_event *made;
+  do made = cr_event_new();
+  while (!made && cr_make_room(L));
+  cr_handle_fill(L, h, made);
   return 1;
 }
 

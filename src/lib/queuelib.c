@@ -25,7 +25,10 @@ static bool is_priority(const cr_queue *q) { return cr_queue_kind(q) == CR_PRIOR
 static int make(lua_State *L, enum cr_queue_order order) {
   lua_Integer maxsize = luaL_optinteger(L, 1, 0);
   cr_handle *h = cr_handle_new(L, CR_QUEUE);
-  cr_handle_fill(L, h, cr_queue_new(order, maxsize > 0 ? (uint64_t)maxsize : 0));
+  cr_queue *q;
+  do q = cr_queue_new(order, maxsize > 0 ? (uint64_t)maxsize : 0);
+  while (!q && cr_make_room(L));
+  cr_handle_fill(L, h, q);
   return 1;
 }
 
@@ -63,13 +66,17 @@ static int m_put(lua_State *L) {
   cr_time deadline = cr_check_timeout(L, last);
   cr_value v;
   cr_encode(L, 2, 1, "value", &v);
-  int r = cr_queue_put(q, &v, priority, 0);
+  size_t weight = v.kind == CR_V_MESSAGE ? v.message->length : 0;
+  int r;
+  do r = cr_queue_put(q, &v, priority, 0);
+  while (r == ENOMEM && cr_make_room(L));
   if (r == ETIMEDOUT && deadline != 0)
     r = put_waiting(L, q, &v, priority, deadline);
   else if (r)
     cr_value_free(&v);
   cr_due(L);
   if (r) return cr_outcome(L, false, r);
+  cr_weigh(L, weight);
   lua_pushboolean(L, true);
   return 1;
 }

@@ -16,7 +16,10 @@ static int make(lua_State *L, bool bounded) {
   lua_Integer n = luaL_optinteger(L, 1, 1);
   luaL_argcheck(L, n >= 0, 1, "the first value must not be negative");
   cr_handle *h = cr_handle_new(L, CR_SEMAPHORE);
-  cr_handle_fill(L, h, cr_semaphore_new((uint64_t)n, bounded));
+  cr_semaphore *made;
+  do made = cr_semaphore_new((uint64_t)n, bounded);
+  while (!made && cr_make_room(L));
+  cr_handle_fill(L, h, made);
   return 1;
 }
 

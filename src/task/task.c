@@ -333,6 +333,21 @@ static void fail_late(task *t) {
   if (cr_encode_error("timeout", message, cr_me->name, &t->error) != 0) t->error.head = CR_V_NONE;
 }
 
+/* A hook that a task has set ends with it. */
+typedef struct hooked {
+  lua_Hook hook;
+  int mask, count;
+} hooked;
+
+static hooked hook_of(lua_State *L) {
+  return (hooked){lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L)};
+}
+
+static void restore_hook(lua_State *L, const hooked *before) {
+  if (lua_gethook(L) != before->hook || lua_gethookmask(L) != before->mask)
+    lua_sethook(L, before->hook, before->mask, before->count);
+}
+
 void cr_task_run(lua_State *L, cr_future *f) {
   const cr_pool *p = cr_at(const cr_pool, &f->pool);
   task t = {.future = f,
@@ -342,10 +357,12 @@ void cr_task_run(lua_State *L, cr_future *f) {
   cr_point(CR_AT_START, f);
   task *outer = current;
   int top = lua_gettop(L);
+  hooked before = hook_of(L);
   current = &t;
   compute(L, &t);
   current = outer;
   lua_settop(L, top);
+  if (p) restore_hook(L, &before); /* an initializer's hook is for all tasks */
   cr_carried_check(L);
   fail_late(&t);
   atomic_store_explicit(&cr_in_line(cr_me)->settled, 1, memory_order_relaxed);
