@@ -49,13 +49,19 @@ bool around_note(lua_State *L) {
   return changed;
 }
 
-/* The strings stay: they are the environment from now on. */
+static void take_variable(lua_State *L, const char *text) {
+  const char *value = strchr(text, '=');
+  if (!value) return;
+  lua_pushlstring(L, text, (size_t)(value - text));
+  setenv(lua_tostring(L, -1), value + 1, 1);
+  lua_pop(L, 1);
+}
+
 static void take_environment(lua_State *L) {
   if (lua_getfield(L, -1, "environment") == LUA_TTABLE) {
     clearenv();
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
-      char *variable = strdup(lua_tostring(L, -1));
-      if (variable) putenv(variable);
+      take_variable(L, lua_tostring(L, -1));
       lua_pop(L, 1);
     }
     lua_pop(L, 1);
