@@ -164,6 +164,22 @@ describe("a pipe's end", function()
   end)
 end)
 
+describe("a named buffer", function()
+  it("is not opened by a finalizer at the end of its strand", function()
+    local name, outcome = "conrun-spec-120-" .. conrun.current().pid, conrun.queue.new()
+    for _, kind in ipairs(kinds) do
+      kinds.start(kind, function(n, told)
+        told:size()
+        kept = setmetatable({}, { __gc = function() -- luacheck: ignore
+          told:put((pcall(require("conrun.shared").buffer, 8, { name = n })))
+        end })
+      end, name, outcome):join()
+      assert.is_false(outcome:get(kinds.LONG))
+    end
+    assert.are.equal(("\0"):rep(8), conrun.shared.buffer(8, { name = name }):read())
+  end)
+end)
+
 describe("conrun's own modules", function()
   it("are found whatever a script makes of require and package.loaded", function()
     for _, kind in ipairs(kinds) do

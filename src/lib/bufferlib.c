@@ -23,7 +23,10 @@ static int close_window(lua_State *L) {
   return 0;
 }
 
+/* The list of windows of this process has what is made here, until its finalizer takes it
+** out; and nothing gets one any more while the state is being closed. */
 static cr_window *push_window(lua_State *L) {
+  if (cr_lua->ending) cr_raise(L, "cannot open a shared buffer: this strand is ending");
   cr_window *w = lua_newuserdatauv(L, sizeof *w, 0);
   cr_window_init(w);
   if (luaL_newmetatable(L, WINDOW)) {
