@@ -87,6 +87,9 @@ typedef struct cr_lua_loans {
   /* Called by task, lent by state.  A worker that has nothing to do gives up what its last
   ** tasks have left.  Never raises. */
   void (*tidy)(lua_State *L);
+  /* Called by task, lent by state.  A call is over; with `restore` some of what it has
+  ** changed in its strand is as it was before.  Never raises. */
+  void (*task_over)(lua_State *L, bool restore);
   /* Called by state, lent by lib.  Replaces `print` and `os.exit` in a new state.
   ** [-0, +0, m] */
   void (*open)(lua_State *L);

@@ -57,11 +57,30 @@ static int os_exit(lua_State *L) {
   cr_thread_leave();
 }
 
+static _Atomic(lua_CFunction) set_locale; /* Lua's own; the same in all states */
+
+static int os_setlocale(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) cr_debris_locale();
+  return set_locale(L);
+}
+
+/* Replaces os.setlocale in the table on top.  [-0, +0, m] */
+static void watch_locale(lua_State *L) {
+  lua_getfield(L, -1, "setlocale");
+  lua_CFunction f = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  if (!f || f == os_setlocale) return;
+  set_locale = f;
+  lua_pushcfunction(L, os_setlocale);
+  lua_setfield(L, -2, "setlocale");
+}
+
 void cr_os_open(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, LUA_OSLIBNAME) == LUA_TTABLE) {
     lua_pushcfunction(L, os_exit);
     lua_setfield(L, -2, "exit");
+    watch_locale(L);
   }
   lua_pop(L, 2);
 }

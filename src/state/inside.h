@@ -49,6 +49,11 @@ bool nudge_finalizing(lua_State *L);
 ** [-0, +1, m] */
 void notice_push(lua_State *L);
 
+/* debris.c.  `handler`: that of conrun.on_error is about to change.  [-0, +0, m]  `end`: the
+** task is over; what it has changed is as before, or is to stay. */
+void debris_handler(lua_State *L);
+void debris_end(lua_State *L, bool restore);
+
 /* idle.c: a pool's worker between two tasks: callbacks run, nothing raises. */
 void idle_look_up(lua_State *L);
 void idle_tidy(lua_State *L);

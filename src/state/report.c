@@ -11,6 +11,7 @@ static int on_error(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) cr_check_callable(L, 1);
   lua_settop(L, 1);
   cr_lua->settings++;
+  debris_handler(L);
   lua_getfield(L, LUA_REGISTRYINDEX, ON_ERROR);
   lua_insert(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, ON_ERROR);

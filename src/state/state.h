@@ -20,6 +20,7 @@
 **   call.c     a function and its arguments on the way into a worker
 **   notice.c   what a strand does when it is asked to look up
 **   nudge.c    how running Lua code is made to look up, and where it may be stopped
+**   debris.c   what a task has changed in its worker
 **   idle.c     what a pool's worker does between two tasks
 **   dump.c     a strand prints its Lua stack
 **   brief.c    content in a few words, for tostring
@@ -361,6 +362,9 @@ int cr_setup_push(lua_State *L, enum cr_strand_kind kind);
 ** changed; and sends them to a pool.  [-0, +0, m] and [-0, +?, e] */
 uint64_t cr_settings_now(lua_State *L);
 void cr_settings_send(lua_State *L, cr_pool *p);
+
+/* The locale is about to change (debris.c). */
+void cr_debris_locale(void);
 
 /* ---------------------------------------------------- entry.c and report.c */
 

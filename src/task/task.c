@@ -363,6 +363,7 @@ void cr_task_run(lua_State *L, cr_future *f) {
   current = outer;
   lua_settop(L, top);
   if (p) restore_hook(L, &before); /* an initializer's hook is for all tasks */
+  if (!outer && cr_lua_lent.task_over) cr_lua_lent.task_over(L, p != NULL);
   cr_carried_check(L);
   fail_late(&t);
   atomic_store_explicit(&cr_in_line(cr_me)->settled, 1, memory_order_relaxed);
