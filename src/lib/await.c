@@ -13,10 +13,24 @@
 #define PIECE 10000000 /* ns */
 
 /* Computes the task if it is this worker's to compute.  May it become so? */
-static bool help(lua_State *L, cr_future *f, cr_time until) {
+static bool help_with(lua_State *L, cr_future *f, cr_time until) {
   if (!cr_pool_can_help(f, false)) return false;
   if (cr_pool_can_help(f, until != CR_FOREVER)) cr_pool_help(L, f);
   return true;
+}
+
+static bool may_help(cr_future *f) { return cr_pool_can_help(f, false); }
+
+/* What is waited for may be settled by a callback of this strand on a task of its pool, as
+** the future of map_async is: then that task is helped with. */
+static bool help(lua_State *L, cr_future *f, cr_time until) {
+  if (help_with(L, f, until)) return true;
+  if (atomic_load(&cr_in_worker(cr_me)->serves) == 0) return false;
+  int top = lua_gettop(L);
+  cr_future *task = cr_callbacks_find(L, may_help);
+  bool mine = task && help_with(L, task, until);
+  lua_settop(L, top);
+  return mine;
 }
 
 /* The end of the next piece of a wait. */

@@ -326,3 +326,21 @@ uint32_t cr_callbacks_finish(lua_State *L) {
     if (r == EINTR) notices |= cr_heed(L);
   }
 }
+
+/* ------------------------------------------------------------------------- helping */
+
+cr_future *cr_callbacks_find(lua_State *L, bool (*which)(cr_future *f)) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 6, NULL);
+  if (!push_callbacks(L)) return NULL;
+  lua_getiuservalue(L, -1, WAITING);
+  for (lua_pushnil(L); lua_next(L, top + 2); lua_pop(L, 1)) {
+    if (!which(future_at(L, -2))) continue;
+    lua_pop(L, 1);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return future_at(L, -1);
+  }
+  lua_settop(L, top);
+  return NULL;
+}

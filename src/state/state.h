@@ -193,6 +193,9 @@ void cr_callbacks_run(lua_State *L);
 /* The same where somebody has waited or asks, but not within a callback; for one load if
 ** nothing is due. */
 void cr_callbacks_due(lua_State *L);
+/* A future that is not final, has callbacks of this strand and is one of those; its handle
+** is pushed.  NULL, and nothing pushed: there is none. */
+cr_future *cr_callbacks_find(lua_State *L, bool (*which)(cr_future *f));
 static inline void cr_due(lua_State *L) {
   if (cr_notices() & CR_CALLBACKS) cr_callbacks_due(L);
 }
