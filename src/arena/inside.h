@@ -69,6 +69,7 @@ typedef struct arena_head {
   } counting[COUNTING]; /* of objects' counts, by address */
   _Alignas(64) cr_latch page_latch;
   uint64_t limit; /* pages that may be in use, r/o */
+  bool counted;   /* the system counts memory that it may have to give (map.c); r/o */
   /* Written under the page latch, the first three recounted by recovery; those that are
   ** atomic are read by anyone as a hint. */
   _Atomic uint64_t in_use, idle, leaving; /* pages */
@@ -80,6 +81,9 @@ typedef struct arena_head {
   page_entry *entry;
   uint64_t *used, *dirty; /* bitmaps, see pages.c */
 } arena_head;
+
+/* map.c: asks the system for the memory of pages; false: it has none. */
+bool pages_reserve(uint64_t start, uint64_t n);
 
 extern arena_head *arena; /* the process's one pointer to it; set by map.c */
 

@@ -10,6 +10,7 @@
 ** process executed afresh may find taken.  It always begins at a multiple of the
 ** arena's page size, since a page is found from an address in it by masking.
 */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -92,6 +93,32 @@ static char *place(char **next, size_t size) {
   return p;
 }
 
+/* vm.overcommit_memory = 2: the system refuses memory that it might not have, and a page of
+** a memory file is counted when it is first touched, which is too late for an error. */
+static bool is_counted(void) {
+  char mode = '0';
+  int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+  bool known = fd >= 0 && read(fd, &mode, 1) == 1;
+  if (fd >= 0) close(fd);
+  return known && mode == '2';
+}
+
+static bool reserve_bytes(off_t start, off_t n) {
+  int r;
+  while ((r = fallocate(file, 0, start, n)) != 0 && errno == EINTR) {}
+  return r == 0 || errno == ENOSYS || errno == EOPNOTSUPP;
+}
+
+bool pages_reserve(uint64_t start, uint64_t n) {
+  return reserve_bytes((off_t)(start * CR_PAGE_SIZE), (off_t)(n * CR_PAGE_SIZE));
+}
+
+/* What `lay_out` writes to, and a page for what it rounds up. */
+static size_t size_of_first(size_t size) {
+  size_t pages = size / CR_PAGE_SIZE;
+  return sizeof *arena + cr_strands_size() + pages * sizeof(page_entry) + pages / 4 + CR_PAGE_SIZE;
+}
+
 /* Lays out the first pages.  The file is new, so everything is zero. */
 static void lay_out(void *base, size_t size, size_t limit) {
   arena = base;
@@ -117,6 +144,13 @@ int cr_arena_create(const cr_arena_options *options) {
   if (file < 0) return errno;
   if (size < SMALLEST_SIZE) size = SMALLEST_SIZE;
   void *base = map_some(&size);
+  bool counted = is_counted();
+  if (base && counted && !reserve_bytes(0, (off_t)size_of_first(size))) {
+    failed = "fallocate (see vm.overcommit_memory)";
+    munmap(base, size);
+    base = NULL;
+    errno = ENOMEM;
+  }
   if (!base) {
     int error = errno;
     close(file);
@@ -125,6 +159,7 @@ int cr_arena_create(const cr_arena_options *options) {
   }
   madvise(base, size, MADV_DONTDUMP); /* a core file need not be 64 GiB long */
   lay_out(base, size, options->limit);
+  arena->counted = counted;
   atomic_store(&arena->root.main_pid, (int32_t)getpid());
   bury_register();
   cr_strand_enter(cr_strand_new(CR_MAIN, "main"));
