@@ -268,6 +268,25 @@ describe("callbacks", function()
     assert.matches("^conrun: error in a callback of on_done: [^\n]+\n$", err)
   end)
 
+  it("may wait for one another in a long chain", function()
+    local n, called, futures, events = 500, 0, {}, {}
+    for i = 1, n do
+      futures[i], events[i] = conrun.future.new(), conrun.event.new()
+    end
+    for i = 1, n do
+      futures[i]:on_done(function()
+        if i < n then events[i + 1]:wait() end
+        called = called + 1
+        events[i]:set()
+      end)
+    end
+    conrun.thread.start(function()
+      for i = 1, n do futures[i]:set_result() end
+    end):join()
+    events[1]:wait()
+    assert.are.equal(n, called)
+  end)
+
   it("may set others", function()
     local called = 0
     local function again()

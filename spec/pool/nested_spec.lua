@@ -99,7 +99,32 @@ for _, kind in ipairs(kinds) do
     end)
 
     it("nests as deep as the tasks depend on each other", function()
-      assert.are.equal(15, p:submit(countdown, p, 15):result(LONG))
+      for _, depth in ipairs { 1, 7, 8, 15, 100, 1000 } do
+        assert.are.equal(depth, p:submit(countdown, p, depth):result(LONG))
+      end
+    end)
+
+    it("says when memory does not allow more, and goes on", function()
+      local q <close> = kinds.pool(kind, 1, { memory_limit = 600000 })
+      local e = q:submit(countdown, q, 100000):error(LONG)
+      assert.are.equal("not enough memory", e.message)
+      assert.are.equal(30, q:submit(countdown, q, 30):result(LONG))
+    end)
+
+    it("can be left from any depth: by an error, os.exit, an interruption", function()
+      local function down(n, how)
+        if n > 0 then return p:apply(down, n - 1, how) end
+        if how == "error" then error "from below" end
+        if how == "exit" then os.exit(3) end
+        while true do end
+      end
+      assert.matches("from below", p:submit(down, 50, "error"):error(LONG).message)
+      assert.are.equal("worker_died", p:submit(down, 50, "exit"):error(LONG).kind)
+      local f = p:submit(down, 50, "loop")
+      repeat until f:running()
+      assert.is_true(f:cancel { running = true })
+      assert.are.equal("cancelled", f:error(LONG).kind)
+      assert.are.equal(4, p:submit(square, 2):result(LONG))
     end)
 
     it("is not kept from ending by os.exit in the inner one", function()

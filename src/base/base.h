@@ -439,6 +439,16 @@ bool cr_crew_hire(const cr_strand *s);
 /* In a process that was forked: those who waited are another process's. */
 void cr_crew_forget(void);
 
+/* ------------------------------------------------------------------- stack */
+
+/* Calls f on a C stack of its own, in the same thread: 0 or ENOMEM.  f returns, or leaves
+** all such stacks for good by a longjmp to the thread's own: the second is called just
+** before that, the third there. */
+int cr_stack_call(void (*f)(void *arg), void *arg);
+void cr_stacks_leave(void);
+void cr_stacks_left(void);
+void cr_stacks_end(void); /* the thread ends */
+
 /* ----------------------------------------------------------------- notices */
 
 /* Posts notices to a strand and rings its bell; false: it is gone.  Async-signal-safe.

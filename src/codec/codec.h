@@ -93,9 +93,10 @@ typedef struct cr_lua_loans {
   /* Called by state, lent by lib.  Replaces `print` and `os.exit` in a new state.
   ** [-0, +0, m] */
   void (*open)(lua_State *L);
-  /* Called by state, lent by lib.  Runs the callbacks (future:on_done) of the calling
-  ** strand that are due.  [-0, +0, e] */
-  void (*callbacks)(lua_State *L);
+  /* Called by task, lent by state (cr_deep).  Calls f(L, arg), which does not raise, in a
+  ** coroutine on another C stack if there are many such calls within each other already.
+  ** False: not called, for want of memory.  [-0, +0, -] */
+  bool (*deep)(lua_State *L, void (*f)(lua_State *L, void *arg), void *arg);
   /* Called by state, lent by lib.  Writes whole lines to stderr.  [-0, +0, -] */
   void (*complain)(lua_State *L, const char *text, size_t n);
   /* Called by lib, lent by host.  What os.exit does in the main strand. */

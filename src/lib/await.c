@@ -15,7 +15,7 @@
 /* Computes the task if it is this worker's to compute.  May it become so? */
 static bool help_with(lua_State *L, cr_future *f, cr_time until) {
   if (!cr_pool_can_help(f, false)) return false;
-  if (cr_pool_can_help(f, until != CR_FOREVER)) cr_pool_help(L, f);
+  if (cr_pool_can_help(f, until != CR_FOREVER) && !cr_pool_help(L, f)) cr_fail(L, ENOMEM);
   return true;
 }
 

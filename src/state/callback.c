@@ -237,15 +237,22 @@ static int run(lua_State *L) {
 /* Callbacks that could not be run for want of memory; the next wait tries again. */
 static _Thread_local bool put_off;
 
-void cr_callbacks_run(lua_State *L) {
-  cr_notice_take(CR_CALLBACKS);
-  put_off = !lua_checkstack(L, 4);
-  if (put_off || !push_callbacks(L)) return;
-  atomic_store(&cr_me->swept, 0);
+static void run_protected(lua_State *L, void *unused) {
+  (void)unused;
+  push_callbacks(L);
   lua_pushcfunction(L, run);
   lua_insert(L, -2);
   put_off = lua_pcall(L, 1, 0, 0) != LUA_OK;
   if (put_off) lua_pop(L, 1);
+}
+
+void cr_callbacks_run(lua_State *L) {
+  cr_notice_take(CR_CALLBACKS);
+  put_off = !lua_checkstack(L, 4);
+  if (put_off || !push_callbacks(L)) return;
+  lua_pop(L, 1);
+  atomic_store(&cr_me->swept, 0);
+  if (!cr_deep(L, run_protected, NULL)) put_off = true;
 }
 
 /* What the caller has just taken is still on its way to where it belongs. */

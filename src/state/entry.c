@@ -177,7 +177,10 @@ static int live(lua_State *L, cr_worker *w) {
 /* Where os.exit in this thread goes on. */
 static _Thread_local jmp_buf *way_out;
 
-_Noreturn void cr_thread_leave(void) { longjmp(*way_out, 1); }
+_Noreturn void cr_thread_leave(void) {
+  cr_stacks_leave();
+  longjmp(*way_out, 1);
+}
 
 /* 2 to 7.  A finalizer that calls os.exit is the last of its own, and the others still
 ** run. */
@@ -188,6 +191,7 @@ static int live_as_thread(lua_State *L, cr_worker *w) {
   if (setjmp(out) == 0) code = live(L, w);
   nudge_end(L);
   cr_pool_left();
+  deep_left();
   if (setjmp(out) == 0) {}
   cr_lib_close_state(L);
   return code;
@@ -244,5 +248,6 @@ void cr_entry_register(void) {
   cr_lua_lent.look_up_idle = idle_look_up;
   cr_lua_lent.tidy = idle_tidy;
   cr_lua_lent.task_over = debris_end;
+  cr_lua_lent.deep = cr_deep;
   cr_lua_lent.module = cr_module;
 }

@@ -65,4 +65,7 @@ int report_failure(lua_State *L);
 /* callback.c: callbacks that could not be run are to be run by the next wait. */
 void callbacks_remember(void);
 
+/* deep.c: the thread has left all such calls at once, for its own stack. */
+void deep_left(void);
+
 #endif

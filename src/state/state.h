@@ -218,6 +218,9 @@ void cr_dump_if_asked(lua_State *L);
 ** function asks, and then takes the notice, which stays posted until then. */
 bool cr_is_end(lua_State *L, int index);
 
+/* As cr_lua_lent.deep says (deep.c). */
+bool cr_deep(lua_State *L, void (*f)(lua_State *L, void *arg), void *arg);
+
 /* ---------------------------------------------------------------- nudge.c */
 
 /* Where a strand's Lua code runs, and whether it may be stopped there; own, but for what

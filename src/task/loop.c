@@ -163,12 +163,6 @@ int cr_pool_serve(lua_State *L, cr_pool *p) {
 
 /* -------------------------------------------------------------------- helping */
 
-/* Tasks that this strand computes one inside the other.  Each takes a few frames of
-** the C stack, which Lua limits to 200; a strand that is that deep only waits, and
-** if all do so the search for deadlocks ends it. */
-#define DEEPEST 24
-static _Thread_local int depth;
-
 /* Is it at work, or going to be without being woken by a result? */
 static bool will_take(const cr_strand *s) {
   enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
@@ -191,23 +185,20 @@ bool cr_pool_can_help(cr_future *f, bool spare) {
   if (pool == 0 || pool != atomic_load_explicit(&cr_in_worker(cr_me)->serves, memory_order_relaxed))
     return false;
   if (atomic_load(&cr_to(cr_pool, pool)->state) >= CR_POOL_TERMINATED || cr_ending()) return false;
-  if (depth >= DEEPEST || !future_of(cr_me) || cr_future_state(f) != CR_PENDING) return false;
+  if (!future_of(cr_me) || cr_future_state(f) != CR_PENDING) return false;
   return !spare || all_wait(cr_to(cr_pool, pool));
 }
 
 /* The caller's holding of `f` lets a burial find it and the outer task. */
-bool cr_pool_help(lua_State *L, cr_future *f) {
+static void help(lua_State *L, void *arg) {
+  cr_future *f = arg;
   uint64_t outer = atomic_load(&cr_in_line(cr_me)->task);
-  if (!lua_checkstack(L, LUA_MINSTACK) || cr_future_start(f, cr_me) != 0) return false;
+  if (cr_future_start(f, cr_me) != 0) return;
   doing(cr_word(f));
-  depth++;
   cr_task_run(L, f);
-  depth--;
   cr_pool_helped(cr_at(cr_pool, &cr_in_worker(cr_me)->serves), outer);
-  return true;
 }
 
-void cr_pool_left(void) {
-  limit_close(&own_limit);
-  depth = 0;
-}
+bool cr_pool_help(lua_State *L, cr_future *f) { return cr_lua_lent.deep(L, help, f); }
+
+void cr_pool_left(void) { limit_close(&own_limit); }

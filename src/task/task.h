@@ -18,12 +18,14 @@ void cr_task_run(lua_State *L, cr_future *f);
 /*
 ** A worker that waits for a task of its own pool computes it itself, if nobody has
 ** taken it: all workers may be waiting like this one.  It takes just the task it
-** waits for, so it never gets deeper than the tasks depend on each other; the
-** task stays in the line, where it is passed over like a cancelled one.
+** waits for, so it never gets deeper than the tasks depend on each other, and that is as
+** deep as memory allows; the task stays in the line, where it is passed over like a
+** cancelled one.
 **
 ** cr_pool_can_help: `f` is such a task, which the caller holds.  With `spare` only
 ** if no other worker is going to take it: for a wait with a deadline, which would
-** be kept up by the task.  cr_pool_help: runs it; false: somebody else has it.
+** be kept up by the task.  cr_pool_help: runs it, unless somebody else has it by now;
+** false: there was no memory for that.
 */
 bool cr_pool_can_help(cr_future *f, bool spare);
 bool cr_pool_help(lua_State *L, cr_future *f);

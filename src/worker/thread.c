@@ -45,6 +45,7 @@ static void live(cr_strand *s) {
 ** for the last one finds no notice in the next one's record, and does nothing. */
 static void *run(void *arg) {
   for (cr_strand *s = arg; s; s = cr_crew_wait()) live(s);
+  cr_stacks_end();
   return NULL;
 }
 
