@@ -227,9 +227,10 @@ static void scan_one(const reader *r, const code *c, registers *reg, size_t pc) 
     reg->upvalue[a] = 0;
     break;
   case OP_GETFIELD:
-    if (reg->global[b])
-      report_field(r, c, &reg->places, 0, &(size_t){reg->global[b] - 1u}, arg_c(i));
-    else if (reg->upvalue[b])
+    if (reg->global[b]) {
+      size_t global = reg->global[b] - 1u;
+      report_field(r, c, &reg->places, 0, &global, arg_c(i));
+    } else if (reg->upvalue[b])
       report_field(r, c, &reg->places, reg->upvalue[b], NULL, arg_c(i));
     break;
   case OP_SELF:
