@@ -55,12 +55,12 @@ static ring *ring_at(const _Atomic uint64_t *word) { return cr_at(ring, word); }
 
 static uint64_t pack(uint64_t start, uint64_t at) { return start << 32 | at; }
 
-static view view_of(ring *r, uint64_t count) {
+static inline view view_of(ring *r, uint64_t count) {
   uint64_t gap = r ? atomic_load_explicit(&r->gap, memory_order_relaxed) : 0;
   return (view){r, r ? r->mask + 1 : 0, count, gap >> 32, gap & UINT32_MAX};
 }
 
-static view look(const cr_list *l) {
+static inline view look(const cr_list *l) {
   return view_of(ring_at(&l->ring), atomic_load_explicit(&l->count, memory_order_relaxed));
 }
 
@@ -128,9 +128,8 @@ static void move_some(view *v, uint64_t to, uint64_t most) {
 
 /* Moves the gap to position `to`.  The ends of the list are one place for it.  `inside`
 ** held, with pauses for readers if it is a long way. */
-static view move_gap(cr_list *l, uint64_t to) {
-  for (;;) {
-    view v = look(l);
+static view move_far(cr_list *l, view v, uint64_t to) {
+  for (;; v = look(l)) {
     if (to == 0 && v.at == v.count) v.at = 0;
     if (to == v.count && v.at == 0) v.at = v.count;
     move_some(&v, to, FEW);
@@ -138,6 +137,10 @@ static view move_gap(cr_list *l, uint64_t to) {
     cr_latch_drop(&l->inside);
     cr_latch_take(&l->inside);
   }
+}
+
+static inline view move_gap(cr_list *l, view v, uint64_t to) {
+  return v.at == to ? v : move_far(l, v, to);
 }
 
 /* ---------------------------------------------------------------------- growing */
@@ -181,16 +184,16 @@ static int resize(cr_list *l, uint64_t slots) {
 }
 
 static int make_room(cr_list *l) {
-  view v = look(l);
-  if (v.count < v.slots) return 0;
-  return resize(l, v.slots ? 2 * v.slots : FIRST_SLOTS);
+  const ring *r = ring_at(&l->ring);
+  if (!r) return resize(l, FIRST_SLOTS);
+  return cr_list_size(l) <= r->mask ? 0 : resize(l, 2 * (r->mask + 1));
 }
 
 /* A list that was long gives its memory back; if there is none to copy it, it
 ** does so another time. */
 static void shrink(cr_list *l) {
-  view v = look(l);
-  if (v.slots > 8 * FIRST_SLOTS && v.count < v.slots / 8) resize(l, v.slots / 4);
+  uint64_t slots = ring_at(&l->ring)->mask + 1;
+  if (slots > 8 * FIRST_SLOTS && cr_list_size(l) < slots / 8) resize(l, slots / 4);
 }
 
 /* ------------------------------------------------------------------- operations */
@@ -198,7 +201,7 @@ static void shrink(cr_list *l) {
 /* The value goes to the near end of the gap, at the front of the list to its far
 ** end, so that the gap stays between back and front.  There is room. */
 static void insert(cr_list *l, uint64_t i, const cr_value *x) {
-  view v = move_gap(l, i);
+  view v = move_gap(l, look(l), i);
   uint64_t gap = v.slots - v.count;
   bool front = i == 0;
   cr_value_log_put(&v.r->slot[(front ? v.start + gap - 1 : v.start) & v.r->mask], x);
@@ -250,7 +253,7 @@ static int pop(cr_list *l, uint64_t i, cr_value *x) {
   cr_hold *hold;
   if (!value_reserve(slot_of(&v, i), &hold)) return ENOMEM;
   bool before = i + 1 == v.count;
-  v = move_gap(l, before ? i + 1 : i);
+  v = move_gap(l, v, before ? i + 1 : i);
   *x = *slot_of(&v, i);
   uint64_t start = before ? (v.start - 1) & v.r->mask : v.start;
   if (hold) cr_redo(&hold->what, cr_hold_word(x->message));
@@ -315,7 +318,7 @@ static bool doom(cr_list *l) {
   view v = look(l);
   if (atomic_load(&l->doomed)) return false;
   if (!v.r) return true;
-  v = move_gap(l, v.count);
+  v = move_gap(l, v, v.count);
   atomic_store(&v.r->gap, pack(v.start, v.at));
   cr_redo_pointer(&l->doomed, v.r);
   cr_redo(&l->doomed_count, v.count);
