@@ -49,6 +49,11 @@ end
 -- { [pool:submit(f, x)] = x }.  The entries { key, future } of such a table: its list
 -- first, then the others in the order in which their futures were made.
 local function entries_of(t, name)
+  if type(t) == "function" then
+    local list = {}
+    for f in t do list[#list + 1] = f end
+    t = list
+  end
   if type(t) ~= "table" then
     check.fail(1, name, "list of futures", t)
   end
@@ -138,7 +143,7 @@ end
 
 --- Iterates over the futures as they become final; raises an error of kind
 --- "timeout" if one is not by then.
----@param list conrun.Future[]
+---@param list conrun.Future[]|fun(): conrun.Future? a list or an iterator function
 ---@param timeout? number for the whole iteration, from now
 ---@return fun(): conrun.Future?
 function future.as_completed(list, timeout)
@@ -157,7 +162,9 @@ function future.as_completed(list, timeout)
       end
     end
     given = given + 1
-    return ready[given]
+    local f = ready[given]
+    ready[given] = nil -- the caller may be the last who wants it
+    return f
   end
 end
 

@@ -23,7 +23,9 @@
 
 local check = require "conrun.check"
 local core = require "conrun.core.pool"
+local errors = require "conrun.errors"
 local future = require "conrun.future"
+local future_core = require "conrun.core.future"
 
 -- Chunks per worker of a map: enough to even out tasks of unequal length.
 local chunks_per_worker = 4
@@ -261,6 +263,12 @@ local function run_async(self, star, xs, fn, options)
       finish(result, chunks, total, size, options.collect_errors)
     end
   end
+  result:on_done(function()
+    if result.state ~= "cancelled" then return end
+    for _, chunk in ipairs(chunks) do chunk:cancel() end -- what waits goes before what runs
+    if not future_core.stopped(result) then return end
+    for _, chunk in ipairs(chunks) do chunk:cancel { running = true } end
+  end)
   for _, chunk in ipairs(chunks) do
     chunk:on_done(on_done)
   end
@@ -291,6 +299,14 @@ end
 
 -------------------------------------------------------------------------- imap
 
+-- Is the error about the strand or the pool, and not about an item?  Then it does not wait
+-- for the results of other items.
+local function is_for_all(e)
+  local kind = errors.is(e) and e.kind or type(e) == "string" and e:match "interrupted!$"
+  return kind == "interrupted" or kind == "interrupted!" or kind == "cancelled" or kind == "closed"
+    or kind == "broken"
+end
+
 -- A function that takes up to `size` items off the source: something to index,
 -- the first position in it, how many.
 local function reader(xs, size)
@@ -306,32 +322,47 @@ local function reader(xs, size)
   local ended = false
   return function()
     local slice, n = {}, 0
+    local failure
     while n < size and not ended do
-      local x = xs()
-      ended = x == nil
-      if not ended then
+      local ok, x = pcall(xs)
+      if not ok and is_for_all(x) then error(x, 0) end
+      ended = not ok or x == nil
+      if not ok then
+        failure = { x }
+      elseif not ended then
         n = n + 1
         slice[n] = x
       end
     end
-    return slice, 1, n
+    return slice, 1, n, failure
   end
 end
 
 -- Keeps the mapping's ring full: a function that posts until there are `room`
--- chunks on their way, and says whether any is.
+-- chunks on their way, and says whether any is.  An error of the source, or of an item that
+-- cannot be sent, ends the reading and comes behind the results that are before it.
 local function filler(mapping, read, room)
-  local number, more = 1, true
+  local number, more, failure = 1, true, nil
+  local function post(items, first, count)
+    local ok, e = pcall(core.post, mapping, items, first, count, number)
+    if not ok and is_for_all(e) then error(e, 0) end
+    number = number + count
+    return not ok and { e } or nil
+  end
   return function()
     while more and core.pending(mapping) < room do
-      local items, first, count = read()
-      more = count > 0
-      if more then
-        core.post(mapping, items, first, count, number)
-        number = number + count
-      end
+      local items, first, count, unread = read()
+      local unsent = count > 0 and post(items, first, count)
+      failure = unsent or unread
+      more = count > 0 and not failure
     end
-    return core.pending(mapping) > 0
+    local pending = core.pending(mapping) > 0
+    if failure and not pending then
+      local e = failure[1]
+      failure = nil
+      error(e, 0)
+    end
+    return pending
   end
 end
 

@@ -18,6 +18,8 @@
 */
 #include <string.h>
 
+#include <stdlib.h>
+
 #include "lib/lib.h"
 
 #define SHOWN 60 /* bytes of an error's message, in the text of its future */
@@ -117,9 +119,16 @@ static int cancel(lua_State *L) {
     cr_check_options(L, 2, known);
     also_running = cr_option_boolean(L, 2, "running", false);
   }
+  if (also_running) atomic_fetch_or(&f->flags, CR_FUTURE_STOP); /* map_async asks for it */
   int r = cr_future_cancel(f);
   lua_pushboolean(L, r == 0 || (r == EBUSY && also_running && cr_task_stop(f)));
   cr_future_due(L, f); /* of its own, perhaps */
+  return 1;
+}
+
+/* stopped(future) -> was it cancelled with running=true? */
+static int stopped(lua_State *L) {
+  lua_pushboolean(L, atomic_load(&check(L)->flags) & CR_FUTURE_STOP);
   return 1;
 }
 
@@ -270,8 +279,42 @@ static bool sweep(lua_State *L, cr_several *s, bool watch) {
     else
       lua_pop(L, 1);
   }
+  for (lua_Integer i = kept + 1; i <= n; i++) { /* nothing is kept of what has been found */
+    lua_pushnil(L);
+    lua_rawseti(L, PENDING, i);
+  }
   s->count = (size_t)kept;
   return *found > 0 || kept == 0;
+}
+
+typedef struct finished {
+  cr_time at;
+  lua_Integer place; /* in READY */
+} finished;
+
+static int compare(const void *a, const void *b) {
+  const finished *p = a, *q = b;
+  return p->at != q->at ? (p->at > q->at) - (p->at < q->at)
+                        : (p->place > q->place) - (p->place < q->place);
+}
+
+/* Brings the futures of READY into the order in which they became final. */
+static void put_in_order(lua_State *L, lua_Integer n) {
+  if (n < 2) return;
+  finished *all = lua_newuserdatauv(L, (size_t)n * sizeof *all, 0);
+  lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, READY, i);
+    const cr_future *f = (cr_future *)cr_handle_check_open(L, -1, CR_FUTURE)->object;
+    all[i - 1] = (finished){atomic_load(&f->final_at), i};
+    lua_rawseti(L, -2, i);
+  }
+  qsort(all, (size_t)n, sizeof *all, compare);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, all[i - 1].place);
+    lua_rawseti(L, READY, i);
+  }
+  lua_pop(L, 2);
 }
 
 /* gather(pending, count, ready, until) -> count left, count ready
@@ -286,6 +329,8 @@ static int gather(lua_State *L) {
   g.several.count = n > 0 ? (size_t)n : 0;
   lua_settop(L, UNTIL);
   cr_await_first(L, &g.several, until);
+  lua_settop(L, UNTIL);
+  put_in_order(L, g.found);
   lua_pushinteger(L, (lua_Integer)g.several.count);
   lua_pushinteger(L, g.found);
   return 2;
@@ -299,10 +344,11 @@ static int await(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {
-    {"new", new_future},       {"is_future", is_future}, {"gather", gather},
-    {"deadline", deadline_of}, {"await", await},         {"settle_error", settle_error},
-    {"text", value_text},      {"serial", serial},       {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", new_future},  {"is_future", is_future},
+                                     {"gather", gather},   {"deadline", deadline_of},
+                                     {"await", await},     {"settle_error", settle_error},
+                                     {"text", value_text}, {"serial", serial},
+                                     {"stopped", stopped}, {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"result", result},   {"error", get_error},       {"done", done},

@@ -24,6 +24,7 @@
 /* The one error object that means the end; kept in the registry, so that it is
 ** known again after it went through user code. */
 static void push_end(lua_State *L) {
+  if (cr_ending()) cr_pools_cancel(); /* what waits goes before what runs */
   if (lua_getfield(L, LUA_REGISTRYINDEX, END_KEY) == LUA_TTABLE) return;
   lua_pop(L, 1);
   cr_error_push(L, "cancelled", "this strand was asked to end");
@@ -111,7 +112,6 @@ void cr_look_up(lua_State *L) {
   uint32_t notices = take();
   if (notices & CR_DUMP) cr_dump(L);
   if (notices & CR_END) {
-    if (cr_ending()) cr_pools_cancel();
     cr_post(cr_me, CR_END);
     push_end(L);
     lua_error(L);
