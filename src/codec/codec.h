@@ -46,16 +46,18 @@ typedef struct cr_state {
   int origins, known;         /* registry: where copies come from (origin.c) */
   int moments;                /* registry: when a class was encoded that is copied here */
   int carried;                /* registry: what came with functions, for warnings (carried.c) */
-  int sent;               /* registry: names of globals that were sent as something (function.c) */
-  uint64_t seen[CR_SEEN]; /* what the settings were when they were looked at (state/follow.c) */
-  int package, preload;   /* registry: the two tables (state/follow.c) */
-  uint64_t settings;      /* how often those that workers follow have changed (state/follow.c) */
-  bool warns;             /* warnings are on in this state; set by state/ */
-  int recent;             /* registry: the functions decoded last, kept alive */
-  uint32_t recent_at;     /* where the next one goes */
-  bool data_only;         /* what is sent is data: the strand is a sandbox (sandbox.c) */
-  bool ending;            /* it is being closed, and everything in it */
-  uint64_t closed;        /* handles so far */
+  int sent;                /* registry: names of globals that were sent as something (function.c) */
+  uint64_t seen[CR_SEEN];  /* what the settings were when they were looked at (state/follow.c) */
+  int package, preload;    /* registry: the two tables (state/follow.c) */
+  uint64_t settings;       /* how often those that workers follow have changed (state/follow.c) */
+  bool warns;              /* warnings are on in this state; set by state/ */
+  int recent;              /* registry: the functions decoded last, kept alive */
+  uint32_t recent_at;      /* where the next one goes */
+  bool data_only;          /* what is sent is data: the strand is a sandbox (sandbox.c) */
+  bool ending;             /* it is being closed, and everything in it */
+  uint64_t opened, closed; /* handles so far */
+  uint64_t tidied;         /* `opened` when a worker tidied up last, and its Lua memory then */
+  int tidied_kilobytes;
   size_t weight;          /* bytes of which the collector has not been told */
   struct cr_codec *codec; /* what only this floor sees */
 } cr_state;
@@ -87,6 +89,8 @@ typedef struct cr_lua_loans {
   /* Called by task, lent by state.  A worker that has nothing to do gives up what its last
   ** tasks have left.  Never raises. */
   void (*tidy)(lua_State *L);
+  /* Called by task, lent by state.  Is it worth to do that? */
+  bool (*untidy)(lua_State *L);
   /* Called by task, lent by state.  A call is over; with `restore` some of what it has
   ** changed in its strand is as it was before.  Never raises. */
   void (*task_over)(lua_State *L, bool restore);

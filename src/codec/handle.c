@@ -146,6 +146,7 @@ cr_handle *cr_handle_new(lua_State *L, enum cr_type_id type) {
   luaL_checkstack(L, 6, NULL);
   if (!cr_lua->meta[type] || !cr_lua->whole[type]) load_type(L, type);
   cr_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  cr_lua->opened++;
   *h = (cr_handle){NULL, NULL};
   lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->meta_ref[type]);
   lua_setmetatable(L, -2);

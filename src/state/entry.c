@@ -247,6 +247,7 @@ void cr_entry_register(void) {
   cr_lua_lent.follow = follow_pool;
   cr_lua_lent.look_up_idle = idle_look_up;
   cr_lua_lent.tidy = idle_tidy;
+  cr_lua_lent.untidy = idle_untidy;
   cr_lua_lent.task_over = debris_end;
   cr_lua_lent.deep = cr_deep;
   cr_lua_lent.module = cr_module;

@@ -57,6 +57,7 @@ void debris_end(lua_State *L, bool restore);
 /* idle.c: a pool's worker between two tasks: callbacks run, nothing raises. */
 void idle_look_up(lua_State *L);
 void idle_tidy(lua_State *L);
+bool idle_untidy(lua_State *L);
 
 /* report.c: tells what the call of the worker, a light userdata, has failed with, if
 ** nobody wanted it to.  For lua_pcall. */

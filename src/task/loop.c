@@ -128,7 +128,7 @@ static void serve(lua_State *L, cr_pool *p) {
   cr_time patience = TIDY_AFTER;
   bool tidy = false;
   while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
-    int r = cr_pool_take(p, &task, tidy ? CR_FOREVER : patience);
+    int r = cr_pool_take(p, &task, tidy || !cr_lua_lent.untidy(L) ? CR_FOREVER : patience);
     if (r == 0) {
       run(L, p);
       done++;
