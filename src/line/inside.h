@@ -9,11 +9,15 @@
 
 extern const cr_type code_type; /* task.c */
 
-/* pool.c; the pool's latch is held for the first three. */
+/* staff.c; the pool's latch is held for the first. */
 void count_workers(cr_pool *p);
+void start_if_needed(cr_pool *p);
+int32_t own_pid(void); /* 0: main's */
+
+/* pool.c; the pool's latch is held for the first two. */
 void log_prepend(cr_pool *p, cr_future *f);
 void add(_Atomic uint64_t *counter, int64_t n);
-void start_if_needed(cr_pool *p);
+void clear_line(cr_pool *p, const cr_value *error);     /* settles all; NULL: as cancelled */
 void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */
 
 /* bury.c: cr_lent.bury. */
