@@ -2,8 +2,7 @@
 --
 -- deaths_sync_sweep: the table of deaths (death.lua) for what strands wait for each other
 -- with: locks, conditions, semaphores, events, barriers, futures, and select over those
--- that it takes.  Queues and pipes are in deaths_queue_sweep.lua, what holds data or runs
--- tasks in deaths_work_sweep.lua.
+-- that it takes.  Queues and pipes, data, and what runs tasks have sweeps of their own.
 
 local conrun = require "conrun"
 local death = require "spec.chaos.death"
