@@ -437,3 +437,13 @@ TEST(two_that_look_do_not_keep_each_other_from_running) {
   EQUAL(atomic_load(&c.ball[0]), 1);
   EQUAL(atomic_load(&c.ball[1]), 0);
 }
+
+/* Who has armed and tested, and is not asleep yet when the burial of the waker comes. */
+TEST(burial_wakes_who_was_about_to_sleep) {
+  cr_gate gate = {0};
+  uint32_t seen = cr_gate_arm(&gate);
+  cr_gate_wake_again(&gate);
+  cr_wait_begin(CR_ON_EVENT, NULL, &gate);
+  EQUAL(cr_gate_wait(&gate, seen, cr_after(5)), 0);
+  cr_wait_end(true);
+}

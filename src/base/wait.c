@@ -151,9 +151,11 @@ void cr_gate_wake(cr_gate *g, int n) {
 
 void cr_gate_nudge(cr_gate *g, int n) { pass(g, n); }
 
-/* The dead strand may have cleared ARMED already. */
+/* The dead strand may have cleared ARMED already, or not.  The count changes in any case: a
+** waiter that has armed and tested, but is not asleep yet, would miss the wake-up otherwise. */
 void cr_gate_wake_again(cr_gate *g) {
-  atomic_fetch_or(&g->word, ARMED);
+  uint32_t word = atomic_load(&g->word);
+  while (!atomic_compare_exchange_weak(&g->word, &word, (word + 2) | ARMED)) {}
   pass(g, CR_ALL);
 }
 
