@@ -263,8 +263,9 @@ local function run_async(self, star, xs, fn, options)
       finish(result, chunks, total, size, options.collect_errors)
     end
   end
-  result:on_done(function()
-    if result.state ~= "cancelled" then return end
+  -- This is no asking: should the whole fail, and nobody ask, that is told at the end.
+  future_core.call_back(result, function()
+    if not result:cancelled() then return end
     for _, chunk in ipairs(chunks) do chunk:cancel() end -- what waits goes before what runs
     if not future_core.stopped(result) then return end
     for _, chunk in ipairs(chunks) do chunk:cancel { running = true } end

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,7 +28,7 @@ int open(const char *path, int flags, ...) {
 int fallocate(int fd, int mode, off_t start, off_t length) {
   static _Atomic long long asked;
   long long most = atoll(getenv("MEGABYTES")) << 20;
-  if ((asked += length) > most) {
+  if (atomic_fetch_add(&asked, length) + length > most) {
     asked -= length;
     errno = ENOSPC;
     return -1;

@@ -220,13 +220,19 @@ static int settle_error(lua_State *L) {
   return settle(L, f, CR_FAILED, &v);
 }
 
-/* on_done(fn): fn(future) runs in this strand; at once if it is final already. */
-static int on_done(lua_State *L) {
-  cr_future_ask(check(L));
+/* on_done(fn): fn(future) runs in this strand; at once if it is final already.  The other is
+** for conrun itself, which does not ask on behalf of the program. */
+static int call_back(lua_State *L) {
+  (void)check(L);
   cr_check_callable(L, 2);
   lua_settop(L, 2);
   cr_callback_add(L);
   return 0;
+}
+
+static int on_done(lua_State *L) {
+  cr_future_ask(check(L));
+  return call_back(L);
 }
 
 /* ------------------------------------------------------------- one of many */
@@ -348,7 +354,8 @@ static const luaL_Reg functions[] = {{"new", new_future},  {"is_future", is_futu
                                      {"gather", gather},   {"deadline", deadline_of},
                                      {"await", await},     {"settle_error", settle_error},
                                      {"text", value_text}, {"serial", serial},
-                                     {"stopped", stopped}, {NULL, NULL}};
+                                     {"stopped", stopped}, {"call_back", call_back},
+                                     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"result", result},   {"error", get_error},       {"done", done},
