@@ -66,7 +66,7 @@ static int m_hold(lua_State *L) {
   int r = cr_lock_take(L, l, deadline);
   if (r == ETIMEDOUT) return cr_outcome(L, true, r);
   if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
-  cr_guard_give(L, g, has, cr_lock_taken(l));
+  cr_guard_give(l->recursive ? L : NULL, g, has, cr_lock_taken(l));
   if (r == 0) return 1;
   lua_pushliteral(L, "abandoned");
   return 2;

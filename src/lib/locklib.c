@@ -140,7 +140,7 @@ static int m_hold(lua_State *L) {
   cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
   int r = cr_lock_take(L, l, deadline);
   if (r == ETIMEDOUT) return cr_outcome(L, true, r);
-  if (r == 0 || r == EOWNERDEAD) cr_guard_give(L, g, has, cr_lock_taken(l));
+  if (r == 0 || r == EOWNERDEAD) cr_guard_give(l->recursive ? L : NULL, g, has, cr_lock_taken(l));
   return acquired(L, r);
 }
 

@@ -30,13 +30,22 @@ static int guard_close(lua_State *L) {
   return 0;
 }
 
+/* A lock that is not recursive has noted where it was taken, and still has that. */
+static const char *where(const cr_guard *g, char room[CR_WHERE_MAX]) {
+  const cr_object *o = g->handle->object;
+  const cr_lock *l = o->type == CR_CONDITION ? cr_condition_lock((cr_condition *)o) : (cr_lock *)o;
+  if (g->line == 0) return cr_lock_where(l, "", room);
+  snprintf(room, CR_WHERE_MAX, "%s:%d", g->source, g->line);
+  return room;
+}
+
 static void complain(const cr_guard *g) {
-  char line[CR_WHERE_MAX + 200];
+  char line[CR_WHERE_MAX + 200], place[CR_WHERE_MAX];
   int n = snprintf(line, sizeof line,
                    "conrun: a guard of %s %lu, made at %s, was dropped and is released now; write "
                    "local guard <close> = ...:hold()\n",
                    cr_type_name((enum cr_type_id)g->handle->object->type),
-                   (unsigned long)g->handle->object->serial, g->where);
+                   (unsigned long)g->handle->object->serial, where(g, place));
   if (n > (int)sizeof line - 1) n = (int)sizeof line - 1;
   cr_bars_pass();
   (void)!write(STDERR_FILENO, line, (size_t)n);
@@ -82,8 +91,10 @@ cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(c
 void cr_guard_give(lua_State *L, cr_guard *g, bool (*has)(const cr_handle *, uint64_t),
                    uint64_t taken) {
   lua_Debug ar;
-  if (lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar))
-    snprintf(g->where, sizeof g->where, "%s:%d", ar.short_src, ar.currentline);
+  if (L && lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar)) {
+    memcpy(g->source, ar.short_src, sizeof ar.short_src);
+    g->line = ar.currentline;
+  }
   g->has = has;
   g->taken = taken;
   g->armed = true;

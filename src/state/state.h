@@ -319,11 +319,13 @@ typedef struct cr_guard {
   ** becomes garbage gives that back, and complains of the line. */
   bool (*has)(const cr_handle *h, uint64_t taken);
   uint64_t taken;
-  char where[CR_WHERE_MAX];
+  int line; /* where it was made; 0: the lock has noted that */
+  char source[CR_SOURCE_MAX];
 } cr_guard;
 cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(cr_handle *));
 
-/* Arms a guard that goes to the user.  [-0, +0, -] */
+/* Arms a guard that goes to the user.  L is NULL if what is held is a lock that has noted
+** where it was taken.  [-0, +0, -] */
 void cr_guard_give(lua_State *L, cr_guard *g, bool (*has)(const cr_handle *, uint64_t),
                    uint64_t taken);
 
