@@ -239,7 +239,7 @@ chaos: $(BIN)
 # The longest time that a latch was held in some seconds of it, which only a build with
 # assertions measures.
 latches: $(BIN)
-	@ulimit -c 0; $(BIN) --audit spec/chaos/chaos.lua --seconds=4 2>&1 | grep 'latch was held'
+	@ulimit -c 0; CONRUN_HELD=1 $(BIN) --audit spec/chaos/chaos.lua --seconds=4 2>&1 | grep 'latch was held'
 
 # Random programs over the whole API, made smaller when one fails: RANDOM="--seed=7
 # --seconds=600"; any build: make VARIANT=tsan random.

@@ -331,6 +331,10 @@ operations["process pool: a worker dies, whoever fails"] = {
 }
 
 conrun.process.start(nothing):join() -- from now on there is a keeper
+do -- the first failure that nobody asks about is kept to the end, and so is a message of a census
+  local pool <close> = kinds.pool("thread", 1)
+  pool:submit(error, "the first")
+end
 
 local points = { "alloc", "pages", "thread", "fork", "futex" }
 

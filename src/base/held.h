@@ -5,7 +5,7 @@
 ** A latch is for a few instructions: everybody else waits, deaf to notices.  A debug build
 ** measures each by the holder's own processor time, so that a holder who was preempted
 ** does not count, and remembers the longest of the program and the function that took the
-** latch.  --audit tells it.
+** latch.  --audit tells it if the environment has CONRUN_HELD.
 */
 #ifndef CR_HELD_H
 #define CR_HELD_H
