@@ -12,6 +12,7 @@
 ** What this file refuses: to move memory between states.  What a state frees, the same
 ** state uses again.
 */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,10 @@ struct span {
   size_t size;
 };
 
-/* Facts about the system, learnt before there is a second thread.  A chunk is a power of
-** two: 32 KiB, and more only where pages are larger than 8 KiB. */
+/* Facts about the system, learnt once, with the first state; threads make states, too,
+** where these are not copied.  A chunk is a power of two: 32 KiB, and more only where pages
+** are larger than 8 KiB. */
+static pthread_once_t learnt = PTHREAD_ONCE_INIT;
 static size_t page_size = 4096, chunk_size = (size_t)32 << 10;
 
 static void learn_sizes(void) {
@@ -287,7 +290,7 @@ void heap_set_panic(lua_State *L) {
 }
 
 lua_State *cr_heap_state(void) {
-  learn_sizes();
+  pthread_once(&learnt, learn_sizes);
   heap *h = malloc(HOME);
   if (!h) return NULL;
   *h = (heap){.most = UNLIMITED,
