@@ -197,11 +197,13 @@ static bool is_shown(const cr_strand *s) {
   return s->kind != CR_KEEPER && cr_strand_state(s) == CR_RUNNING;
 }
 
-/* A thread in a system call is not nudged: the call would end with EINTR, and the
-** program would go on in another way than without our question. */
+/* A thread in a system call is not nudged: calls that wait for a time, or for one of
+** several things, end with EINTR whatever the signal, and the program would go on in
+** another way than without our question.  One that has just begun to read or to open
+** something goes on with that. */
 static void nudge(const cr_strand *s) {
   int pid = atomic_load(&s->pid), tid = atomic_load(&s->tid);
-  if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, SIGURG);
+  if (pid > 0 && tid > 0) syscall(SYS_tgkill, pid, tid, CR_SIGNAL_ASK);
 }
 
 static void show(text *t, cr_strand *s) {

@@ -10,7 +10,11 @@
 int thread_start(cr_strand *s);                /* thread.c */
 bool thread_ever(void);                        /* thread.c: has this process started one? */
 int process_start(cr_worker *w, cr_strand *s); /* process.c */
-void signals_thread(void);                     /* thread.c: SIGURG in place for this process */
+void signals_thread(void);                     /* thread.c: the nudges in place for this process */
+
+/* Nudges like SIGURG, but no system call ends by it.  Nobody else's, and no default that
+** ignores it: it goes to strands alone whose process has been seen at work just before. */
+#define CR_SIGNAL_ASK SIGRTMAX
 
 /* What the zygote reads from its socket: start the worker of this strand. */
 typedef struct request {

@@ -2,13 +2,16 @@
 /*
 ** thread: a strand in a thread of this process.
 **
-** Signals.  A worker thread blocks every signal but SIGURG and the ones that
+** Signals.  A worker thread blocks every signal but the two nudges and the ones that
 ** report its own faults, so that SIGINT and its like go to the main thread.
 ** SIGURG is the nudge of cr_worker_notify: it ends a blocking system call and
 ** makes running Lua code look up.  It was chosen because its default action is
 ** to be ignored: one that comes too late does no harm.  When it comes from a timer
 ** of the thread's own (a pool's task_timeout), nobody has posted the notice, and
 ** the handler does.
+** CR_SIGNAL_ASK is the gentle nudge, of who asks where Lua code is: the kernel begins
+** again a call that it falls into.  No look beforehand at what the thread does can be as
+** good, for the thread goes on meanwhile.
 */
 #include <pthread.h>
 #include <signal.h>
@@ -29,7 +32,11 @@ static void nudged(int signal, siginfo_t *info, void *context) {
 void signals_thread(void) {
   struct sigaction action = {.sa_sigaction = nudged, .sa_flags = SA_SIGINFO};
   sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGURG);
+  sigaddset(&action.sa_mask, CR_SIGNAL_ASK);
   sigaction(SIGURG, &action, NULL);
+  action.sa_flags |= SA_RESTART;
+  sigaction(CR_SIGNAL_ASK, &action, NULL);
 }
 
 static void live(cr_strand *s) {
@@ -53,7 +60,7 @@ static void *run(void *arg) {
 static void block_signals(sigset_t *before) {
   sigset_t most;
   sigfillset(&most);
-  int open[] = {SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+  int open[] = {SIGURG, CR_SIGNAL_ASK, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
   for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) sigdelset(&most, open[i]);
   pthread_sigmask(SIG_SETMASK, &most, before);
 }
