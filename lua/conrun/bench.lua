@@ -90,8 +90,8 @@ local function summarise(times)
   }
 end
 
-local function check_runs(options, level)
-  return check.integer(options, "runs", 1, level + 1) or 5, check.integer(options, "warmup", 0, level + 1) or 1
+local function check_runs(options)
+  return check.integer(options, "runs", 1) or 5, check.integer(options, "warmup", 0) or 1
 end
 
 -- Lets the sides take turns; their times, by position.
@@ -120,7 +120,7 @@ end
 ---@return table<string, bench.Measurement>
 function bench.compare(sides, options)
   options = check.options(options, { runs = true, warmup = true }, 2, "compare")
-  local runs, warmup = check_runs(options, 3)
+  local runs, warmup = check_runs(options)
   local names, list, results = {}, {}, {}
   for name in pairs(sides) do
     names[#names + 1] = name
@@ -239,7 +239,7 @@ local side_fields = { [1] = true, [2] = true, workers = true, setup = true, tear
 local run_fields = { title = true, runs = true, warmup = true, baseline = true, progress = true }
 
 local function bad(format, ...)
-  error(("bad argument #1 to 'run' (%s)"):format(format:format(...)), 4)
+  check.raise("bad argument #1 to 'run' (" .. format .. ")", ...)
 end
 
 local function check_side(i, side, seen)
@@ -284,7 +284,7 @@ local function check_experiment(experiment)
   if experiment.baseline ~= nil and not seen[tostring(experiment.baseline)] then
     bad("no side is called '%s', the baseline", tostring(experiment.baseline))
   end
-  return check_runs(options, 4)
+  return check_runs(options)
 end
 
 -- Sets all sides up, measures them, and takes down what was set up, whatever happens.

@@ -236,11 +236,11 @@ progress.methods = methods
 
 local known = { total = true, label = true, unit = true, leave = true, every = true }
 
-local function check_option(options, name, good, expected, level)
+local function check_option(options, name, good, expected)
   local value = options[name]
   if value ~= nil and not good(value) then
     local got = type(value) == "number" and tostring(value) or type(value)
-    error(("bad option '%s' (%s expected, got %s)"):format(name, expected, got), level + 1)
+    check.raise("bad option '%s' (%s expected, got %s)", name, expected, got)
   end
 end
 
@@ -248,13 +248,13 @@ local function is_amount(x) return type(x) == "number" and x >= 0 and x < math.h
 local function is_text(x) return type(x) == "string" end
 local function is_flag(x) return type(x) == "boolean" end
 
-local function make(options, position, name, level)
-  options = check.options(options, known, position, name, level + 1)
-  check_option(options, "total", is_amount, "number, not negative,", level + 1)
-  check_option(options, "every", is_amount, "seconds, not negative,", level + 1)
-  check_option(options, "label", is_text, "string", level + 1)
-  check_option(options, "unit", is_text, "string", level + 1)
-  check_option(options, "leave", is_flag, "boolean", level + 1)
+local function make(options, position, name)
+  options = check.options(options, known, position, name)
+  check_option(options, "total", is_amount, "number, not negative,")
+  check_option(options, "every", is_amount, "seconds, not negative,")
+  check_option(options, "label", is_text, "string")
+  check_option(options, "unit", is_text, "string")
+  check_option(options, "leave", is_flag, "boolean")
   local leave = options.leave
   if leave == nil then
     leave = screen.shown() == 0
@@ -282,7 +282,7 @@ end
 ---@param options? conrun.ProgressOptions|number the total alone
 ---@return conrun.Progress
 function progress.new(options)
-  return make(type(options) == "number" and { total = options } or options, 1, "new", 3)
+  return make(type(options) == "number" and { total = options } or options, 1, "new")
 end
 
 -- What a loop closes is the bar, also when it is left by `break` or an error.
@@ -328,13 +328,13 @@ end
 function progress.each(xs, options)
   options = type(options) == "string" and { label = options } or options
   if type(xs) == "function" then
-    return each_call(xs, make(options, 2, "each", 3))
+    return each_call(xs, make(options, 2, "each"))
   end
   local meta = getmetatable(xs)
   if type(xs) ~= "table" and not (type(meta) == "table" and meta.__len and meta.__index) then
     check.fail(1, "each", "list, range or iterator function", xs)
   end
-  local bar = make(options, 2, "each", 3)
+  local bar = make(options, 2, "each")
   bar.total = bar.total or #xs
   return each_item(xs, bar)
 end

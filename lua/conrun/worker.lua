@@ -31,13 +31,6 @@ local methods = core.methods
 -- Events of this strand's timers; an entry goes when its worker does.
 local timers = setmetatable({}, { __mode = "k" })
 
--- Runs in the thread.  The event is set by cancel and by nobody else.
-local function expire(cancelled, seconds, fn, ...)
-  if not cancelled:wait(seconds) then
-    return fn(...)
-  end
-end
-
 --- Starts a thread that calls `fn(...)` after a time, unless it is cancelled.
 ---@param seconds number
 ---@param fn fun(...)
@@ -48,7 +41,9 @@ function core.timer(seconds, fn, ...)
   end
   check.callable(fn, 2, "timer")
   local cancelled = require("conrun.event").new()
-  local timer = core.start_thread(expire, cancelled, seconds, fn, ...)
+  local timer = core.start_thread(function(...) -- errors count the arguments as the caller does
+    if not cancelled:wait(seconds) then return fn(...) end -- set by cancel, and by nobody else
+  end, ...)
   timers[timer] = cancelled
   return timer
 end

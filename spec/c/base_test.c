@@ -107,6 +107,10 @@ TEST(a_record_that_is_only_taken_is_nobody) {
   atomic_store(&s->state, CR_TAKEN | cr_id_of(cr_me) << 8);
   CHECK(!cr_strand_claim_of(s, 4321) && !cr_strand_exists(s) && !cr_strand_named(cr_id_of(s)));
   EQUAL(cr_strand_maker(s), cr_id_of(cr_me));
+  atomic_store(&s->state, CR_BORN | cr_id_of(cr_me) << 8);
+  CHECK(cr_strand_claim(s)); /* by whoever made it and unmakes it: a death leaves it so */
+  EQUAL(cr_strand_maker(s), cr_id_of(cr_me));
+  atomic_store(&s->state, CR_TAKEN | cr_id_of(cr_me) << 8);
   cr_strand_untake(s, cr_id_of(cr_me) + 1);
   EQUAL(cr_strand_state(s), CR_TAKEN);
   cr_strand_untake(s, cr_id_of(cr_me));

@@ -223,10 +223,14 @@ for _, kind in ipairs(kinds) do
     local out, err, status = run(kind, WAITS)
     assert.are.equal("", out)
     assert.are.equal(0, status)
+    local n, wanted = 0, select(2, WAITS:gsub("\n    { \"", ""))
     for name, told in (err .. "<"):gmatch("<([%w%s'_]+)>(.-)%f[<]") do
       local _, times = told:gsub("conrun: deadlock: ", "")
       assert.are.equal(1, times, name .. told)
+      n = n + 1
     end
+    assert.is_true(n > 0)
+    assert.are.equal(wanted, n)
   end)
 end
 

@@ -289,19 +289,20 @@ local places = {
   result = { "nil", "place = conrun.thread.start(function(y) return y end, x)", "place:result()" },
 }
 
---- What is found, what is waited for, and what the finder does to it.
+--- What is found, what the finder does to it, what is waited for, and what main does before
+--- the finder starts.
 local found = {
   { "a worker that is interrupted", [[start(function() pcall(function() conrun.queue.new():get() end) end)]],
     "x:interrupt()", "x:join()" },
   { "a task that is cancelled", [[POOL:submit(function() conrun.queue.new():get() end)]],
     "x:cancel { running = true }", "x:error()" },
-  { "a pool that is terminated", [[POOL]], "x:terminate()",
-    "x:submit(function() conrun.queue.new():get() end):error()" },
+  { "a pool that is terminated", [[POOL]], "x:terminate()", "task:error()",
+    "local task = x:submit(function() conrun.queue.new():get() end)" },
   { "a future that is settled", "conrun.future.new()", "x:set_result(1)", "x:result()" },
   { "an event that is set", "conrun.event.new()", "x:set()", "x:wait()" },
   { "a semaphore that is released", "conrun.semaphore.new(0)", "x:release()", "x:acquire()" },
   { "a condition that is notified", "conrun.condition.new()", "x:with(x.notify, x)",
-    "x:acquire() x:wait() x:release()" },
+    "x:wait() x:release()", "x:acquire()" }, -- the lock keeps the finder out until main waits
   { "a barrier that is broken", "conrun.barrier.new(2)", "x:abort()", "x:wait()" },
 }
 
@@ -312,12 +313,13 @@ table.sort(names)
 for _, name in ipairs(names) do
   local place = places[name]
   for _, case in ipairs(found) do
-    local what, make, help, wait = table.unpack(case)
+    local what, make, help, wait, before = table.unpack(case)
     waiting[#waiting + 1] = { ("%s, by one who finds it in a %s"):format(what, name), ([[
       local POOL = conrun.pool.new { workers = 1, kind = "KIND" }
       local x = MAKE
       local place = PLACE
       PUT
+      BEFORE
       local finder = start(function()
         conrun.sleep(0.4)
         local x = GET
@@ -328,7 +330,7 @@ for _, name in ipairs(names) do
       POOL:terminate()
       print(true, 1)
     ]]):gsub("%u%u%u+", { MAKE = make, PLACE = place[1], PUT = place[2], GET = place[3], HELP = help,
-      WAIT = wait }) }
+      WAIT = wait, BEFORE = before or "" }) }
   end
 end
 

@@ -11,6 +11,19 @@ local function under(plan, code)
     helpers.quote(code)))
 end
 
+-- Programs that show a death.
+local BARE = [[
+  local conrun = require "conrun"
+  local w = conrun.process.start(function(e) e:wait() end, conrun.event.new())
+  print(w:join(), w.exitcode)
+]]
+local POOL = [[
+  local p <close> = require("conrun.pool").new { kind = "process", workers = 2 }
+  local ok, e = pcall(p.map, p, math.abs, { 1, 2, 3, 4 }, { chunksize = 1 })
+  print(ok, e.kind)
+]]
+local shows = { start = BARE, birth = BARE, park = BARE, settle = POOL }
+
 describe("a plan", function()
   for _, kind in ipairs { "start", "settle", "birth", "park" } do
     it("kills the worker that passes '" .. kind .. "' first, and nothing else is lost", function()
@@ -22,10 +35,12 @@ describe("a plan", function()
       ]])
       assert.are.equal("30\n", output, complaints)
       assert.are.equal(0, code)
+      local told = shows[kind] == BARE and "true\t-9\n" or "false\tworker_died\n"
+      assert.are.equal(told, (under(kind .. ":die:0", shows[kind])))
     end)
   end
 
-  it("delays every passage, and the program computes the same", function()
+  it("of delays at every passage leaves the program what it computes", function()
     local output, complaints, code = under("*:delay:*", [[
       local queue = require "conrun.queue"
       for _, kind in ipairs { "thread", "process" } do

@@ -176,6 +176,8 @@ for order, expected in pairs(orders) do
       put(q, order, 1)
       put(q, order, 2)
       q:get()
+      assert.matches("'now'", tostring(kinds.raised(q.close, q, { now = "no" })))
+      assert.are.equal(1, q:size())
       q:close { now = true }
       assert.are.equal(0, q:size())
       local v, why = q:get()

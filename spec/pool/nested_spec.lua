@@ -112,18 +112,24 @@ for _, kind in ipairs(kinds) do
     end)
 
     it("can be left from any depth: by an error, os.exit, an interruption", function()
+      local bottom = event.new()
       local function down(n, how)
         if n > 0 then return p:apply(down, n - 1, how) end
         if how == "error" then error "from below" end
         if how == "exit" then os.exit(3) end
-        while true do end
+        bottom:set()
+        while true do local _ = {} end -- allocates: ThreadSanitizer lets the signal in there
       end
       assert.matches("from below", p:submit(down, 50, "error"):error(LONG).message)
       assert.are.equal("worker_died", p:submit(down, 50, "exit"):error(LONG).kind)
-      local f = p:submit(down, 50, "loop")
-      repeat until f:running()
-      assert.is_true(f:cancel { running = true })
-      assert.are.equal("cancelled", f:error(LONG).kind)
+      for _, where in ipairs { "on the way", "at the bottom" } do
+        local f = p:submit(down, 50, "loop")
+        repeat until f:running()
+        if where == "at the bottom" then bottom:wait() end
+        assert.is_true(f:cancel { running = true })
+        assert.are.equal("cancelled", f:error(LONG).kind, where)
+        bottom:clear()
+      end
       assert.are.equal(4, p:submit(square, 2):result(LONG))
     end)
 

@@ -101,6 +101,9 @@ describe("options that contradict the name", function()
     assert.matches("'kind'", tostring(kinds.raised(conrun.pool.processes, nil, { kind = "thread" })))
     assert.matches("'workers'.* 2,.* 5", tostring(kinds.raised(conrun.pool.threads, 2, { workers = 5 })))
     kinds.bad_argument(2, conrun.pool.threads, 2, 5)
+    for _, options in ipairs { { name = "a" }, { workers = 3 }, "x" } do
+      assert.matches("'workers'", kinds.bad_argument(2, conrun.pool.new, 7, options))
+    end
     for _, pool in ipairs { conrun.pool.threads(2, { kind = "thread", workers = 2 }),
       conrun.pool.threads(nil, { workers = 2 }) } do
       assert.are.equal(2, pool:stats().workers)

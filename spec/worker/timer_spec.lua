@@ -33,5 +33,7 @@ describe("thread.timer", function()
     kinds.bad_argument(1, thread.timer, -1, print)
     kinds.bad_argument(1, thread.timer, "x", print)
     kinds.bad_argument(2, thread.timer, 1, 5)
+    assert.matches("coroutine %(argument 2%)",
+      tostring(kinds.raised(thread.timer, 1, print, 1, coroutine.create(print))))
   end)
 end)

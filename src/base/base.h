@@ -162,7 +162,6 @@ extern const char *const cr_kind_names[]; /* "thread" at CR_THREAD; only words f
 /* What a parked strand waits for: the verb of reports. */
 enum cr_what {
   CR_NOTHING,
-  CR_ON_LATCH,
   CR_ON_SLEEP,
   CR_ON_LOCK,
   CR_ON_CONDITION,
@@ -192,7 +191,7 @@ enum cr_notice {
 };
 
 typedef struct cr_latch {
-  _Atomic uint32_t word; /* 0 free, else holder's index + 1, plus CR_CONTENDED */
+  _Atomic uint32_t word; /* 0 free, else holder's index + 1, plus CONTENDED (latch.c) */
 } cr_latch;
 
 /*
@@ -342,8 +341,8 @@ void cr_strand_enter(cr_strand *s);
 bool cr_strand_claim(cr_strand *s);
 bool cr_strand_claim_of(cr_strand *s, int pid);
 
-/* Who has taken the record of a strand that does not run yet, else 0; and gives back
-** one that was only TAKEN by a strand that is dead. */
+/* Who has taken the record of a strand that does not run, to begin it or (DYING) to end
+** it, else 0; and gives back one that was only TAKEN by a strand that is dead. */
 cr_id cr_strand_maker(const cr_strand *s);
 void cr_strand_untake(cr_strand *s, cr_id maker);
 
@@ -588,7 +587,6 @@ int cr_bell_wait(uint32_t seen, cr_time deadline);
 void cr_latch_take_in(cr_latch *l, const char *function);
 #define cr_latch_take(l) cr_latch_take_in(l, __func__) /* see held.h */
 void cr_latch_drop(cr_latch *l);
-bool cr_latch_mine(const cr_latch *l);                     /* for assertions */
 cr_strand *cr_latch_holder(const cr_latch *l);             /* a hint; NULL: it is open */
 bool cr_latches_held(void);                                /* does this strand have any? */
 void cr_latch_release(cr_latch *l, const cr_strand *dead); /* opens it if that one has it */

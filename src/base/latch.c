@@ -80,10 +80,6 @@ void cr_latch_drop(cr_latch *l) {
   cr_strike(CR_OWE_LATCH, l);
 }
 
-bool cr_latch_mine(const cr_latch *l) {
-  return (atomic_load(&l->word) & ~CONTENDED) == cr_me->index + 1;
-}
-
 bool cr_latches_held(void) {
   for (uint32_t i = 0; i < cr_me->debts; i++)
     if (atomic_load_explicit(&cr_me->debt[i], memory_order_relaxed) >> CR_DEBT_SHIFT ==

@@ -153,7 +153,7 @@ bool cr_strand_claim(cr_strand *s) { return cr_strand_claim_of(s, 0); }
 
 cr_id cr_strand_maker(const cr_strand *s) {
   uint64_t state = atomic_load(&s->state);
-  return (state & 0xff) == CR_TAKEN || (state & 0xff) == CR_BORN ? state >> 8 : 0;
+  return (state & 0xff) == CR_FREE || (state & 0xff) == CR_RUNNING ? 0 : state >> 8;
 }
 
 void cr_strand_untake(cr_strand *s, cr_id maker) {

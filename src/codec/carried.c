@@ -20,14 +20,15 @@
 
 /* Pushes one of the two tables.  [-0, +1, m] */
 static void push_table(lua_State *L, int which) {
-  bool new = cr_lua->carried == LUA_NOREF;
-  state_table(L, &cr_lua->carried, NULL);
-  if (new) {
+  if (cr_lua->carried == LUA_NOREF) { /* kept once it is whole: each step may raise */
+    lua_createtable(L, FUNCTIONS, 0);
     lua_newtable(L);
     lua_rawseti(L, -2, GLOBALS);
     state_weak(L, "k");
     lua_rawseti(L, -2, FUNCTIONS);
+    cr_lua->carried = luaL_ref(L, LUA_REGISTRYINDEX);
   }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->carried);
   lua_rawgeti(L, -1, which);
   lua_remove(L, -2);
 }

@@ -277,6 +277,11 @@ void cr_collect(lua_State *L);
 ** not change.  [-0, +0, -] */
 bool cr_make_room(lua_State *L);
 
+/* Makes an object, and tries again while there may be room: cr_make(L, q, cr_queue_new(n)). */
+#define cr_make(L, object, call) \
+  do (object) = (call);          \
+  while (!(object) && cr_make_room(L))
+
 /* Tells the collector of shared memory that a handle keeps from now on: for Lua a handle is
 ** small, whatever it stands for.  [-0, +0, -] */
 void cr_weigh(lua_State *L, size_t bytes);

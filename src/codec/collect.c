@@ -409,6 +409,8 @@ void names_collect(lua_State *L) {
   struct cr_codec *s = cr_lua->codec;
   seen map = {.round = 1};
   uint64_t loaded = fingerprint(L);
+  state_table(L, &cr_lua->names, NULL); /* its place: nothing raises once the map is the state's */
+  lua_pop(L, 1);
   lua_pushcfunction(L, run_collect);
   lua_pushlightuserdata(L, &map);
   if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
@@ -419,10 +421,7 @@ void names_collect(lua_State *L) {
   s->names = map;
   s->loaded = loaded;
   s->named = true;
-  if (cr_lua->names == LUA_NOREF)
-    cr_lua->names = luaL_ref(L, LUA_REGISTRYINDEX);
-  else
-    lua_rawseti(L, LUA_REGISTRYINDEX, cr_lua->names);
+  lua_rawseti(L, LUA_REGISTRYINDEX, cr_lua->names);
 }
 
 bool names_fresh(lua_State *L) {

@@ -176,7 +176,8 @@ void cr_writer_add(lua_State *L, cr_writer *w, int index) {
 void cr_writer_finish(lua_State *L, cr_writer *w, cr_value *v) {
   unsigned flags = FLAG_STREAM | (w->plain ? FLAG_PLAIN : 0);
   w->e.L = L;
-  if (!encode_finish(&w->e, w->count, flags, v)) raise_memory(L);
+  while (!encode_finish(&w->e, w->count, flags, v))
+    if (!cr_make_room(L)) raise_memory(L);
   workspace_free(&w->work);
   w->e.length = 0;
 }

@@ -64,8 +64,7 @@ static int array_new(lua_State *L) {
   lua_settop(L, 2);
   cr_handle *h = cr_handle_new(L, CR_ARRAY);
   cr_array *a;
-  do a = cr_array_new(e, (uint64_t)n);
-  while (!a && cr_make_room(L));
+  cr_make(L, a, cr_array_new(e, (uint64_t)n));
   cr_handle_fill(L, h, a);
   cr_weigh(L, cr_block_size(a));
   if (lua_istable(L, 2)) {

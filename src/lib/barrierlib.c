@@ -16,7 +16,9 @@ static int barrier_new(lua_State *L) {
   luaL_argcheck(L, parties >= 1, 1, "a barrier has 1 party or more");
   luaL_argcheck(L, parties <= CR_STRANDS, 1, "more parties than there can be strands");
   cr_handle *h = cr_handle_new(L, CR_BARRIER);
-  cr_handle_fill(L, h, cr_barrier_new((uint32_t)parties));
+  cr_barrier *made;
+  cr_make(L, made, cr_barrier_new((uint32_t)parties));
+  cr_handle_fill(L, h, made);
   return 1;
 }
 

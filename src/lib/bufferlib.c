@@ -142,8 +142,7 @@ static int buffer_new(lua_State *L) {
   cr_handle *h = cr_handle_new(L, CR_BUFFER);
   if (name) w = open_named(L, name, size);
   cr_buffer *b;
-  do b = name ? cr_buffer_new_named(name, w) : cr_buffer_new(size);
-  while (!b && cr_make_room(L));
+  cr_make(L, b, name ? cr_buffer_new_named(name, w) : cr_buffer_new(size));
   lua_pushvalue(L, HANDLE);
   cr_handle_fill(L, h, b);
   lua_pop(L, 1);

@@ -22,11 +22,13 @@ static int condition_new(lua_State *L) {
   lua_settop(L, 1);
   if (!lock) { /* a lock of its own, which the condition then keeps */
     cr_handle *own = cr_handle_new(L, CR_LOCK);
-    lock = cr_lock_new(true);
+    cr_make(L, lock, cr_lock_new(true));
     cr_handle_fill(L, own, lock);
   }
   cr_handle *h = cr_handle_new(L, CR_CONDITION);
-  cr_handle_fill(L, h, cr_condition_new(lock));
+  cr_condition *made;
+  cr_make(L, made, cr_condition_new(lock));
+  cr_handle_fill(L, h, made);
   return 1;
 }
 

@@ -93,8 +93,7 @@ static int dict_new(lua_State *L) {
   lua_settop(L, 1);
   cr_handle *h = cr_handle_new(L, CR_DICT);
   cr_dict *d;
-  do d = cr_dict_new();
-  while (!d && cr_make_room(L));
+  cr_make(L, d, cr_dict_new());
   cr_handle_fill(L, h, d);
   if (lua_isnil(L, 1)) return 1;
   for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 3)) {

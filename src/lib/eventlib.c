@@ -10,8 +10,7 @@ static int event_new(lua_State *L) {
   cr_called(L, event_new);
   cr_handle *h = cr_handle_new(L, CR_EVENT);
   cr_event *made;
-  do made = cr_event_new();
-  while (!made && cr_make_room(L));
+  cr_make(L, made, cr_event_new());
   cr_handle_fill(L, h, made);
   return 1;
 }

@@ -55,7 +55,9 @@ int cr_future_raise(lua_State *L, const cr_future *f) {
 
 static int new_future(lua_State *L) {
   cr_handle *h = cr_handle_new(L, CR_FUTURE);
-  cr_handle_fill(L, h, cr_future_new());
+  cr_future *made;
+  cr_make(L, made, cr_future_new());
+  cr_handle_fill(L, h, made);
   return 1;
 }
 

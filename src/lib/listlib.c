@@ -52,8 +52,7 @@ static int list_new(lua_State *L) {
   lua_settop(L, 1);
   cr_handle *h = cr_handle_new(L, CR_LIST);
   cr_list *l;
-  do l = cr_list_new();
-  while (!l && cr_make_room(L));
+  cr_make(L, l, cr_list_new());
   cr_handle_fill(L, h, l);
   lua_Integer n = lua_isnil(L, 1) ? 0 : cr_list_length(L, 1);
   for (lua_Integer i = 1; i <= n; i++) {

@@ -86,8 +86,7 @@ static int make(lua_State *L, bool recursive) {
   if (!lua_isnone(L, 1)) luaL_argerror(L, 1, "a lock is made without arguments");
   cr_handle *h = cr_handle_new(L, CR_LOCK);
   cr_lock *made;
-  do made = cr_lock_new(recursive);
-  while (!made && cr_make_room(L));
+  cr_make(L, made, cr_lock_new(recursive));
   cr_handle_fill(L, h, made);
   return 1;
 }

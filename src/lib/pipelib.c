@@ -17,14 +17,8 @@ static bool is_open(lua_State *L) {
 static bool read_duplex(lua_State *L) {
   static const char *const known[] = {"duplex", NULL};
   if (lua_isnoneornil(L, 1)) return true;
-  luaL_checktype(L, 1, LUA_TTABLE);
   cr_check_options(L, 1, known);
-  lua_getfield(L, 1, "duplex");
-  if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
-    cr_raise(L, "bad option 'duplex' (boolean expected, got %s)", luaL_typename(L, -1));
-  bool duplex = lua_isnil(L, -1) || lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return duplex;
+  return cr_option_boolean(L, 1, "duplex", true);
 }
 
 static int pipe_new(lua_State *L) {
@@ -33,7 +27,10 @@ static int pipe_new(lua_State *L) {
   bool duplex = read_duplex(L);
   cr_handle *first = cr_handle_new(L, CR_PIPE);
   cr_handle *second = cr_handle_new(L, CR_PIPE);
-  if (cr_pipe_new(duplex, &a, &b) != 0) return cr_fail(L, ENOMEM);
+  int error;
+  do error = cr_pipe_new(duplex, &a, &b);
+  while (error && cr_make_room(L));
+  if (error) return cr_fail(L, error);
   cr_hold *rest = cr_object_born(b); /* filling the first may raise */
   second->object = &b->object;
   second->hold = rest;

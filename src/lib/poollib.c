@@ -95,6 +95,14 @@ static void name_workers(lua_State *L) {
   lua_replace(L, 1);
 }
 
+/* new(n, options) comes from the functions that are called so, and n is in the options. */
+static void check_alone(lua_State *L) {
+  if (lua_isnil(L, 1) || lua_isnil(L, 2)) return;
+  bool same = lua_istable(L, 2) && lua_getfield(L, 2, "workers") && lua_rawequal(L, 1, -1);
+  if (!same) cr_bad_argument(L, 2, "with options, the number is the option 'workers'");
+  lua_settop(L, 2);
+}
+
 /* new([options]) -> pool, or new(n, options) for the functions that are called so; the
 ** options say how many there are. */
 static int new_pool(lua_State *L) {
@@ -105,6 +113,7 @@ static int new_pool(lua_State *L) {
   cr_pool_options o = {0};
   char name[CR_NAME_MAX];
   lua_settop(L, 2);
+  check_alone(L);
   if (index == 1 && lua_type(L, 1) == LUA_TNUMBER) name_workers(L);
   read_options(L, index, &o, name);
   cr_handle *h = cr_handle_new(L, CR_POOL);
@@ -114,8 +123,9 @@ static int new_pool(lua_State *L) {
   cr_call call = {0};
   if (fn) call = cr_call_encode(L, fn, "initargs", o.kind);
   lua_pushvalue(L, POOL);
-  cr_handle_fill(L, h, cr_pool_new(&o));
-  cr_pool *p = (cr_pool *)h->object;
+  cr_pool *p;
+  cr_make(L, p, cr_pool_new(&o));
+  cr_handle_fill(L, h, p);
   p->settled = cr_settings_now(L);
   if (fn) {
     p->harmless = harmless;
@@ -148,7 +158,8 @@ int cr_pool_refuse(lua_State *L, cr_pool *p, int error) {
 }
 
 cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode) {
-  cr_future *f = cr_task_new(v, mode);
+  cr_future *f;
+  cr_make(L, f, cr_task_new(v, mode));
   if (f) return f;
   cr_value_free(v);
   cr_fail(L, ENOMEM);

@@ -26,8 +26,7 @@ static int make(lua_State *L, enum cr_queue_order order) {
   lua_Integer maxsize = luaL_optinteger(L, 1, 0);
   cr_handle *h = cr_handle_new(L, CR_QUEUE);
   cr_queue *q;
-  do q = cr_queue_new(order, maxsize > 0 ? (uint64_t)maxsize : 0);
-  while (!q && cr_make_room(L));
+  cr_make(L, q, cr_queue_new(order, maxsize > 0 ? (uint64_t)maxsize : 0));
   cr_handle_fill(L, h, q);
   return 1;
 }
@@ -315,8 +314,7 @@ static int m_close(lua_State *L) {
   bool now = false;
   if (!lua_isnoneornil(L, 2)) {
     cr_check_options(L, 2, known);
-    lua_getfield(L, 2, "now");
-    now = lua_toboolean(L, -1);
+    now = cr_option_boolean(L, 2, "now", false);
   }
   cr_queue_close(q, now);
   return 0;

@@ -17,8 +17,7 @@ static int make(lua_State *L, bool bounded) {
   luaL_argcheck(L, n >= 0, 1, "the first value must not be negative");
   cr_handle *h = cr_handle_new(L, CR_SEMAPHORE);
   cr_semaphore *made;
-  do made = cr_semaphore_new((uint64_t)n, bounded);
-  while (!made && cr_make_room(L));
+  cr_make(L, made, cr_semaphore_new((uint64_t)n, bounded));
   cr_handle_fill(L, h, made);
   return 1;
 }

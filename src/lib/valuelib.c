@@ -81,8 +81,8 @@ static int value_new(lua_State *L) {
   cr_element e = check_type(L, &wanted);
   lua_settop(L, lua_gettop(L) > 2 ? 2 : lua_gettop(L));
   cr_handle *h = cr_handle_new(L, CR_VALUE);
-  cr_cell *c = cr_cell_new(e, wanted);
-  if (!c) return cr_fail(L, ENOMEM);
+  cr_cell *c;
+  cr_make(L, c, cr_cell_new(e, wanted));
   cr_handle_fill(L, h, c);
   lua_insert(L, 1);
   lua_remove(L, 2);

@@ -73,8 +73,9 @@ static int start(lua_State *L, enum cr_strand_kind kind) {
   lua_insert(L, WORKER);
   cr_call call = cr_call_encode(L, fn + 1, "argument", kind);
   lua_pushvalue(L, WORKER);
-  cr_handle_fill(L, h, cr_worker_new(&o));
-  cr_worker *w = (cr_worker *)h->object;
+  cr_worker *w;
+  cr_make(L, w, cr_worker_new(&o));
+  cr_handle_fill(L, h, w);
   int error = put_call(w, &call);
   if (error == 0) error = cr_worker_start(w);
   if (error) return fail_start(L, w, error);

@@ -27,6 +27,7 @@
 */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "state/inside.h"
 
@@ -242,8 +243,9 @@ static void run_protected(lua_State *L, void *unused) {
   push_callbacks(L);
   lua_pushcfunction(L, run);
   lua_insert(L, -2);
-  put_off = lua_pcall(L, 1, 0, 0) != LUA_OK;
-  if (put_off) lua_pop(L, 1);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return; /* what one within it has put off, stays so */
+  put_off = true;
+  lua_pop(L, 1);
 }
 
 void cr_callbacks_run(lua_State *L) {
@@ -319,16 +321,33 @@ void cr_callbacks_last(lua_State *L) {
 
 uint64_t cr_callbacks_ran(void) { return ran; }
 
-/* The bell is read before the futures are looked at. */
+#define AGAIN INT64_C(10000000) /* ns between two tries to run what there was no memory for */
+#define TRIES 10                /* of them: what the strand keeps may never leave room */
+
+static void give_up(void) {
+  static const char line[] = "conrun: callbacks have not run: not enough memory\n";
+  cr_bars_pass();
+  (void)!write(STDERR_FILENO, line, sizeof line - 1);
+}
+
+/* The bell is read before the futures are looked at.  It does not ring again for those that
+** were put off. */
 uint32_t cr_callbacks_finish(lua_State *L) {
   uint32_t notices = 0;
+  int tries = 0;
   if (!lua_checkstack(L, 8)) return 0;
   for (;;) {
     uint32_t seen = cr_bell();
     if (run_all(L)) notices |= CR_INTERRUPT;
-    if (notices || !any_task(L)) return notices;
+    if (notices || (!put_off && !any_task(L))) return notices;
+    tries = put_off ? tries + 1 : 0;
+    if (tries > TRIES) {
+      give_up();
+      return notices;
+    }
+    if (put_off) cr_collect(L);
     cr_wait_begin(CR_ON_CALLBACKS, NULL, NULL);
-    int r = cr_bell_wait(seen, CR_FOREVER);
+    int r = cr_bell_wait(seen, put_off ? cr_clock() + AGAIN : CR_FOREVER);
     cr_wait_end(true);
     if (r == EINTR) notices |= cr_heed(L);
   }

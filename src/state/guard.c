@@ -30,12 +30,18 @@ static int guard_close(lua_State *L) {
   return 0;
 }
 
+static const cr_lock *lock_of(const cr_object *o) {
+  if (o->type == CR_CONDITION) return cr_condition_lock((cr_condition *)o);
+  return o->type == CR_LOCK ? (const cr_lock *)o : NULL;
+}
+
 /* A lock that is not recursive has noted where it was taken, and still has that. */
 static const char *where(const cr_guard *g, char room[CR_WHERE_MAX]) {
-  const cr_object *o = g->handle->object;
-  const cr_lock *l = o->type == CR_CONDITION ? cr_condition_lock((cr_condition *)o) : (cr_lock *)o;
-  if (g->line == 0) return cr_lock_where(l, "", room);
-  snprintf(room, CR_WHERE_MAX, "%s:%d", g->source, g->line);
+  const cr_lock *l = lock_of(g->handle->object);
+  if (g->line > 0)
+    snprintf(room, CR_WHERE_MAX, "%s:%d", g->source, g->line);
+  else if (!l || !*cr_lock_where(l, "", room))
+    strcpy(room, "?"); /* no function of Lua made it: it was a coroutine's first */
   return room;
 }
 

@@ -15,9 +15,10 @@
 ** the leader's turn or somebody's abort, reset or death can end it: nobody's time runs
 ** out any more.
 **
-** A strand that has arrived has a place: its own word for the object (cr_hold.aux) names
-** the round, in the same redo log.  If it dies while that is the present round, wherever
-** it was in its program, the round is broken.
+** A strand that has arrived has a place, and more than one if a callback comes that runs
+** while it waits; the callback may come to a later round, too.  Its own word for the object
+** (cr_hold.aux) counts its places in each room, in the same redo log.  If it dies while it
+** has one in the present round, wherever it was in its program, the round is broken.
 **
 ** How a round ended is kept until all its strands have seen it, however late they run:
 ** `inside` counts them, for the last CR_BARRIER_ROUNDS rounds.  A round whose room is still
@@ -60,15 +61,22 @@ static void end_round(cr_barrier *b, bool complete) {
 
 static void break_round(cr_barrier *b) { atomic_fetch_or(&b->state, BROKEN); }
 
-/* A place is a round, and how many times this strand has come to it: more than once, if a
-** callback comes that runs while it waits. */
+/* A room belongs to one round at a time, so its number says which round is meant. */
+#define PLACE_BITS (64 / CR_BARRIER_ROUNDS)
+#define MOST_PLACES (((uint64_t)1 << PLACE_BITS) - 1)
+
+static uint64_t place_in(uint32_t round, uint64_t n) {
+  return n << PLACE_BITS * (round % CR_BARRIER_ROUNDS);
+}
+
 static uint64_t places(const _Atomic uint64_t *aux, uint32_t round) {
-  uint64_t place = atomic_load((_Atomic uint64_t *)aux);
-  return round_of(place) == round ? place & UINT32_MAX : 0;
+  uint64_t all = atomic_load((_Atomic uint64_t *)aux);
+  return all >> PLACE_BITS * (round % CR_BARRIER_ROUNDS) & MOST_PLACES;
 }
 
 /* One more has come. EAGAIN: everybody is here already and the leader is about
-** to turn, or not all of an old round are gone. */
+** to turn, or not all of an old round are gone.  EOVERFLOW: a strand that has come to this
+** round so often, each time in a callback within the last wait. */
 static int join_round(cr_barrier *b, cr_hold *mine, uint32_t *round, uint32_t *index) {
   uint64_t state = state_of(b);
   *round = round_of(state);
@@ -76,8 +84,9 @@ static int join_round(cr_barrier *b, cr_hold *mine, uint32_t *round, uint32_t *i
   uint64_t there = atomic_load(inside(b, *round));
   if (state & BROKEN) return EPIPE;
   if (*index == b->parties || (*index == 0 && there > 0)) return EAGAIN;
+  if (places(&mine->aux, *round) == MOST_PLACES) return EOVERFLOW;
   cr_redo(inside(b, *round), there + 1);
-  cr_redo(&mine->aux, start_of(*round) | (places(&mine->aux, *round) + 1));
+  cr_redo(&mine->aux, atomic_load(&mine->aux) + place_in(*round, 1));
   cr_redo(&b->state, state + 1);
   cr_redo_commit();
   return *index + 1 == b->parties ? EALREADY : 0;
@@ -85,10 +94,10 @@ static int join_round(cr_barrier *b, cr_hold *mine, uint32_t *round, uint32_t *i
 
 /* `n` places of a strand in `round` are given up.  True: somebody may wait for that. */
 static bool vacate(cr_barrier *b, _Atomic uint64_t *aux, uint32_t round, uint64_t n) {
-  uint64_t left = atomic_load(inside(b, round)) - n, mine = places(aux, round);
+  uint64_t left = atomic_load(inside(b, round)) - n;
   uint32_t now = round_of(state_of(b));
   cr_redo(inside(b, round), left);
-  if (mine) cr_redo(aux, mine > n ? start_of(round) | (mine - n) : 0);
+  cr_redo(aux, atomic_load(aux) - place_in(round, n));
   cr_redo_commit();
   return left == 0 && now != round && inside(b, now) == inside(b, round);
 }
@@ -137,6 +146,7 @@ enum how {
   AS_IT_IS, /* it ended, or goes on: EAGAIN, and the strand stays */
   TURN,     /* the leader: it is complete, unless it is broken */
   GIVE_UP,  /* it is broken if not all are there: ETIMEDOUT */
+  QUIT,     /* likewise, and the strand goes in any case */
   BREAK     /* it is broken: ETIMEDOUT */
 };
 
@@ -148,7 +158,7 @@ static int end_of_round(cr_barrier *b, uint32_t round, enum how how) {
     return 0;
   }
   bool full = (state_of(b) & ARRIVED) == b->parties;
-  if (how == AS_IT_IS || (how == GIVE_UP && full)) return EAGAIN;
+  if (how == AS_IT_IS || ((how == GIVE_UP || how == QUIT) && full)) return EAGAIN;
   break_round(b);
   return ETIMEDOUT;
 }
@@ -159,7 +169,7 @@ static int leave(cr_barrier *b, cr_hold *mine, uint32_t round, enum how how) {
   uint64_t before = state_of(b);
   int r = end_of_round(b, round, how);
   bool news = state_of(b) != before;
-  if (r != EAGAIN) news |= vacate(b, &mine->aux, round, 1);
+  if (r != EAGAIN || how == QUIT) news |= vacate(b, &mine->aux, round, 1);
   cr_latch_drop(&b->object.latch);
   if (news) tell(&b->object);
   cr_strike(CR_OWE_NEWS, b);
@@ -185,12 +195,8 @@ int cr_barrier_park(cr_barrier *b, cr_hold *mine, uint32_t round, cr_time deadli
   return r == EAGAIN ? cr_barrier_park(b, mine, round, CR_FOREVER) : r;
 }
 
-/* A place in a round that is not over is simply given up. */
 void cr_barrier_leave(cr_barrier *b, cr_hold *mine, uint32_t round, bool leader) {
-  if (leave(b, mine, round, leader ? BREAK : GIVE_UP) != EAGAIN) return;
-  cr_latch_take(&b->object.latch);
-  vacate(b, &mine->aux, round, 1);
-  cr_latch_drop(&b->object.latch);
+  leave(b, mine, round, leader ? BREAK : QUIT);
 }
 
 /* ------------------------------------------------------------- the other verbs */
@@ -216,6 +222,14 @@ uint32_t cr_barrier_waiting(const cr_barrier *b) {
   return state & BROKEN ? 0 : (uint32_t)(state & ARRIVED);
 }
 
+/* The round that has the room of `round` now, which is not later: the last one that
+** somebody has come to. */
+static uint32_t in_room_of(const cr_barrier *b, uint32_t round) {
+  uint64_t state = state_of(b);
+  uint32_t last = round_of(state) - (state & ARRIVED ? 0 : 1);
+  return last - (last - round) % CR_BARRIER_ROUNDS;
+}
+
 /* The round is broken before the place is given up: a burial that is begun again finds
 ** the place, or has nothing left to do but to tell. */
 static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
@@ -224,9 +238,12 @@ static void abandon(cr_object *o, cr_strand *dead, _Atomic uint64_t *aux) {
   if (atomic_load(aux) == 0) return;
   cr_owe(CR_OWE_NEWS, b);
   cr_latch_take(&o->latch);
-  uint32_t round = round_of(atomic_load(aux));
-  if (round == round_of(state_of(b))) break_round(b);
-  vacate(b, aux, round, places(aux, round));
+  uint64_t state = state_of(b);
+  if (state & ARRIVED && places(aux, round_of(state))) break_round(b);
+  for (uint32_t room = 0; room < CR_BARRIER_ROUNDS; room++) {
+    uint64_t n = places(aux, room);
+    if (n > 0) vacate(b, aux, in_room_of(b, room), n);
+  }
   cr_latch_drop(&o->latch);
   tell(o);
   cr_strike(CR_OWE_NEWS, b);

@@ -103,7 +103,7 @@ static int make_error(lua_State *L) {
 
 static cr_code *code_of(const task *t) { return cr_at(cr_code, &t->future->code); }
 
-/* Arguments: what was raised, the error object.  The stack is gone, so the place is the
+/* Argument: the error object.  The stack is gone, so the place is the
 ** function that was called. */
 static int add_place(lua_State *L) {
   lua_Debug ar;

@@ -50,8 +50,8 @@ static bool is_dying_of(cr_strand *s, int pid) {
   return cr_strand_state(s) == CR_DYING && atomic_load(&s->pid) == pid;
 }
 
-/* Records that a dead strand had only begun to make: BORN by it, and no process
-** or thread has taken them.  One whose request is on its way to the zygote is
+/* Records that a dead strand had only begun to make, or to unmake: BORN by it, or claimed
+** by it (DYING), and no process or thread has taken them.  One whose request is on its way to the zygote is
 ** recognised there by its state.  One that is promised to a spare process is not
 ** ours: the spare writes its pid into the record before it takes back its promise,
 ** so whoever finds no promise and then no pid finds a record that nobody will take. */
@@ -68,7 +68,8 @@ void recover_process(int pid) {
     if (cr_strand_claim_of(s, pid) || is_dying_of(s, pid)) cr_recover(s);
   }
   cr_for_strands(s)
-    if (unborn_of(s, pid) && cr_strand_claim(s)) atomic_store(&s->pid, pid);
+    if (unborn_of(s, pid) && (cr_strand_claim(s) || cr_strand_state(s) == CR_DYING))
+      atomic_store(&s->pid, pid);
   spare_wake_hired(); /* it may have hired one and died before it could wake it */
 }
 

@@ -56,23 +56,14 @@ void text_write(text *t) {
 /* ------------------------------------------------------------------- waiting */
 
 static const char *const verbs[] = {
-    [CR_NOTHING] = "nothing",
-    [CR_ON_LATCH] = "a latch",
-    [CR_ON_SLEEP] = "sleep",
-    [CR_ON_LOCK] = "acquire",
-    [CR_ON_CONDITION] = "wait",
-    [CR_ON_SEMAPHORE] = "acquire",
-    [CR_ON_EVENT] = "wait",
-    [CR_ON_BARRIER] = "wait",
-    [CR_ON_PUT] = "put",
-    [CR_ON_GET] = "get",
-    [CR_ON_QUEUE_JOIN] = "join",
-    [CR_ON_FUTURE] = "result",
-    [CR_ON_WORKER] = "join",
-    [CR_ON_POOL] = "join",
-    [CR_ON_TASK] = "task",
-    [CR_ON_SELECT] = "select",
-    [CR_ON_CALLBACKS] = "its callbacks",
+    [CR_NOTHING] = "nothing",      [CR_ON_SLEEP] = "sleep",
+    [CR_ON_LOCK] = "acquire",      [CR_ON_CONDITION] = "wait",
+    [CR_ON_SEMAPHORE] = "acquire", [CR_ON_EVENT] = "wait",
+    [CR_ON_BARRIER] = "wait",      [CR_ON_PUT] = "put",
+    [CR_ON_GET] = "get",           [CR_ON_QUEUE_JOIN] = "join",
+    [CR_ON_FUTURE] = "result",     [CR_ON_WORKER] = "join",
+    [CR_ON_POOL] = "join",         [CR_ON_TASK] = "task",
+    [CR_ON_SELECT] = "select",     [CR_ON_CALLBACKS] = "its callbacks",
     [CR_ON_START] = "start",
 };
 

@@ -59,8 +59,10 @@ cr_worker *cr_worker_new(const cr_worker_options *o) {
 }
 
 /* Undoes the first step of a birth: nobody but the caller knows the record.  If
-** a process did take it up and died at once, its burial is under way. */
-static void unmake(cr_strand *s) {
+** a process did take it up and died at once, its burial is under way; or it is over, and
+** the record is another's. */
+static void unmake(const cr_worker *w, cr_strand *s) {
+  if (cr_strand_named(atomic_load(&w->strand)) != s) return;
   if (cr_strand_state(s) != CR_BORN || !cr_strand_claim(s)) return;
   cr_object_disown(&s->worker);
   cr_strand_free(s);
@@ -99,7 +101,7 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
 int cr_worker_launch(cr_worker *w, cr_strand *s) {
   if (w->kind == CR_PROCESS) atomic_store(&cr_worker_root()->processes, 1);
   int error = w->kind == CR_THREAD ? thread_start(s) : process_start(w, s);
-  if (error) unmake(s);
+  if (error) unmake(w, s);
   return error;
 }
 

@@ -161,7 +161,6 @@ static bool bury_one(int who, int options) {
   siginfo_t info;
   if (!is_dead(who, options, &info)) return false;
   spare_died(info.si_pid);
-  recover_process(info.si_pid);
   cr_bury_process(info.si_pid, info.si_code == CLD_EXITED ? info.si_status : -info.si_status);
   waitpid(info.si_pid, NULL, 0);
   return true;
