@@ -288,7 +288,7 @@ INSTALLED = $(foreach f,$(SCRIPTS),$(f):$(DATADIR)/conrun/$(f)) \
   doc/shell/conrun.bash:$(DATADIR)/bash-completion/completions/conrun \
   doc/shell/_conrun:$(DATADIR)/zsh/site-functions/_conrun \
   doc/shell/conrun.fish:$(DATADIR)/fish/vendor_completions.d/conrun.fish \
-  $(foreach f,README.md LICENSE $(wildcard doc/*.md),$(f):$(DATADIR)/doc/conrun/$(notdir $(f)))
+  $(foreach f,README.md LICENSE $(wildcard doc/*.md),$(f):$(DATADIR)/doc/conrun/$(f))
 
 install: all
 	$(Q)install -D -m 755 $(BIN) '$(DESTDIR)$(BINDIR)/conrun'

@@ -18,7 +18,8 @@ Which words are the most frequent in these files?
 conrun scripts/word_count.lua [FILE ...] [--top=10] [--workers=N]
                               [--kind=process|thread]
 
-Without files it counts the words of conrun's own scripts.
+Without files it counts the words of the scripts that lie beside it, or else in
+this directory.
 
   --top=10     how many words to show
   --workers=N  as many as there are cores, unless given
@@ -35,10 +36,13 @@ local options = args.read(arg, usage, {
 local function own_scripts()
   local beside = arg[0]:match "^(.*/)"
   local folder = (beside and beside:sub(1, 1) ~= ":" and beside or "./"):gsub("'", "'\\''")
-  local list <close> = io.popen(("ls '%s'*.lua"):format(folder))
+  local list <close> = io.popen(("ls '%s'*.lua 2>/dev/null"):format(folder))
   local files = {}
   for path in list:lines() do
     files[#files + 1] = path
+  end
+  if #files == 0 then
+    args.fail "there are no scripts here to count; name files"
   end
   return files
 end
@@ -48,10 +52,11 @@ local files = #options > 0 and table.move(options, 1, #options, 1, {}) or own_sc
 -- A word is a run of letters; bytes beyond ASCII count as letters, so that words
 -- in UTF-8 stay whole.
 local function count_file(path)
-  local file <close> = assert(io.open(path))
-  local text, why = file:read "a"
+  local file <close>, unopened = io.open(path)
+  local text, unread = nil, unopened
+  if file then text, unread = file:read "a" end
   if not text then
-    error(("%s: %s"):format(path, why), 0)
+    error(file and ("%s: %s"):format(path, unread) or unread, 0)
   end
   local counts = {}
   for word in text:lower():gmatch "[%a\128-\255]+" do
@@ -73,6 +78,18 @@ end
 
 local pool <close> = conrun.pool.new { workers = options.workers, kind = options.kind }
 local parts = pool:map(count_file, files, { chunksize = 1, collect_errors = true })
+local unread, readable = 0, {}
+for i, part in ipairs(parts) do
+  if conrun.errors.is(part) then
+    unread = unread + 1
+    io.stderr:write(("word_count.lua: %s\n"):format(tostring(part):match "[^\n]*"))
+  else
+    readable[#readable + 1] = files[i]
+  end
+end
+if #readable == 0 then
+  os.exit(1, true)
+end
 local counts, words = add_up(parts)
 
 local ranking = {}
@@ -83,20 +100,12 @@ table.sort(ranking, function(a, b)
   return counts[a] > counts[b] or counts[a] == counts[b] and a < b
 end)
 
-local bars, unread, readable = {}, 0, {}
+local bars = {}
 for i = 1, math.min(options.top, #ranking) do
   bars[i] = { ranking[i], counts[ranking[i]], tostring(counts[ranking[i]]) }
 end
 print(("%d words in %d files, %d of them different:\n"):format(words, #files, #ranking))
 print(plot.bars(bars))
-for i, part in ipairs(parts) do
-  if conrun.errors.is(part) then
-    unread = unread + 1
-    io.stderr:write(("word_count.lua: %s\n"):format(tostring(part):match "[^\n]*"))
-  else
-    readable[#readable + 1] = files[i]
-  end
-end
 
 -- The same again in a plain loop: to be compared in words, and in time.
 local function alone()

@@ -42,6 +42,22 @@ describe("make install", function()
     end
   end)
 
+  it("installs pages whose links lead to pages", function()
+    local links = 0
+    for _, path in ipairs(files()) do
+      if path:find "%.md$" then
+        local folder = path:match "^(.*/)"
+        local file <close> = assert(io.open(root .. "/" .. path))
+        for target in file:read("a"):gmatch "%]%(([%w_./-]+%.md)" do
+          local there <close> = io.open(root .. "/" .. folder .. target)
+          assert.is_truthy(there, path .. ": " .. target)
+          links = links + 1
+        end
+      end
+    end
+    assert.is_true(links > 10)
+  end)
+
   it("installs a program that finds its examples", function()
     local out = helpers.run(root .. "/stage/usr/bin/conrun --examples")
     assert.matches("\n  squares +Does a larger pool", out)

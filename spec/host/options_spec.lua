@@ -71,7 +71,9 @@ describe("--help", function()
   end)
 
   it("fails when nobody can read it", function()
-    assert.equal(1, conrun("--help >/dev/full").code)
+    local full = conrun("--help >/dev/full")
+    assert.equal(1, full.code)
+    assert.equal("conrun: cannot write: No space left on device\n", (full.err:gsub("^[^:]*conrun", "conrun")))
   end)
 end)
 

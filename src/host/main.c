@@ -266,6 +266,13 @@ static int explain_topic(program *p) {
   return end(p, p->L, cr_help_topic(p->L, p->options.topic), true);
 }
 
+/* Has all been written that was said on stdout? */
+static int said(int code) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  fprintf(stderr, "%s: cannot write: %s\n", cr_report_prefix(), strerror(errno));
+  return EXIT_FAILURE;
+}
+
 static int explain(program *p) {
   const cr_options *o = &p->options;
   int code = EXIT_SUCCESS;
@@ -273,7 +280,7 @@ static int explain(program *p) {
   if (o->help) cr_help_page(stdout);
   if (o->about) printf("conrun %s (%s)\n", CR_VERSION, LUA_RELEASE);
   if (o->examples) code = cr_examples_list(stdout);
-  return fflush(stdout) == 0 ? code : EXIT_FAILURE;
+  return said(code);
 }
 
 /* The example's path stands in argv where --example stood, as if it had been typed
