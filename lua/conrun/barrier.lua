@@ -60,7 +60,7 @@ function barrier.new(parties, options)
   end
   options = check.options(options, { action = true, timeout = true }, 2, "new")
   check_timeout(options.timeout, "option 'timeout'")
-  if options.action ~= nil and type(options.action) ~= "function" then
+  if options.action ~= nil and not check.is_callable(options.action) then
     error("bad option 'action' (function expected, got " .. type(options.action) .. ")", 2)
   end
   local fields = { meeting = core.new(parties), action = options.action, timeout = options.timeout }

@@ -36,11 +36,17 @@ function check.fail(position, name, expected, got)
 end
 
 ---@param fn any
+---@return boolean
+function check.is_callable(fn)
+  local meta = getmetatable(fn)
+  return type(fn) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+---@param fn any
 ---@param position integer
 ---@param name string
 function check.callable(fn, position, name)
-  local meta = getmetatable(fn)
-  if type(fn) ~= "function" and not (type(meta) == "table" and meta.__call) then
+  if not check.is_callable(fn) then
     check.fail(position, name, "function", fn)
   end
 end

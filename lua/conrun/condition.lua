@@ -2,6 +2,7 @@
 --
 -- condition: finishes conrun.core.condition by `wait_for`.
 
+local check = require "conrun.check"
 local core = require "conrun.core"
 local condition = require "conrun.core.condition"
 
@@ -16,11 +17,8 @@ local condition = require "conrun.core.condition"
 ---@field notify_all fun(self)
 local methods = condition.methods
 
-local function check(predicate, timeout)
-  local meta = getmetatable(predicate)
-  if type(predicate) ~= "function" and not (type(meta) == "table" and meta.__call) then
-    error("bad argument #1 to 'wait_for' (function expected, got " .. type(predicate) .. ")", 3)
-  end
+local function check_arguments(predicate, timeout)
+  check.callable(predicate, 1, "wait_for")
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
     error("bad argument #2 to 'wait_for' (a timeout is in seconds and not negative; 0 only tries)", 3)
   end
@@ -31,7 +29,7 @@ end
 ---@param predicate fun(): any
 ---@param timeout? number
 function methods:wait_for(predicate, timeout)
-  check(predicate, timeout)
+  check_arguments(predicate, timeout)
   -- The lock must be held, also when there turns out to be nothing to wait for.
   if not pcall(self.notify, self, 0) then
     error("cannot wait: acquire the condition's lock first", 2)

@@ -48,10 +48,6 @@ local function idle(kind, count, measure)
   return size
 end
 
-local function same(count)
-  return count
-end
-
 return {
   {
     name = "start.thread",
@@ -59,7 +55,6 @@ return {
     unit = "each",
     count = 500,
     quick = 20,
-    expect = same,
     conrun = function(count) return start_many("thread", count) end,
     python = "start_thread",
     floor = "thread_state",
@@ -75,7 +70,6 @@ return {
     unit = "each",
     count = { 200, python = 50 },
     quick = 10,
-    expect = same,
     conrun = function(count) return start_many("process", count) end,
     python = "start_process",
     floor = "fork",
@@ -91,7 +85,6 @@ return {
     unit = "each",
     count = { 200, python = 20 },
     quick = 5,
-    expect = same,
     conrun = function(count, kept)
       kept.heap = kept.heap or ("x"):rep(1 << 30)
       return start_many("process", count)
@@ -110,7 +103,6 @@ return {
     count = 200,
     quick = 20,
     fresh = true,
-    expect = same,
     conrun = function(count)
       idle("thread", 1, nothing)
       local before = memory("self", "Rss")
@@ -128,7 +120,6 @@ return {
     count = 20,
     quick = 3,
     fresh = true,
-    expect = same,
     conrun = function(count)
       return idle("process", count, function(workers)
         local size = 0

@@ -138,10 +138,6 @@ local function array_set(count)
   return conrun.clock() - started, math.tointeger(array[1000])
 end
 
-local function same(count)
-  return count
-end
-
 local function sum_of_keys(count)
   return count // 1000 * 500500
 end
@@ -161,7 +157,6 @@ for _, kind in ipairs { "thread", "process" } do
     unit = "total",
     count = 64000000,
     quick = 100000,
-    expect = same,
     conrun = function(count, kept) return string_back(kind, count, kept) end,
     python = process and "string_process" or nil,
     floor = "copy",
@@ -174,7 +169,6 @@ for _, kind in ipairs { "thread", "process" } do
     unit = "total",
     count = 1000000,
     quick = 2000,
-    expect = same,
     conrun = function(count, kept) return floats_back(kind, count, kept) end,
     python = process and "floats_process" or nil,
     floor = "floats",
@@ -190,7 +184,6 @@ for _, kind in ipairs { "thread", "process" } do
     unit = "total",
     count = 1000000,
     quick = 2000,
-    expect = same,
     conrun = function(count, kept) return array_back(kind, count, kept) end,
     python = process and "array_handle_process" or nil,
     target = { most = 0.1e-3, text = "0.1 ms" },

@@ -48,10 +48,6 @@ local function count_up(kind, body, count)
   return conrun.clock() - started, cell:get()
 end
 
-local function same(count)
-  return count
-end
-
 local function free_row(kind, python)
   return {
     name = "lock.free" .. (kind == "process" and ".process" or ""),
@@ -59,7 +55,6 @@ local function free_row(kind, python)
     unit = "each",
     count = 1000000,
     quick = 2000,
-    expect = same,
     conrun = free,
     python = python,
     floor = "methods",
@@ -80,7 +75,6 @@ for _, kind in ipairs { "thread", "process" } do
     unit = "rate",
     count = 1000000,
     quick = 2000,
-    expect = same,
     conrun = function(count) return count_up(kind, add_under_lock, count) end,
     python = "counter_" .. kind,
     floor = "counter",
@@ -94,7 +88,6 @@ for _, kind in ipairs { "thread", "process" } do
     unit = "rate",
     count = { 1000000, floor = 5000000 },
     quick = 2000,
-    expect = same,
     conrun = function(count) return count_up(kind, add, count) end,
     python = "counter_" .. kind,
     floor = "adder",

@@ -4,8 +4,15 @@
 
 local conrun = require "conrun"
 
-local function same(count)
-  return count
+-- The value, a list of that length, many times through a queue.
+local function carry(count, value, length)
+  local line, good = conrun.queue.new(), 0
+  local started = conrun.clock()
+  for _ = 1, count do
+    line:put(value)
+    good = good + #line:get() // length
+  end
+  return conrun.clock() - started, good
 end
 
 return {
@@ -15,7 +22,6 @@ return {
     unit = "each",
     count = 2000000,
     quick = 1000,
-    expect = same,
     conrun = function(count)
       local started, made = conrun.clock(), 0
       for i = 1, count do
@@ -31,18 +37,11 @@ return {
     unit = "each",
     count = 100,
     quick = 2,
-    expect = same,
     conrun = function(count, kept)
       local line = conrun.queue.new()
       kept.list = kept.list or conrun.range(1, 100000):totable()
       line:put(kept.list)
-      local list, good = line:get(), 0 -- decoded, as most lists of a worker are
-      local started = conrun.clock()
-      for _ = 1, count do
-        line:put(list)
-        good = good + #line:get() // 100000
-      end
-      return conrun.clock() - started, good
+      return carry(count, line:get(), 100000) -- decoded, as most lists of a worker are
     end,
   },
   {
@@ -51,7 +50,6 @@ return {
     unit = "each",
     count = 20000,
     quick = 10,
-    expect = same,
     conrun = function(count, kept)
       if not kept.records then
         kept.records = {}
@@ -59,13 +57,7 @@ return {
           kept.records[i] = { id = i, name = "item", value = i * 0.5, kind = "thing" }
         end
       end
-      local line, good = conrun.queue.new(), 0
-      local started = conrun.clock()
-      for _ = 1, count do
-        line:put(kept.records)
-        good = good + #line:get() // 20
-      end
-      return conrun.clock() - started, good
+      return carry(count, kept.records, 20)
     end,
   },
 }

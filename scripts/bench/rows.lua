@@ -9,7 +9,7 @@
 --   unit      how the value of a run is shown: "rate" (items a second), "each" (seconds an item),
 --             "total" (seconds), "bytes" (an item), "factor"
 --   count     items in a run, by side, or one number for all; `quick` the same for --quick
---   expect    function(count): what a side's check must be
+--   expect    function(count): what a side's check must be; absent: the count
 --   conrun    function(count, kept) -> value, check; runs in work.lua
 --   python    name of the function in python.py; absent where Python has nothing of the kind
 --   floor     name of the workload in floor.c
@@ -20,16 +20,21 @@
 
 local rows = { list = {}, by_name = {} }
 
+local function name(row)
+  row.expect = row.expect or function(count) return count end
+  rows.by_name[row.name] = row
+end
+
 for _, group in ipairs { "births", "queues", "locks", "pools", "data", "programs" } do
   for _, row in ipairs(require("group_" .. group)) do
     rows.list[#rows.list + 1] = row
-    rows.by_name[row.name] = row
+    name(row)
   end
 end
 
 -- For switches.lua alone.
 for _, row in ipairs(require "group_parts") do
-  rows.by_name[row.name] = row
+  name(row)
 end
 
 return rows

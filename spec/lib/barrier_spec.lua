@@ -176,6 +176,9 @@ for _, kind in ipairs(kinds) do
       local b = barrier.new(3, { action = function() count:add(1) end })
       kinds.finish_all(kinds.start_many(kind, 3, check_action, b, count, 5))
       assert.are.equal(10, count:get())
+      local called = setmetatable({ count = count }, { __call = function(self) self.count:add(1) end })
+      assert.are.equal(0, barrier.new(1, { action = called }):wait())
+      assert.are.equal(11, count:get())
     end)
 
     it("breaks for all when its action fails", function()

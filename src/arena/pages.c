@@ -267,7 +267,7 @@ static uint64_t take(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
 
 /* Where memory is counted, a page that the system cannot give is a signal at its first
 ** touch.  So the memory of the run that would be taken now is asked for beforehand, without
-** the latch.  If somebody else takes that run meanwhile, the next one is asked for; what is
+** the page latch.  If somebody else takes that run meanwhile, the next one is asked for; what is
 ** asked for and not taken has its memory already when it is.  Page latch taken; false: there
 ** is no memory. */
 static bool reserve(uint64_t n) {
@@ -283,19 +283,22 @@ static bool reserve(uint64_t n) {
   }
 }
 
+static bool prepare(uint64_t n) {
+  if (arena->counted) return reserve(n);
+  cr_latch_take(&arena->page_latch);
+  return true;
+}
+
 /* There may be no run that is long enough just because a piece of it is leaving: that is
 ** a matter of a millisecond, if its strand is not interrupted.  Page latch taken. */
 static uint64_t take_patiently(uint64_t n, uint32_t use, _Atomic uint64_t *word) {
-  if (!arena->counted)
-    cr_latch_take(&arena->page_latch);
-  else if (!reserve(n))
-    return 0;
+  if (!prepare(n)) return 0;
   if (cr_fault("pages")) return 0;
   uint64_t start = take(n, use, word);
   for (int i = 0; start == 0 && arena->leaving > 0 && i < 1000; i++) {
     cr_latch_drop(&arena->page_latch);
     sched_yield();
-    cr_latch_take(&arena->page_latch);
+    if (!prepare(n)) return 0;
     start = take(n, use, word);
   }
   return start;

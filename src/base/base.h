@@ -519,8 +519,7 @@ int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline);
 void cr_gate_wake(cr_gate *g, int n);
 #define CR_ALL INT32_MAX
 
-/* For a word that is its own gate (a lock's): wakes sleepers without changing
-** the word; the caller has changed it and cleared bit 0 by itself. */
+/* Wakes the sleepers of a gate whose word the caller has changed by itself. */
 void cr_gate_nudge(cr_gate *g, int n);
 
 /* In place of a dead strand: wakes all sleepers, whatever the word says. */

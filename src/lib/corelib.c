@@ -67,8 +67,6 @@ static int core_strand_name(lua_State *L) {
   return 1;
 }
 
-/* The metatable of error objects, under the name that C code and the host know;
-** conrun.errors fills it. */
 /* log_hooks(settings, begin): what conrun.log gives to workers, see state/settings.c */
 static int core_log_hooks(lua_State *L) {
   lua_settop(L, 2);
@@ -87,6 +85,8 @@ static int core_settings_changed(lua_State *L) {
 /* raise(message): an error at the user's line */
 static int core_raise(lua_State *L) { return cr_raise(L, "%s", luaL_checkstring(L, 1)); }
 
+/* The metatable of error objects, under the name that C code and the host know;
+** conrun.errors fills it. */
 static int core_error_metatable(lua_State *L) {
   luaL_newmetatable(L, CR_ERROR);
   return 1;

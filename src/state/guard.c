@@ -41,7 +41,7 @@ static const char *where(const cr_guard *g, char room[CR_WHERE_MAX]) {
   if (g->line > 0)
     snprintf(room, CR_WHERE_MAX, "%s:%d", g->source, g->line);
   else if (!l || !*cr_lock_where(l, "", room))
-    strcpy(room, "?"); /* no function of Lua made it: it was a coroutine's first */
+    memcpy(room, "?", 2); /* no function of Lua made it: it was a coroutine's first */
   return room;
 }
 

@@ -12,7 +12,7 @@
 ** Changes are made by one strand at a time, which has the dict's `lock`.  `inside`, a
 ** latch of its own, is between it and the readers, and held for a few nodes only; the
 ** next table is built without it, for nobody else changes anything meanwhile.  See list.c
-** for why it is not the object's latch, and for `doomed`.
+** for `doomed`.
 **
 ** Order.  Each node has a number of its own, the hash above, a serial below.  A
 ** node's bucket is the top bits of that number, so the buckets in order hold
@@ -258,26 +258,6 @@ static int add(cr_dict *d, const cr_value *key, uint64_t h, const cr_value *v) {
   return 0;
 }
 
-static void log_take(const cr_value *x, cr_hold *hold) {
-  if (hold) cr_redo(&hold->what, cr_hold_word(x->message));
-}
-
-static void taken(const cr_value *x, cr_hold *hold) {
-  if (hold) cr_taken(x->message, hold);
-}
-
-static int replace(node *n, const cr_value *v, cr_value *old) {
-  cr_hold *hold;
-  if (!value_reserve(&n->value, &hold)) return ENOMEM;
-  *old = n->value;
-  log_take(old, hold);
-  cr_value_log_put(&n->value, v);
-  cr_redo_commit();
-  taken(old, hold);
-  cr_value_published(v);
-  return 0;
-}
-
 /* The holds for a node, its key and its value: all or none. */
 static bool reserve_all(const node *n, cr_hold *hold[3]) {
   hold[1] = hold[2] = NULL;
@@ -298,13 +278,13 @@ static int remove_at(cr_dict *d, _Atomic uint64_t *place, cr_value *key, cr_valu
   *v = n->value;
   cr_redo(place, atomic_load(&n->next[t->link]));
   cr_redo(&hold[0]->what, cr_hold_word(n));
-  log_take(key, hold[1]);
-  log_take(v, hold[2]);
+  value_log_take(key, hold[1]);
+  value_log_take(v, hold[2]);
   cr_redo(&d->count, cr_dict_size(d) - 1);
   cr_redo_commit();
   cr_taken(n, hold[0]);
-  taken(key, hold[1]);
-  taken(v, hold[2]);
+  value_taken(key, hold[1]);
+  value_taken(v, hold[2]);
   cr_free(n);
   return 0;
 }
@@ -327,7 +307,7 @@ static int set(cr_dict *d, const cr_value *key, const cr_value *v, cr_value *old
   node *n = find_node(d, key, h); /* nobody else changes anything */
   if (!n) return add(d, key, h, v);
   cr_latch_take(&d->inside);
-  int r = replace(n, v, old);
+  int r = value_replace(&n->value, v, old);
   cr_latch_drop(&d->inside);
   if (r == 0) *spare = *key;
   return r;

@@ -16,6 +16,17 @@ static inline bool value_reserve(const cr_value *x, cr_hold **hold) {
   *hold = NULL;
   return x->kind != CR_V_MESSAGE || (*hold = cr_hold_reserve());
 }
+/* In the redo log, and after its commit: the message is in the caller's hands. */
+static inline void value_log_take(const cr_value *x, cr_hold *hold) {
+  if (hold) cr_redo(&hold->what, cr_hold_word(x->message));
+}
+static inline void value_taken(const cr_value *x, cr_hold *hold) {
+  if (hold) cr_taken(x->message, hold);
+}
+
+/* Puts `v` into a field in place of its value, which the caller gets, by one redo log.  The
+** caller keeps others out.  0, or ENOMEM and nothing has changed. */
+int value_replace(cr_value *field, const cr_value *v, cr_value *old);
 
 /* ------------------------------------------------------------------- the queue */
 

@@ -20,9 +20,7 @@
 ** Changes are made by one strand at a time, which has the list's `lock`.  `inside`, a
 ** latch of its own, is between it and the readers, and held for a few values only: a
 ** long way of the gap goes in pieces, and a ring is copied without it, for nobody else
-** changes anything meanwhile.  It is not the object's latch because reading copies
-** messages, and that takes the latches of the objects they mention: perhaps this
-** list's own.  Lock order: inside, then any object latch.
+** changes anything meanwhile.  Lock order: inside, then any object latch.
 */
 #include "sync/inside.h"
 
@@ -221,26 +219,13 @@ int cr_list_insert(cr_list *l, uint64_t i, const cr_value *x) {
   return 0;
 }
 
-static int replace(cr_list *l, uint64_t i, const cr_value *x, cr_value *old) {
-  view v = look(l);
-  cr_value *slot = slot_of(&v, i);
-  cr_hold *hold;
-  if (!value_reserve(slot, &hold)) return ENOMEM;
-  *old = *slot;
-  if (hold) cr_redo(&hold->what, cr_hold_word(old->message));
-  cr_value_log_put(slot, x);
-  cr_redo_commit();
-  if (hold) cr_taken(old->message, hold);
-  cr_value_published(x);
-  return 0;
-}
-
 int cr_list_set(cr_list *l, uint64_t i, const cr_value *x) {
   cr_value old = {.head = CR_V_NONE};
   cr_check(cr_lock_mine(&l->lock));
   if (i >= cr_list_size(l)) return cr_list_insert(l, i, x);
   cr_latch_take(&l->inside);
-  int r = replace(l, i, x, &old);
+  view v = look(l);
+  int r = value_replace(slot_of(&v, i), x, &old);
   cr_latch_drop(&l->inside);
   cr_value_free(&old);
   return r;
@@ -256,11 +241,11 @@ static int pop(cr_list *l, uint64_t i, cr_value *x) {
   v = move_gap(l, v, before ? i + 1 : i);
   *x = *slot_of(&v, i);
   uint64_t start = before ? (v.start - 1) & v.r->mask : v.start;
-  if (hold) cr_redo(&hold->what, cr_hold_word(x->message));
+  value_log_take(x, hold);
   cr_redo(&v.r->gap, pack(start, before ? v.at - 1 : v.at));
   cr_redo(&l->count, v.count - 1);
   cr_redo_commit();
-  if (hold) cr_taken(x->message, hold);
+  value_taken(x, hold);
   return 0;
 }
 

@@ -6,7 +6,7 @@
 ** of types that makes them known to arena/.  Each primitive has a file of its
 ** own name.  No file of this floor sees Lua; none sleeps but through base/.
 */
-#include "sync/sync.h"
+#include "sync/inside.h"
 
 /* Who competes for a lock and looks all the time gets it at every other release, and
 ** then the lock and what it protects travel between two processors each time.  Looks
@@ -98,6 +98,18 @@ void cr_value_take_out(cr_value *slot, cr_value *to) {
   cr_redo(&slot->head, CR_V_NONE);
   cr_redo_commit();
   cr_taken(to->message, hold);
+}
+
+int value_replace(cr_value *field, const cr_value *v, cr_value *old) {
+  cr_hold *hold;
+  if (!value_reserve(field, &hold)) return ENOMEM;
+  *old = *field;
+  value_log_take(old, hold);
+  cr_value_log_put(field, v);
+  cr_redo_commit();
+  value_taken(old, hold);
+  cr_value_published(v);
+  return 0;
 }
 
 void cr_value_visit(const cr_value *v, cr_visit *visit) {

@@ -30,23 +30,11 @@ int cr_cell_get(cr_cell *c, cr_value *v) {
   return r;
 }
 
-static int replace(cr_cell *c, const cr_value *v, cr_value *old) {
-  cr_hold *hold;
-  if (!value_reserve(&c->value, &hold)) return ENOMEM;
-  *old = c->value;
-  if (hold) cr_redo(&hold->what, cr_hold_word(old->message));
-  cr_value_log_put(&c->value, v);
-  cr_redo_commit();
-  if (hold) cr_taken(old->message, hold);
-  cr_value_published(v);
-  return 0;
-}
-
 /* The old value goes outside of the latch: its end may be that of other objects. */
 int cr_cell_set(cr_cell *c, const cr_value *v) {
   cr_value old = {.head = CR_V_NONE};
   cr_latch_take(&c->object.latch);
-  int r = replace(c, v, &old);
+  int r = value_replace(&c->value, v, &old);
   cr_latch_drop(&c->object.latch);
   cr_value_free(&old);
   return r;

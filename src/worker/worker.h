@@ -144,7 +144,7 @@ int cr_worker_start(cr_worker *w);
 const char *cr_start_trouble(int error);
 
 /* The two halves of cr_worker_start, for a pool that counts its workers: prepare
-** reserves the strand (NULL: none left) and takes nothing but the worker's latch,
+** reserves the strand (NULL: none left) and takes latches only for a moment,
 ** launch lets it run.  A strand that was prepared and not launched, or whose
 ** launch failed, is taken back by launch. */
 cr_strand *cr_worker_prepare(cr_worker *w);
