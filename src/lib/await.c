@@ -61,14 +61,20 @@ void cr_future_due(lua_State *L, const cr_future *f) {
     cr_due(L);
 }
 
-int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
-  cr_future_ask(f);
-  cr_future_due(L, f); /* also for who only polls */
+static int await(lua_State *L, cr_future *f, cr_time until) {
   if (cr_future_done(f)) return 0;
   if (until == 0) cr_zygote_poll();
   if (until == 0) return ETIMEDOUT;
   cr_here(L);
-  int r = await_or_help(L, f, until);
+  return await_or_help(L, f, until);
+}
+
+/* The future may become final between the first running of callbacks, which is also for
+** who only polls, and the look at it: so they are run again whatever the wait was. */
+int cr_future_await(lua_State *L, cr_future *f, cr_time until) {
+  cr_future_ask(f);
+  cr_future_due(L, f);
+  int r = await(L, f, until);
   cr_future_due(L, f);
   return r;
 }
