@@ -15,6 +15,8 @@
 -- environment, by which it is found whatever group or session it moved to.  A
 -- process that stays counts as a failure of the file.
 --
+-- CONRUN_SPEC_JOBS says how many files may be run at once: 1 when it is not set.
+--
 -- The runner is plain Lua, not conrun: it must stay sound when conrun is not.
 
 -- After a spec file nothing may be alive in the shared memory.  Not asked for under
@@ -231,11 +233,54 @@ local function expand(names)
   return files
 end
 
-local passed, failed = 0, 0
+---Runs the files one after the other.
+---@param files string[]
+---@return integer passed, integer failed
+local function run_all(files)
+  local passed, failed = 0, 0
+  for i, name in ipairs(files) do
+    local p, f = check(name, ("%d/%d"):format(i, #files))
+    passed, failed = passed + p, failed + f
+  end
+  return passed, failed
+end
+
+---Runs several files at once, each in a runner of its own, and counts what these tell.
+---@param files string[]
+---@param jobs integer
+---@return integer passed, integer failed
+local function run_at_once(files, jobs)
+  local words = {}
+  for i, name in ipairs(files) do
+    words[i] = quote(name) .. " " .. quote(("%d/%d"):format(i, #files))
+  end
+  local runner = ("printf '%%s\\n' %s | xargs -d '\\n' -P %d -n 2 %s %s --one"):format(
+    table.concat(words, " "), jobs, quote(arg[-1]), quote(arg[0]))
+  local passed, failed, heard = 0, 0, 0
+  local lanes = assert(io.popen(runner))
+  for line in lanes:lines() do
+    print(line)
+    io.stdout:flush()
+    local p, f = line:match "^%u*[ok]* +(%d+) passed +(%d+) failed +[%d.]+ s +%d+/%d+ "
+    if p then passed, failed, heard = passed + p, failed + f, heard + 1 end
+  end
+  lanes:close()
+  return passed, failed + #files - heard -- a runner that did not come to its end is a failure
+end
+
+if arg[1] == "--one" then
+  io.stdout:setvbuf "full"
+  check(arg[2], arg[3])
+  os.exit(true)
+end
+
+local jobs = math.tointeger(tonumber(os.getenv "CONRUN_SPEC_JOBS")) or 1
 local files, begun = expand(#arg > 0 and arg or { "spec" }), now()
-for i, name in ipairs(files) do
-  local p, f = check(name, ("%d/%d"):format(i, #files))
-  passed, failed = passed + p, failed + f
+local passed, failed
+if jobs > 1 then
+  passed, failed = run_at_once(files, jobs)
+else
+  passed, failed = run_all(files)
 end
 print(("%d files in %.0f s"):format(#files, now() - begun))
 print(("%d passed, %d failed"):format(passed, failed))
