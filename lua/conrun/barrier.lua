@@ -44,7 +44,7 @@ end
 
 local function check_timeout(timeout, what)
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
-    error("bad " .. what .. " (a timeout is in seconds and not negative; 0 only tries)", 3)
+    check.raise("bad %s (a timeout is in seconds and not negative; 0 only tries)", what)
   end
 end
 
@@ -55,13 +55,12 @@ end
 ---@return conrun.Barrier
 function barrier.new(parties, options)
   if math.type(parties) ~= "integer" or parties < 1 then
-    error(("bad argument #1 to 'new' (number of parties, 1 or more, expected, got %s)"):format(
-      type(parties) == "number" and parties or type(parties)), 2)
+    check.fail(1, "new", "number of parties, 1 or more,", parties)
   end
   options = check.options(options, { action = true, timeout = true }, 2, "new")
   check_timeout(options.timeout, "option 'timeout'")
   if options.action ~= nil and not check.is_callable(options.action) then
-    error("bad option 'action' (function expected, got " .. type(options.action) .. ")", 2)
+    check.raise("bad option 'action' (function expected, got %s)", type(options.action))
   end
   local fields = { meeting = core.new(parties), action = options.action, timeout = options.timeout }
   return setmetatable(fields, metatable)

@@ -17,7 +17,7 @@
 -- only takes times.
 
 local check = require "conrun.check"
-local core = require "conrun.core"
+local core = require("conrun.core").public
 
 local bench = {}
 
@@ -26,6 +26,7 @@ local bench = {}
 ---@return number seconds
 ---@return any ...
 function bench.time(fn, ...)
+  check.callable(fn, 1, "time")
   local started = core.clock()
   local values = table.pack(fn(...))
   return core.clock() - started, table.unpack(values, 1, values.n)
@@ -49,8 +50,8 @@ end
 ---@param numbers number[] stays as it is
 ---@return number
 function bench.median(numbers)
-  if #numbers == 0 then
-    error("bad argument #1 to 'median' (a list with at least one number expected)", 2)
+  if type(numbers) ~= "table" or type(numbers[1]) ~= "number" then
+    check.fail(1, "median", "list with at least one number", numbers)
   end
   return quantile(sort(numbers), 0.5)
 end
@@ -119,10 +120,14 @@ end
 ---@param options? { runs?: integer, warmup?: integer } 5 runs after 1 warm-up
 ---@return table<string, bench.Measurement>
 function bench.compare(sides, options)
+  if type(sides) ~= "table" then check.fail(1, "compare", "table of functions", sides) end
   options = check.options(options, { runs = true, warmup = true }, 2, "compare")
   local runs, warmup = check_runs(options)
   local names, list, results = {}, {}, {}
-  for name in pairs(sides) do
+  for name, side in pairs(sides) do
+    if type(name) ~= "string" and type(name) ~= "number" or not check.is_callable(side) then
+      check.fail(1, "compare", "table of functions by name", sides)
+    end
     names[#names + 1] = name
   end
   table.sort(names)
@@ -140,6 +145,7 @@ end
 ---@param options? { runs?: integer, warmup?: integer }
 ---@return number seconds
 function bench.measure(fn, options)
+  check.callable(fn, 1, "measure")
   return bench.compare({ it = fn }, options).it.median
 end
 
@@ -149,6 +155,8 @@ end
 ---@param seconds number
 ---@return integer size
 function bench.calibrate(fn, seconds)
+  check.callable(fn, 1, "calibrate")
+  check.number(seconds, 2, "calibrate")
   local size = 1000
   local taken
   repeat
@@ -184,6 +192,15 @@ local clear, clear_of_one, clear_on_busy = 1.1, 2, 1.25
 
 local load_of_machine -- below
 
+local function check_times(times, position)
+  if type(times) ~= "table" then check.fail(position, "decide", "list of times", times) end
+  for i, seconds in ipairs(times) do
+    if type(seconds) ~= "number" then
+      check.argument(position, "decide", "element [%d]: number expected, got %s", i, type(seconds))
+    end
+  end
+end
+
 --- Is one side at least `factor` times as slow as another?  Both were measured in
 --- alternating runs, so each pair of runs met the same machine.  Yes or no if nearly all
 --- pairs say so and the median of them is clear; on a busy machine all must say so, and
@@ -193,13 +210,16 @@ local load_of_machine -- below
 ---@param factor? number 1 unless given
 ---@return boolean?
 function bench.decide(slow, fast, factor)
+  check_times(slow, 1)
+  check_times(fast, 2)
+  if factor ~= nil then check.number(factor, 3, "decide") end
   local runs, above, ratios = math.min(#slow, #fast), 0, {}
   for i = 1, runs do
     ratios[i] = slow[i] / (fast[i] * (factor or 1))
     above = above + (ratios[i] > 1 and 1 or 0)
   end
   if runs == 0 then
-    error("bad argument #1 to 'decide' (list of at least one time expected)", 2)
+    check.fail(1, "decide", "list of at least one time", slow)
   end
   local _, others = load_of_machine()
   local busy = others and others >= core.cpu_count()

@@ -25,6 +25,14 @@ local function describe(value)
   return type(value) == "string" and "'" .. value .. "'" or type(value)
 end
 
+--- Raises for an argument, at the user's line and with the name that the user calls the function by.
+---@param position integer
+---@param name string of the function, if the call does not tell
+---@param format string
+function check.argument(position, name, format, ...)
+  require("conrun.core").bad_argument(position, name, format:format(...))
+end
+
 --- Raises for an argument of the wrong kind.
 ---@param position integer
 ---@param name string of the function
@@ -32,7 +40,22 @@ end
 ---@param got any
 function check.fail(position, name, expected, got)
   local text = type(got) == "string" and "string" or describe(got)
-  raise("bad argument #%d to '%s' (%s expected, got %s)", position, name, expected, text)
+  check.argument(position, name, "%s expected, got %s", expected, text)
+end
+
+local function finish(ok, ...)
+  if ok then return ... end
+  local e = ...
+  local message = type(e) == "string" and e:match "^%[conrun[^%]]*%]:%d+: (.*)$"
+  if message then raise("%s", message) end
+  error(e, 0)
+end
+
+--- Calls a function of conrun's own whose errors are the user's: their place is the user's line.
+---@param fn function
+---@return any ...
+function check.through(fn, ...)
+  return finish(pcall(fn, ...))
 end
 
 ---@param fn any
@@ -48,6 +71,15 @@ end
 function check.callable(fn, position, name)
   if not check.is_callable(fn) then
     check.fail(position, name, "function", fn)
+  end
+end
+
+---@param value any
+---@param position integer
+---@param name string
+function check.number(value, position, name)
+  if type(value) ~= "number" then
+    check.fail(position, name, "number", value)
   end
 end
 
@@ -92,7 +124,7 @@ function check.options(options, known, position, name)
   if unknown then
     local names = names_of(known)
     local near = require("conrun.core").nearest(unknown, names)
-    raise("bad argument #%d to '%s' (unknown option '%s'%s)", position, name, unknown, near
+    check.argument(position, name, "unknown option '%s'%s", unknown, near
       and (" (did you mean '%s'?)"):format(near) or " (known are '" .. table.concat(names, "', '") .. "')")
   end
   return options

@@ -3,8 +3,8 @@
 -- condition: finishes conrun.core.condition by `wait_for`.
 
 local check = require "conrun.check"
-local core = require "conrun.core"
-local condition = require "conrun.core.condition"
+local core = require("conrun.core").public
+local condition = require("conrun.core.condition").public
 
 ---@class conrun.Condition
 ---@field acquire fun(self, timeout?: number): boolean, string?
@@ -20,7 +20,7 @@ local methods = condition.methods
 local function check_arguments(predicate, timeout)
   check.callable(predicate, 1, "wait_for")
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
-    error("bad argument #2 to 'wait_for' (a timeout is in seconds and not negative; 0 only tries)", 3)
+    check.argument(2, "wait_for", "a timeout is in seconds and not negative; 0 only tries")
   end
 end
 
@@ -32,7 +32,7 @@ function methods:wait_for(predicate, timeout)
   check_arguments(predicate, timeout)
   -- The lock must be held, also when there turns out to be nothing to wait for.
   if not pcall(self.notify, self, 0) then
-    error("cannot wait: acquire the condition's lock first", 2)
+    check.raise "cannot wait: acquire the condition's lock first"
   end
   local deadline = timeout and core.clock() + timeout
   local value = predicate()
@@ -45,7 +45,4 @@ function methods:wait_for(predicate, timeout)
   return value
 end
 
-return setmetatable(condition, {
-  __call = function(_, ...) return condition.new(...) end,
-  __index = require("conrun.core").answers_index "conrun.condition",
-})
+return condition

@@ -6,6 +6,7 @@
 -- sent to any strand, also from C that has no Lua at hand (a burial).  It prints
 -- as its message alone; the host adds the remote traceback if nobody catches it.
 
+local check = require "conrun.check"
 local core = require "conrun.core"
 
 -- Kinds: "task", "timeout", "cancelled", "worker_died", "closed", "broken",
@@ -37,11 +38,11 @@ end
 ---@return conrun.Error
 function errors.new(fields)
   if type(fields) ~= "table" then
-    error("bad argument #1 to 'new' (table with kind and message expected, got " .. type(fields) .. ")", 2)
+    check.fail(1, "new", "table with kind and message", fields)
   end
   local kind, message = fields.kind, fields.message
   if type(kind) ~= "string" then
-    error("bad argument #1 to 'new' (field 'kind': string expected, got " .. type(kind) .. ")", 2)
+    check.argument(1, "new", "field 'kind': string expected, got %s", type(kind))
   end
   return setmetatable({
     kind = kind,

@@ -28,7 +28,7 @@ local methods = core.methods
 local future = {
   --- A future that any strand may settle.
   ---@type fun(): conrun.Future
-  new = core.new,
+  new = core.public.new,
 }
 
 local function is_error_object(e)
@@ -192,7 +192,4 @@ function future.all(list, timeout)
   return results
 end
 
-return setmetatable(future, {
-  __call = function(_, ...) return future.new(...) end,
-  __index = require("conrun.core").answers_index "conrun.future",
-})
+return require("conrun.core").answers_module(future, "conrun.future")

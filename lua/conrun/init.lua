@@ -18,10 +18,10 @@ local core = require "conrun.core"
 ---@field on_error fun(handler?: fun(e: any)) gets uncaught errors of workers
 local conrun = {
   version = core.version,
-  sleep = core.sleep,
-  clock = core.clock,
-  cpu_count = core.cpu_count,
-  current = core.current,
+  sleep = core.public.sleep,
+  clock = core.public.clock,
+  cpu_count = core.public.cpu_count,
+  current = core.public.current,
 }
 
 local parts = {}
@@ -35,7 +35,7 @@ end
 -- Functions that live in a part of their own.
 function parts.range() return require("conrun.range").new end
 function parts.show() return require "conrun.repl.show" end
-function parts.on_error() return require("conrun.worker").on_error end
+function parts.on_error() return require("conrun.worker").public.on_error end
 
 local answer = core.answers_index "conrun"
 

@@ -9,6 +9,7 @@
 -- progress bars (screen.c).  Level and target belong to the strand that sets them, and its
 -- workers begin with them (state/settings.c).
 
+local check = require "conrun.check"
 local core = require "conrun.core"
 local screen = require "conrun.core.screen"
 
@@ -25,9 +26,14 @@ local function appender(file)
   return function(line) file:write(line) end
 end
 
-local function fail(position, name, expected, got, level)
-  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(position, name, expected,
-    type(got) == "string" and "'" .. got .. "'" or type(got)), level)
+local function fail(name, expected, got)
+  check.argument(1, name, "%s expected, got %s", expected, type(got) == "string" and "'" .. got .. "'" or type(got))
+end
+
+-- What string.format has against its arguments, which are those of the function that was called.
+local function refuse(name, message)
+  local position, what = message:match "^bad argument #(%d+) to '[^']*' %((.*)%)$"
+  check.argument(tonumber(position) or 1, name, "%s", what or message:gsub(" to 'format'$", ""))
 end
 
 --- The level below which nothing is written; sets it if one is given.
@@ -36,7 +42,7 @@ end
 function log.level(name)
   if name ~= nil then
     if not ranks[name] then
-      fail(1, "level", "'debug', 'info', 'warn', 'error' or 'off'", name, 3)
+      fail("level", "'debug', 'info', 'warn', 'error' or 'off'", name)
     end
     current = name
     core.settings_changed()
@@ -51,17 +57,17 @@ function log.to(target)
     write = screen.line
   elseif type(target) == "string" then
     if not io.open then
-      error("cannot log to '" .. target .. "': this worker may not use the library 'io'", 2)
+      check.raise("cannot log to '%s': this worker may not use the library 'io'", target)
     end
     local file, message = io.open(target, "a")
     if not file then
-      error("cannot log to " .. message, 2)
+      check.raise("cannot log to %s", message)
     end
     write = appender(file)
   elseif type(target) == "function" then
     write = function(line) target(line:sub(1, -2)) end
   else
-    fail(1, "to", "'stderr', path or function", target, 3)
+    fail("to", "'stderr', path or function", target)
   end
   where = target
   core.settings_changed()
@@ -90,7 +96,7 @@ local function put(level, text, ...)
   if ranks[level] < ranks[current] then return end
   if select("#", ...) > 0 then
     local good, line = pcall(string.format, text, ...)
-    if not good then error(line, 3) end
+    if not good then refuse(level, line) end
     text = line
   end
   write(("%s %-5s [%s] %s\n"):format(stamp(), level, core.strand_name(), tostring(text)))

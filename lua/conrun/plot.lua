@@ -16,7 +16,9 @@
 -- What cannot be drawn is never an error, since a measurement should not be lost to
 -- its picture: NaN and infinite numbers are shown as words, or counted below.
 
+local check = require "conrun.check"
 local scale = require "conrun.scale"
+local shapes = require "conrun.shapes"
 local words = require "conrun.text"
 
 local plot = {}
@@ -113,6 +115,7 @@ end
 ---@param options? { align?: string[], width?: integer } align per column: "left", "right", or "center"
 ---@return string text without a final newline
 function plot.table(header, rows, options)
+  shapes.cells(header, rows, options, "table")
   options = options or {}
   local align = alignment(rows, #header, options.align or {})
   local all = { to_text(header, #header) }
@@ -140,6 +143,7 @@ end
 ---@param widths integer[] of the columns
 ---@return string
 function plot.rule(widths)
+  shapes.numbers(widths, nil, "rule")
   local dash, parts = plot.unicode() and "─" or "-", {}
   for column, columns in ipairs(widths) do
     parts[column] = dash:rep(columns)
@@ -165,6 +169,8 @@ end
 ---@param columns integer of the whole
 ---@return string
 function plot.meter(share, columns)
+  check.number(share, 1, "meter")
+  check.number(columns, 2, "meter")
   local full = bar(math.max(0, math.min(share, 1)) * columns)
   return pad(full, columns)
 end
@@ -198,6 +204,7 @@ end
 ---@param options? { width?: integer } length of the longest bar in characters
 ---@return string
 function plot.bars(items, options)
+  shapes.bars(items, options, "bars")
   local longest = options and options.width or 40
   local labels, values, lines = {}, { 0 }, {}
   for i, item in ipairs(items) do
@@ -224,6 +231,7 @@ end
 ---@param options? { bins?: integer, width?: integer, format?: fun(x: number): string }
 ---@return string
 function plot.histogram(numbers, options)
+  shapes.numbers(numbers, options, "histogram")
   options = options or {}
   local format = options.format or scale.number
   local bins, left_out = scale.bins(numbers, options.bins or 10)
@@ -339,6 +347,7 @@ end
 ---@param options? table
 ---@return string
 function plot.lines(series, options)
+  shapes.series(series, options, "lines")
   options = options or {}
   local columns, rows = options.width or 64, options.height or 16
   local axes = scale.axes(series, math.max(2, columns // 12), math.max(2, rows // 4))
@@ -391,6 +400,7 @@ end
 ---@param options? { width?: integer, format?: fun(x: number): string }
 ---@return string
 function plot.lanes(spans, options)
+  shapes.spans(spans, options, "lanes")
   options = options or {}
   local columns, format = options.width or 48, options.format or scale.number
   local lanes, from, to = scale.lanes(spans)
@@ -418,6 +428,7 @@ end
 ---@param list any[]
 ---@return string
 function plot.list(list)
+  if type(list) ~= "table" then check.fail(1, "list", "list", list) end
   local texts = {}
   for i = 1, #list do
     texts[i] = tostring(list[i])
@@ -429,6 +440,7 @@ end
 ---@param seconds number
 ---@return string
 function plot.seconds(seconds)
+  check.number(seconds, 1, "seconds")
   local size = math.abs(seconds)
   if seconds == 0 then
     return "0 s"

@@ -61,7 +61,8 @@ local pool = {}
 --- A pool; its workers are started when there is work for them.  A number alone says how
 --- many workers.
 ---@type fun(options?: conrun.PoolOptions|integer): conrun.Pool
-pool.new = core.new
+pool.new = core.public.new
+local new = pool.new
 
 local function new_of_kind(kind, n, options, what)
   if n ~= nil and (math.type(n) ~= "integer" or n < 1) then
@@ -79,7 +80,7 @@ local function new_of_kind(kind, n, options, what)
   elseif n and all.workers ~= n then
     check.raise("bad option 'workers' (argument #1 says %d, the option %s)", n, tostring(all.workers))
   end
-  return core.new(n, all)
+  return new(n, all)
 end
 
 --- A pool of `n` threads.
@@ -434,7 +435,7 @@ end
 ---@return any ... what it returned
 function methods:apply(fn, ...)
   if not core.is_pool(self) then
-    error("bad call of 'apply' (it is a method of a pool): write pool:apply(fn, ...), with a colon", 2)
+    check.raise "bad call of 'apply' (it is a method of a pool): write pool:apply(fn, ...), with a colon"
   end
   check.callable(fn, 1, "apply")
   return self:submit(fn, ...):result()
@@ -452,7 +453,4 @@ function methods:shutdown(options)
   self:join()
 end
 
-return setmetatable(pool, {
-  __call = function(_, ...) return pool.new(...) end,
-  __index = require("conrun.core").answers_index "conrun.pool",
-})
+return require("conrun.core").answers_module(pool, "conrun.pool")

@@ -9,6 +9,6 @@ local process = {}
 
 --- Starts a process that calls a function: `start([options,] fn, ...)`.
 ---@type fun(...): conrun.Worker
-process.start = worker.start_process
+process.start = worker.public.start_process
 
 return setmetatable(process, { __index = require("conrun.core").answers_index "conrun.process" })

@@ -20,6 +20,7 @@
 
 local check = require "conrun.check"
 local core = require "conrun.core"
+local clock = core.public.clock
 local plot = require "conrun.plot"
 local screen = require "conrun.core.screen"
 local text = require "conrun.text"
@@ -85,7 +86,7 @@ end
 
 -- The whole time, and the rate over it.
 local function summary(self)
-  local elapsed = core.clock() - self.started
+  local elapsed = clock() - self.started
   return clock_text(elapsed) .. ", " .. rate_text(self, self.done / elapsed)
 end
 
@@ -101,7 +102,7 @@ local function plain_line(self)
 end
 
 local function times(self, total)
-  local elapsed = core.clock() - self.started
+  local elapsed = clock() - self.started
   local rate = self.rate or (self.done > 0 and self.done / elapsed or nil)
   if not total then
     return ("[%s, %s]"):format(clock_text(elapsed), rate_text(self, rate))
@@ -143,7 +144,7 @@ end
 
 -- Draws if it is time to.
 local function look(self)
-  local now = core.clock()
+  local now = clock()
   if now - self.drawn < interval then
     return
   end
@@ -158,7 +159,7 @@ end
 
 local function check_open(self, name)
   if self.closed then
-    error(("bad call of '%s' (the progress bar is closed)"):format(name), 3)
+    check.raise("bad call of '%s' (the progress bar is closed)", name)
   end
 end
 
@@ -259,7 +260,7 @@ local function make(options, position, name)
   if leave == nil then
     leave = screen.shown() == 0
   end
-  local now = core.clock()
+  local now = clock()
   local self = setmetatable({
     total = options.total,
     done = 0,
@@ -348,7 +349,7 @@ local function items(_, xs, options)
   return function()
     local i, x = step()
     if i and x == nil then
-      error(("item %d is nil, which would end the loop: use conrun.progress.each"):format(i), 2)
+      check.raise("item %d is nil, which would end the loop: use conrun.progress.each", i)
     end
     return x
   end, nil, nil, bar

@@ -6,6 +6,8 @@
 -- to.  It reads as a list does: #r, r[i], ipairs(r), for v in r:items().  Both
 -- ends belong to it, as in Lua's own for.
 
+local check = require "conrun.check"
+
 ---@class conrun.Range
 ---@field first integer
 ---@field step integer
@@ -44,7 +46,7 @@ function metatable.__index(r, i)
 end
 
 function metatable.__newindex()
-  error("a range cannot be changed", 2)
+  check.raise "a range cannot be changed"
 end
 
 function metatable.__eq(a, b)
@@ -74,12 +76,11 @@ function methods:totable()
   return table.move(self, 1, self.count, 1, {})
 end
 
-local function check(position, value)
+local function whole_number(position, value)
   if math.type(value) == "integer" then return value end
   local whole = type(value) == "number" and math.tointeger(value)
   if not whole then
-    error(("bad argument #%d to 'range' (integer expected, got %s)"):format(position,
-      type(value) == "number" and tostring(value) or type(value)), 3)
+    check.fail(position, "range", "integer", value)
   end
   return whole
 end
@@ -106,17 +107,17 @@ end
 ---@return conrun.Range
 function range.new(first, last, step)
   if last == nil and step == nil then
-    first, last = 1, first
+    first, last = 1, whole_number(1, first)
   end
-  first, last = check(1, first), check(2, last)
-  step = step == nil and 1 or check(3, step)
+  first, last = whole_number(1, first), whole_number(2, last)
+  step = step == nil and 1 or whole_number(3, step)
   if step == 0 or step == math.mininteger then
-    error("bad argument #3 to 'range' (a step must not be " .. step .. ")", 2)
+    check.argument(3, "range", "a step must not be %d", step)
   end
   local count = steps(first, last, step) + 1
   local empty = count == 0 and (first > last) == (step > 0) -- else it went beyond the last integer
   if count < 0 or count == 0 and not empty then
-    error("bad argument #2 to 'range' (more integers than can be counted)", 2)
+    check.argument(2, "range", "more integers than can be counted")
   end
   return setmetatable({ first = first, step = step, count = count }, metatable)
 end

@@ -6,7 +6,8 @@
 -- array.  It is a table with the array's handle and two numbers, so it can be
 -- sent, and then shows the same array.
 
-local shared = require "conrun.core.shared"
+local check = require "conrun.check"
+local shared = require("conrun.core.shared").public
 
 ---@class conrun.View a part of a shared array, with the array's own operations
 local methods = {}
@@ -19,7 +20,7 @@ metatable.__name = "conrun.view"
 local function position(view, i)
   local count = rawget(view, "count")
   if math.type(i) ~= "integer" or i < 1 or i > count then
-    error(("index %s is out of range (1 to %d)"):format(tostring(i), count), 3)
+    check.raise("index %s is out of range (1 to %d)", tostring(i), count)
   end
   return rawget(view, "offset") + i
 end
@@ -35,8 +36,10 @@ function metatable.__index(view, i)
   return methods[i]
 end
 
+local function set(array, i, x) array[i] = x end
+
 function metatable.__newindex(view, i, x)
-  rawget(view, "array")[position(view, i)] = x
+  check.through(set, rawget(view, "array"), position(view, i), x)
 end
 
 function metatable.__tostring(view)
@@ -46,11 +49,11 @@ end
 -- A part of the array; an empty one has j = i - 1.
 local function window(array, offset, count, i, j)
   if math.type(i) ~= "integer" or i < 1 or i > count + 1 then
-    error(("bad argument #1 to 'slice' (index %s is out of range)"):format(tostring(i)), 3)
+    check.argument(1, "slice", "index %s is out of range", tostring(i))
   end
   j = j == nil and count or j
   if math.type(j) ~= "integer" or j < i - 1 or j > count then
-    error(("bad argument #2 to 'slice' (index %s is out of range)"):format(tostring(j)), 3)
+    check.argument(2, "slice", "index %s is out of range", tostring(j))
   end
   return setmetatable({ array = array, offset = offset + i - 1, count = j - i + 1 }, metatable)
 end
@@ -67,8 +70,12 @@ function methods:slice(i, j)
   return window(self.array, self.offset, self.count, i, j)
 end
 
+local function fill(array, ...) array:fill(...) end
+local function add(array, ...) return array:add(...) end
+local function cas(array, ...) return array:cas(...) end
+
 function methods:fill(x)
-  self.array:fill(x, self.offset + 1, self.offset + self.count)
+  check.through(fill, self.array, x, self.offset + 1, self.offset + self.count)
 end
 
 ---@return number[]
@@ -78,12 +85,12 @@ end
 
 ---@return number sum
 function methods:add(i, x)
-  return self.array:add(position(self, i), x)
+  return check.through(add, self.array, position(self, i), x)
 end
 
 ---@return boolean
 function methods:cas(i, old, new)
-  return self.array:cas(position(self, i), old, new)
+  return check.through(cas, self.array, position(self, i), old, new)
 end
 
 return shared

@@ -11,6 +11,7 @@
 -- and no picture needs them to be understood: series have marks and a legend.
 
 local scale = require "conrun.scale"
+local shapes = require "conrun.shapes"
 local words = require "conrun.text"
 
 local svg = {}
@@ -100,6 +101,7 @@ end
 ---@param options? { title?: string, width?: integer }
 ---@return string
 function svg.bars(items, options)
+  shapes.bars(items, options, "bars")
   options = options or {}
   local labels, ends, values = {}, {}, { 0 }
   for i, item in ipairs(items) do
@@ -128,6 +130,7 @@ end
 ---@param options? { title?: string, width?: integer, bins?: integer, format?: fun(x: number): string }
 ---@return string
 function svg.histogram(numbers, options)
+  shapes.numbers(numbers, options, "histogram")
   options = options or {}
   local format, items = options.format or scale.number, {}
   for i, bin in ipairs((scale.bins(numbers, options.bins or 10))) do
@@ -198,6 +201,7 @@ end
 ---@param options? table
 ---@return string
 function svg.lines(series, options)
+  shapes.series(series, options, "lines")
   options = options or {}
   local width, height = options.width or 640, options.height or 360
   local axes = scale.axes(series, math.max(2, width // 90), math.max(2, height // 60))
@@ -240,6 +244,7 @@ end
 ---@param options? { title?: string, width?: integer, format?: fun(x: number): string }
 ---@return string
 function svg.lanes(spans, options)
+  shapes.spans(spans, options, "lanes")
   options = options or {}
   local lanes, from, to = scale.lanes(spans)
   local names, width = {}, options.width or 640

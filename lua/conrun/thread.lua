@@ -16,10 +16,10 @@ local thread = {}
 
 --- Starts a thread that calls a function: `start([options,] fn, ...)`.
 ---@type fun(...): conrun.Worker
-thread.start = worker.start_thread
+thread.start = worker.public.start_thread
 
 --- Starts a thread that calls `fn(...)` after `seconds`, unless `:cancel()` comes first.
 ---@type fun(seconds: number, fn: function, ...): conrun.Worker
-thread.timer = worker.timer
+thread.timer = worker.public.timer
 
 return setmetatable(thread, { __index = require("conrun.core").answers_index "conrun.thread" })

@@ -35,13 +35,13 @@ local timers = setmetatable({}, { __mode = "k" })
 ---@param seconds number
 ---@param fn fun(...)
 ---@return conrun.Worker
-function core.timer(seconds, fn, ...)
+function core.public.timer(seconds, fn, ...)
   if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
     check.fail(1, "timer", "seconds, not negative,", seconds)
   end
   check.callable(fn, 2, "timer")
   local cancelled = require("conrun.event").new()
-  local timer = core.start_thread(function(...) -- errors count the arguments as the caller does
+  local timer = core.public.start_thread(function(...) -- errors count the arguments as the caller does
     if not cancelled:wait(seconds) then return fn(...) end -- set by cancel, and by nobody else
   end, ...)
   timers[timer] = cancelled
@@ -53,7 +53,7 @@ end
 function methods:cancel()
   local cancelled = timers[self]
   if not cancelled then
-    error("bad call of 'cancel' (not a timer that this strand made)", 2)
+    check.raise "bad call of 'cancel' (not a timer that this strand made)"
   end
   cancelled:set()
 end

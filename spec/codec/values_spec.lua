@@ -310,12 +310,12 @@ describe("what cannot be sent", function()
   end
 
   it("is a coroutine", function()
-    assert.matches("^cannot send a coroutine %(%a+ 1%)$", refusal(co))
+    assert.matches("cannot send a coroutine %(%a+ 1%)$", refusal(co))
   end)
 
   it("is named by fields", function()
-    assert.matches("^cannot send a coroutine %(%a+ 1, field 'job%.co'%)$", refusal { job = { co = co } })
-    assert.matches("^cannot send a coroutine %(%a+ 1, field 'co'%)$", refusal { co = co })
+    assert.matches("cannot send a coroutine %(%a+ 1, field 'job%.co'%)$", refusal { job = { co = co } })
+    assert.matches("cannot send a coroutine %(%a+ 1, field 'co'%)$", refusal { co = co })
   end)
 
   it("is named by the number of the argument", function()

@@ -110,7 +110,7 @@ describe("a module that is called", function()
 
   it("does not swallow a callable that `new` refuses", function()
     local callable = setmetatable({}, { __call = function() end })
-    assert.matches("without arguments", message_of(conrun.lock.new, callable))
+    assert.matches("no value expected, got table", message_of(conrun.lock.new, callable))
   end)
 end)
 

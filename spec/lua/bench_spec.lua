@@ -48,7 +48,7 @@ end)
 
 -- A clock that the sides move by themselves: what is measured is known.
 local function with_clock(fn)
-  local core = require "conrun.core"
+  local core = require("conrun.core").public
   local clock, now = core.clock, 0
   core.clock = function() return now end
   local ok, value = pcall(fn, function(seconds) now = now + seconds end)
@@ -169,7 +169,7 @@ describe("bench.run", function()
       return (select(2, pcall(bench.run, experiment)):gsub("^[^:]*:%d+: ", ""))
     end
     local function nothing() end
-    assert.are.equal("bad argument #1 to 'run' (table expected, got 7)", message(7))
+    assert.are.equal("bad argument #1 to 'conrun.bench.run' (table expected, got 7)", message(7))
     assert.matches("at least one side", message {})
     assert.matches("side 1: table expected, got function", message { nothing })
     assert.matches("side 1: its name expected first, got function", message { { nothing } })

@@ -23,7 +23,7 @@ describe("hostile arguments", function()
   end)
 
   it("a range does not have more integers than can be counted", function()
-    local words = "bad argument #2 to 'range' (more integers than can be counted)"
+    local words = "bad argument #2 to 'conrun.range' (more integers than can be counted)"
     assert.equal(words, raised(conrun.range, math.mininteger, math.maxinteger))
     assert.equal(words, raised(conrun.range, math.maxinteger, math.mininteger, -1))
     assert.equal(0, #conrun.range(0, 1, -1))
@@ -58,7 +58,7 @@ describe("hostile arguments", function()
   end)
 
   it("an error object is made of a table", function()
-    assert.equal("bad argument #1 to 'new' (table with kind and message expected, got number)",
+    assert.equal("bad argument #1 to 'conrun.errors.new' (table with kind and message expected, got 5)",
       raised(conrun.errors.new, 5))
   end)
 
@@ -71,7 +71,7 @@ describe("hostile arguments", function()
     for name, call in pairs {
       threads = function() conrun.pool.threads(0) end,
       apply = function() local p <close> = conrun.pool.threads(1) p:apply(5) end,
-      format = function() conrun.log.error("%d", 1.5) end,
+      error = function() conrun.log.error("%d", 1.5) end,
     } do
       local _, message = pcall(call)
       assert.match("^spec/regress/[^:]+:%d+: bad argument #%d to '[%w.]*" .. name .. "'", message)

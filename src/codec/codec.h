@@ -137,6 +137,9 @@ bool cr_users_line(lua_State *L, lua_Debug *ar);
 void cr_where(lua_State *L); /* [-0, +1, m] */
 int cr_raise(lua_State *L, const char *format, ...);
 int cr_bad_argument(lua_State *L, int index, const char *message); /* as luaL_argerror */
+/* For a function in Lua, whose position does not count `self`; `function` is its name if the
+** call tells none. */
+int cr_bad_argument_of(lua_State *L, int position, const char *function, const char *message);
 /* Pushes the error value at `index`; a message that begins with a place in conrun's own Lua
 ** parts has the user's instead, for which the stack must still be there. [-0, +1, m] */
 void cr_mend_place(lua_State *L, int index);

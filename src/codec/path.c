@@ -131,7 +131,9 @@ enum outcome refuse(encoder *e, const char *what) {
   add(&t, "cannot send %s (%s %u", what, e->noun ? e->noun : "value", e->position);
   add_way(e, &t);
   add(&t, ")");
+  cr_where(e->L);
   lua_pushlstring(e->L, t.at, t.length);
+  lua_concat(e->L, 2);
   lua_error(e->L);
   return GIVEN_UP;
 }

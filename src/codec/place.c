@@ -85,6 +85,16 @@ static const char *called(lua_State *L, lua_Debug *ar) {
   return ar->name ? ar->name : push_name(L, lua_gettop(L));
 }
 
+/* An operator, a loop or a tail call does not name the function. */
+int cr_bad_argument_of(lua_State *L, int position, const char *function, const char *message) {
+  lua_Debug ar;
+  luaL_checkstack(L, 12, NULL);
+  const char *name = called(L, &ar);
+  bool names = strcmp(ar.namewhat, "metamethod") != 0 && strcmp(ar.namewhat, "for iterator") != 0 &&
+               *name != '?';
+  return cr_raise(L, "bad argument #%d to '%s' (%s)", position, names ? name : function, message);
+}
+
 int cr_bad_argument(lua_State *L, int index, const char *message) {
   lua_Debug ar;
   luaL_checkstack(L, 12, NULL);

@@ -59,6 +59,7 @@ static void fill_from(lua_State *L, cr_array *a, int list, lua_Integer n) {
 
 /* shared.array(type, n | table) */
 static int array_new(lua_State *L) {
+  cr_check_most(L, 2);
   cr_element e = check_type(L);
   lua_Integer n = check_length(L);
   lua_settop(L, 2);

@@ -135,6 +135,7 @@ static int buffer_new(lua_State *L) {
     HANDLE
   };
   cr_window *w = NULL;
+  cr_check_most(L, OPTIONS);
   lua_settop(L, OPTIONS);
   char copy[CR_NAME_MAX];
   const char *name = check_name(L, copy);

@@ -18,6 +18,8 @@ static cr_condition *check(lua_State *L) { return cr_handle_check(L, 1, CR_CONDI
 static cr_lock *lock_of(lua_State *L) { return cr_condition_lock(check(L)); }
 
 static int condition_new(lua_State *L) {
+  cr_called(L, condition_new);
+  cr_check_most(L, 1);
   cr_lock *lock = lua_isnoneornil(L, 1) ? NULL : cr_handle_check(L, 1, CR_LOCK);
   lua_settop(L, 1);
   if (!lock) { /* a lock of its own, which the condition then keeps */
@@ -196,7 +198,10 @@ static const luaL_Reg methods[] = {{"acquire", m_acquire},
 static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
 
 int luaopen_conrun_core_condition(lua_State *L) {
+  lua_createtable(L, 0, 1);
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_CONDITION, methods, meta);
+  cr_answers_module(L, "conrun.condition");
+  lua_setfield(L, -2, "public");
   return 1;
 }

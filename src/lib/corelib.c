@@ -85,6 +85,13 @@ static int core_settings_changed(lua_State *L) {
 /* raise(message): an error at the user's line */
 static int core_raise(lua_State *L) { return cr_raise(L, "%s", luaL_checkstring(L, 1)); }
 
+/* bad_argument(position, name, message): an error about the argument of the function of
+** conrun's that the user has called, which is called `name` if the call does not tell. */
+static int core_bad_argument(lua_State *L) {
+  int position = (int)luaL_checkinteger(L, 1);
+  return cr_bad_argument_of(L, position, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
+}
+
 /* The metatable of error objects, under the name that C code and the host know;
 ** conrun.errors fills it. */
 static int core_error_metatable(lua_State *L) {
@@ -98,25 +105,42 @@ static int core_answers_index(lua_State *L) {
   return 1;
 }
 
+/* answers_module(module, name) -> the module, which may then be called in place of its `new`;
+** for modules whose `new` is in C. */
+static int core_answers_module(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const char *name = luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  lua_insert(L, 1);
+  cr_answers_module(L, name);
+  return 1;
+}
+
+/* What conrun gives to its users. */
+static const luaL_Reg public_functions[] = {{"sleep", core_sleep},
+                                            {"clock", core_clock},
+                                            {"cpu_count", core_cpu_count},
+                                            {"current", core_current},
+                                            {NULL, NULL}};
+
 static const luaL_Reg core_functions[] = {
-    {"sleep", core_sleep},
-    {"clock", core_clock},
     {"time", core_time},
-    {"cpu_count", core_cpu_count},
-    {"current", core_current},
     {"nearest", core_nearest},
     {"strand_name", core_strand_name},
     {"error_metatable", core_error_metatable},
     {"raise", core_raise},
+    {"bad_argument", core_bad_argument},
     {"log_hooks", core_log_hooks},
     {"settings_changed", core_settings_changed},
     {"answers", cr_answers_list},
     {"answers_index", core_answers_index},
+    {"answers_module", core_answers_module},
     {NULL, NULL},
 };
 
 int luaopen_conrun_core(lua_State *L) {
   luaL_newlib(L, core_functions);
+  cr_lib_public(L, public_functions);
   lua_pushliteral(L, CR_VERSION);
   lua_setfield(L, -2, "version");
   return 1;

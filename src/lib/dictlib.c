@@ -89,6 +89,7 @@ static void set_entry(lua_State *L, cr_dict *d, int key, int value) {
 
 /* shared.dict([t]) */
 static int dict_new(lua_State *L) {
+  cr_check_most(L, 1);
   if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   cr_handle *h = cr_handle_new(L, CR_DICT);

@@ -8,6 +8,7 @@ static cr_event *check(lua_State *L) { return cr_handle_check(L, 1, CR_EVENT); }
 
 static int event_new(lua_State *L) {
   cr_called(L, event_new);
+  cr_check_most(L, 0);
   cr_handle *h = cr_handle_new(L, CR_EVENT);
   cr_event *made;
   cr_make(L, made, cr_event_new());

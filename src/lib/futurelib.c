@@ -54,6 +54,8 @@ int cr_future_raise(lua_State *L, const cr_future *f) {
 }
 
 static int new_future(lua_State *L) {
+  cr_called(L, new_future);
+  cr_check_most(L, 0);
   cr_handle *h = cr_handle_new(L, CR_FUTURE);
   cr_future *made;
   cr_make(L, made, cr_future_new());
@@ -352,11 +354,17 @@ static int await(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {{"new", new_future},  {"is_future", is_future},
-                                     {"gather", gather},   {"deadline", deadline_of},
-                                     {"await", await},     {"settle_error", settle_error},
-                                     {"text", value_text}, {"serial", serial},
-                                     {"stopped", stopped}, {"call_back", call_back},
+static const luaL_Reg public_functions[] = {{"new", new_future}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"is_future", is_future},
+                                     {"gather", gather},
+                                     {"deadline", deadline_of},
+                                     {"await", await},
+                                     {"settle_error", settle_error},
+                                     {"text", value_text},
+                                     {"serial", serial},
+                                     {"stopped", stopped},
+                                     {"call_back", call_back},
                                      {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
@@ -369,6 +377,7 @@ static const luaL_Reg meta[] = {{"__index", index_future}, {"__tostring", text},
 int luaopen_conrun_core_future(lua_State *L) {
   if (cr_module_push(L, "conrun.core.future")) return 1;
   luaL_newlib(L, functions);
+  cr_lib_public(L, public_functions);
   cr_lib_type(L, CR_FUTURE, methods, meta);
   cr_module_keep(L, "conrun.core.future");
   return 1;

@@ -48,6 +48,7 @@ static int change_with(lua_State *L, cr_list *l, change f, uint64_t i, int index
 
 /* shared.list([t]) */
 static int list_new(lua_State *L) {
+  cr_check_most(L, 1);
   if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   cr_handle *h = cr_handle_new(L, CR_LIST);

@@ -83,7 +83,7 @@ bool cr_lock_enter(lua_State *L, cr_lock *l, const cr_value v[], int n) {
 /* --------------------------------------------------------- module functions */
 
 static int make(lua_State *L, bool recursive) {
-  if (!lua_isnone(L, 1)) luaL_argerror(L, 1, "a lock is made without arguments");
+  cr_check_most(L, 0);
   cr_handle *h = cr_handle_new(L, CR_LOCK);
   cr_lock *made;
   cr_make(L, made, cr_lock_new(recursive));

@@ -23,6 +23,7 @@ static bool read_duplex(lua_State *L) {
 
 static int pipe_new(lua_State *L) {
   cr_called(L, pipe_new);
+  cr_check_most(L, 1);
   cr_pipe *a, *b;
   bool duplex = read_duplex(L);
   cr_handle *first = cr_handle_new(L, CR_PIPE);
@@ -83,6 +84,16 @@ static int m_recv(lua_State *L) {
   return n;
 }
 
+/* for v in p do: an end is its own iterator, until the other one is closed; a nil that was
+** sent cannot be told from the end. */
+static int m_call(lua_State *L) {
+  lua_settop(L, 1);
+  int n = m_recv(L);
+  if (!lua_isnil(L, -n)) return n;
+  if (n == 2) return 0;
+  return cr_raise(L, "a nil in the pipe: messages cannot go on, use recv");
+}
+
 /* True as well when the other end is closed: recv would not wait. */
 static int m_poll(lua_State *L) {
   cr_pipe *p = check_direction(L, cr_pipe_readable, "receive");
@@ -121,7 +132,8 @@ static int text(lua_State *L) {
 static const luaL_Reg functions[] = {{"new", pipe_new}, {NULL, NULL}};
 static const luaL_Reg methods[] = {
     {"send", m_send}, {"recv", m_recv}, {"poll", m_poll}, {"close", m_close}, {NULL, NULL}};
-static const luaL_Reg meta[] = {{"__tostring", text}, {"__close", m_close}, {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__tostring", text}, {"__call", m_call}, {"__close", m_close}, {NULL, NULL}};
 
 int luaopen_conrun_pipe(lua_State *L) {
   luaL_newlib(L, functions);

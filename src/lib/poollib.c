@@ -109,6 +109,7 @@ static int new_pool(lua_State *L) {
   enum {
     POOL = 3
   };
+  cr_called(L, new_pool);
   int index = lua_istable(L, 2) ? 2 : lua_isnoneornil(L, 1) ? 0 : 1;
   cr_pool_options o = {0};
   char name[CR_NAME_MAX];
@@ -344,10 +345,11 @@ static int is_pool(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"new", new_pool},    {"is_pool", is_pool},
-                                     {"workers", workers}, {"cancel_queued", cancel_queued},
-                                     {"length", length},   {"keyed", keyed},
-                                     {NULL, NULL}};
+static const luaL_Reg public_functions[] = {{"new", new_pool}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"is_pool", is_pool}, {"workers", workers}, {"cancel_queued", cancel_queued},
+    {"length", length},   {"keyed", keyed},     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},
@@ -358,6 +360,7 @@ static const luaL_Reg meta[] = {{"__close", leave}, {"__tostring", text}, {NULL,
 int luaopen_conrun_core_pool(lua_State *L) {
   if (cr_module_push(L, "conrun.core.pool")) return 1;
   luaL_newlib(L, functions);
+  cr_lib_public(L, public_functions);
   cr_lib_type(L, CR_POOL, methods, meta);
   cr_map_open(L);
   cr_module_keep(L, "conrun.core.pool");

@@ -23,6 +23,7 @@ static bool is_priority(const cr_queue *q) { return cr_queue_kind(q) == CR_PRIOR
 
 /* As in Python, no bound and a bound of 0 or less mean the same. */
 static int make(lua_State *L, enum cr_queue_order order) {
+  cr_check_most(L, 1);
   lua_Integer maxsize = luaL_optinteger(L, 1, 0);
   cr_handle *h = cr_handle_new(L, CR_QUEUE);
   cr_queue *q;

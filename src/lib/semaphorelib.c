@@ -13,6 +13,7 @@
 static cr_handle *handle(lua_State *L) { return cr_handle_check_open(L, 1, CR_SEMAPHORE); }
 
 static int make(lua_State *L, bool bounded) {
+  cr_check_most(L, 1);
   lua_Integer n = luaL_optinteger(L, 1, 1);
   luaL_argcheck(L, n >= 0, 1, "the first value must not be negative");
   cr_handle *h = cr_handle_new(L, CR_SEMAPHORE);

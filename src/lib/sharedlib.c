@@ -18,6 +18,7 @@ static void name_methods(lua_State *L, const char *name) {
 }
 
 int luaopen_conrun_core_shared(lua_State *L) {
+  lua_createtable(L, 0, 1);
   lua_newtable(L);
   cr_shared_value_open(L);
   name_methods(L, "value_methods");
@@ -29,5 +30,6 @@ int luaopen_conrun_core_shared(lua_State *L) {
   name_methods(L, "dict_methods");
   cr_shared_buffer_open(L);
   name_methods(L, "buffer_methods");
+  lua_setfield(L, -2, "public");
   return 1;
 }

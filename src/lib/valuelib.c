@@ -79,6 +79,7 @@ static void default_initial(lua_State *L, const cr_cell *c) {
 static int value_new(lua_State *L) {
   int wanted;
   cr_element e = check_type(L, &wanted);
+  cr_check_most(L, 2);
   lua_settop(L, lua_gettop(L) > 2 ? 2 : lua_gettop(L));
   cr_handle *h = cr_handle_new(L, CR_VALUE);
   cr_cell *c;

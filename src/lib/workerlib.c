@@ -221,8 +221,9 @@ static int text(lua_State *L) {
 
 /* ------------------------------------------------------------------- module */
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg public_functions[] = {
     {"start_thread", start_thread}, {"start_process", start_process}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"join", join},           {"result", result},    {"alive", alive}, {"interrupt", interrupt},
@@ -234,8 +235,11 @@ static const luaL_Reg meta[] = {
 int luaopen_conrun_core_worker(lua_State *L) {
   if (cr_module_push(L, "conrun.core.worker")) return 1;
   luaL_newlib(L, functions);
-  cr_lib_type(L, CR_WORKER, methods, meta);
+  cr_lib_public(L, public_functions);
+  lua_getfield(L, -1, "public");
   cr_entry_open(L);
+  lua_pop(L, 1);
+  cr_lib_type(L, CR_WORKER, methods, meta);
   cr_module_keep(L, "conrun.core.worker");
   return 1;
 }

@@ -20,6 +20,12 @@ cr_time cr_check_deadline(lua_State *L, int index) {
   return deadline;
 }
 
+void cr_check_most(lua_State *L, int most) {
+  for (int i = most + 1; i <= lua_gettop(L); i++)
+    if (!lua_isnil(L, i))
+      cr_bad_argument(L, i, lua_pushfstring(L, "no value expected, got %s", luaL_typename(L, i)));
+}
+
 int cr_refuse(lua_State *L, int index, const char *message) {
   lua_Debug ar;
   if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) && strcmp(ar.namewhat, "metamethod") == 0)

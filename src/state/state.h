@@ -273,6 +273,11 @@ static inline int cr_receive(lua_State *L, cr_value *v) {
 ** metamethods have it as upvalue 1; "__index" is it unless given. [-0, +0, m] */
 void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods, const luaL_Reg *meta);
 
+/* Functions that conrun's Lua parts hand on to the user, as field "public" of the module on
+** top: Lua names a function in messages after the first of the loaded modules in whose table
+** it is, and that must not be one that is ours alone.  [-0, +0, m] */
+void cr_lib_public(lua_State *L, const luaL_Reg *functions);
+
 /* Names that other languages have are answered with what to write instead (answers.c).
 ** An __index for what is not there in an object or module of that name.  [-0, +1, m] */
 void cr_answers_index(lua_State *L, const char *owner);
@@ -290,6 +295,10 @@ int cr_answers_list(lua_State *L); /* all of them, for the reference.  [-0, +1, 
 /* For the function `new` itself: takes away the module's table, if it came in front of the arguments
 ** because the module was called: conrun.lock() is conrun.lock.new().  [-(0|1), +0, -] */
 void cr_called(lua_State *L, lua_CFunction new);
+
+/* Raises if there are more arguments than `most`: who gives one believes that it does
+** something.  For functions that make an object.  [-0, +0, v] */
+void cr_check_most(lua_State *L, int most);
 
 /* Text of a handle: "lock 12", to which the caller appends. [-0, +1, m] */
 const char *cr_handle_text(lua_State *L, const cr_object *o, const char *state);

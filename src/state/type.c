@@ -41,6 +41,12 @@ void cr_lib_type(lua_State *L, enum cr_type_id type, const luaL_Reg *methods,
   lua_pop(L, 1);
 }
 
+void cr_lib_public(lua_State *L, const luaL_Reg *functions) {
+  lua_newtable(L);
+  luaL_setfuncs(L, functions, 0);
+  lua_setfield(L, -2, "public");
+}
+
 const char *cr_handle_text(lua_State *L, const cr_object *o, const char *state) {
   lua_Integer serial = (lua_Integer)o->serial;
   return lua_pushfstring(L, "%s %I (%s)", cr_type_of(o)->name, serial, state);

@@ -27,7 +27,8 @@ local pipe = {}
 ---@return conrun.Pipe b
 function pipe.new(options) end
 
---- One end of a pipe. `conrun.select` takes ends that receive: one is ready when a message is there or no more can
+--- One end of a pipe. It can be looped over: `for v in a do` receives until nothing more can come, and raises at a nil
+--- that was sent, which a loop cannot tell from its end. `conrun.select` takes ends that receive: one is ready when a message is there or no more can
 --- come.
 ---@class conrun.Pipe
 local Pipe = {}
