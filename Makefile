@@ -193,7 +193,7 @@ asan tsan:
 # not those that are about such a part.
 PLAIN = spec/codec spec/pool spec/worker/worker_spec.lua spec/worker/process_spec.lua \
   $(filter-out %/heap_spec.lua,$(sort $(wildcard spec/lib/*_spec.lua)))
-plain: export CONRUN_OFF = image,heap,words,prove,near,spare,crew,spin
+plain: export CONRUN_OFF = image,heap,words,prove,near,spare,crew,spin,first
 plain:
 	@$(MAKE) --no-print-directory spec SPEC="$(or $(SPEC),$(PLAIN))"
 

@@ -5,6 +5,7 @@
 local conrun = require "conrun"
 
 local function nothing() end
+local function table_of_one() return { 1 } end
 
 -- As another party in the same machine sees it.
 local function memory(pid, field)
@@ -26,6 +27,16 @@ local function start_many(kind, count)
   local started = conrun.clock()
   for _ = 1, count do
     good = good + (start(nothing):join() and 1 or 0)
+  end
+  return conrun.clock() - started, good
+end
+
+-- Workers that give a table each.
+local function give_many(kind, count)
+  local start, good = conrun[kind].start, 0
+  local started = conrun.clock()
+  for _ = 1, count do
+    good = good + start(table_of_one):result()[1]
   end
   return conrun.clock() - started, good
 end
@@ -63,6 +74,21 @@ return {
       text = "0.8 x floor",
     },
     note = "Python's threads have no state of their own; floor: pthread and a Lua state with libraries",
+  },
+  {
+    name = "start.table",
+    title = "start + result of a thread that gives a table",
+    unit = "each",
+    count = 500,
+    quick = 20,
+    conrun = function(count) return give_many("thread", count) end,
+    python = "start_table",
+    floor = "thread_state",
+    target = {
+      most = function(floor) return 1.0 * floor end,
+      text = "1 x floor",
+    },
+    note = "as above; the table crosses, and Python's does not",
   },
   {
     name = "start.process",

@@ -51,6 +51,18 @@ def start_thread(n):
     return start_many(threading.Thread, n)
 
 
+def start_table(n):
+    good = 0
+    started = clock()
+    for _ in range(n):
+        given = []
+        worker = threading.Thread(target=lambda: given.append([1]))
+        worker.start()
+        worker.join()
+        good += given[0][0]
+    return clock() - started, good
+
+
 def start_process(n):
     return start_many(processes.Process, n)
 

@@ -25,6 +25,7 @@ for _, pair in ipairs {
   { "near", "queue.process" },
   { "spare", "start.process" },
   { "crew", "start.thread" },
+  { "first", "start.table" },
   { "spin", "pingpong.thread" },
   { "spin", "pingpong.process" },
   { "spin", "submit.thread" },

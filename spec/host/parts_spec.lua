@@ -5,7 +5,7 @@
 
 local helpers = require "spec.helpers"
 
-local parts = { "image", "heap", "words", "prove", "near", "spare", "crew", "spin" }
+local parts = { "image", "heap", "words", "prove", "near", "spare", "crew", "spin", "first" }
 
 -- Uses what each part is for, and prints what came out.
 local code = [[

@@ -369,7 +369,8 @@ enum cr_part {
   CR_NEAR,  /* sync/queue.c: a fast getter lets items gather */
   CR_SPARE, /* worker/spare.c: processes forked beforehand */
   CR_CREW,  /* base/crew.c: threads stay for another strand */
-  CR_SPIN   /* base/spin.c: looks around before a sleep */
+  CR_SPIN,  /* base/spin.c: looks around before a sleep */
+  CR_FIRST  /* codec/names.c: a state's first values are shown to have no name */
 };
 extern uint32_t cr_parts_off; /* a bit for each; r/o once the program has begun */
 static inline bool cr_has(enum cr_part part) {

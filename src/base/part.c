@@ -8,9 +8,9 @@
 
 uint32_t cr_parts_off;
 
-static const char *const names[] = {
-    [CR_IMAGE] = "image", [CR_HEAP] = "heap",   [CR_WORDS] = "words", [CR_PROVE] = "prove",
-    [CR_NEAR] = "near",   [CR_SPARE] = "spare", [CR_CREW] = "crew",   [CR_SPIN] = "spin"};
+static const char *const names[] = {[CR_IMAGE] = "image", [CR_HEAP] = "heap", [CR_WORDS] = "words",
+                                    [CR_PROVE] = "prove", [CR_NEAR] = "near", [CR_SPARE] = "spare",
+                                    [CR_CREW] = "crew",   [CR_SPIN] = "spin", [CR_FIRST] = "first"};
 #define PARTS (sizeof names / sizeof names[0])
 
 /* The bit of the name at `word`, `n` bytes long; 0: there is none. */

@@ -21,7 +21,6 @@
 
 #include "codec/inside.h"
 
-#define KEYS_MAX 3      /* how deep inside a module */
 #define NAMES_MAX 20000 /* a module may lead to all the data of a program */
 #define NAME_SIZE 512u  /* longer names are left out */
 
@@ -270,14 +269,20 @@ static const key *sort_keys(collector *c, int table, lua_Integer *n,
 
 /* ------------------------------------------------------------------------ fields */
 
-/* The module whose name is at the top of the stack. */
+/* The module whose name is at the top of the stack.  One that is a standard module has its
+** name, and the file system is not asked for it: every state has those. */
 static void add_by_name(collector *c) {
   lua_State *L = c->L;
   const char *module = lua_tostring(L, c->top);
-  if (!findable(c, module)) return;
   lua_pushvalue(L, c->top);
   lua_rawget(L, c->loaded);
   const seen_slot *slot = seen_find(c->map, lua_topointer(L, -1));
+  if (slot && slot->number <= c->standard) return;
+  lua_settop(L, c->top);
+  if (!findable(c, module)) return;
+  lua_pushvalue(L, c->top);
+  lua_rawget(L, c->loaded);
+  slot = seen_find(c->map, lua_topointer(L, -1));
   if (slot)
     add_other(c, module, slot->number);
   else
@@ -333,7 +338,7 @@ static void add_fields(collector *c, lua_Integer i) {
   int table = c->top + 1;
   lua_Integer n = 0;
   if (lua_rawgeti(L, c->names, -i) != LUA_TTABLE ||
-      (lua_rawgeti(L, c->names, i), lua_tostring(L, -1)[COUNT_KEYS]) >= KEYS_MAX) {
+      (lua_rawgeti(L, c->names, i), lua_tostring(L, -1)[COUNT_KEYS]) >= NAME_KEYS_MAX) {
     lua_settop(L, c->top);
     return;
   }

@@ -339,6 +339,7 @@ bool names_emit_late(encoder *e);
 void names_push(decoder *d); /* [-0, +1, e] */
 
 /* collect.c */
+#define NAME_KEYS_MAX 3                                         /* how deep inside a module */
 void names_collect(lua_State *L);                               /* [-0, +0, e] */
 bool names_fresh(lua_State *L);                                 /* nothing was loaded since then */
 bool names_standard(lua_State *L, const char *name, int value); /* a standard global, untouched */
@@ -375,6 +376,7 @@ struct cr_codec {
   seen names;       /* address -> index in the registry's table of names */
   uint64_t loaded;  /* fingerprint of package.loaded when the names were collected */
   bool named;
+  uint32_t unnamed;   /* values that were shown to have no name before that, see names.c */
   struct word *words; /* strings that come again; made at the first */
 };
 

@@ -9,8 +9,72 @@
 ** The names are collected again when a protected encode misses one and
 ** package.loaded has changed since.  A table of mere data that a module brought
 ** later may therefore travel as a copy until then.
+**
+** A worker that gives one table as its result would collect the names of all modules to
+** learn that this table has none, which costs more than the worker.  So the first values of
+** a state are looked for where names come from instead: in package.loaded, and in the
+** tables that a name can lead to.  A table or Lua function that is not found there has no
+** name, whatever the collection would say of the rest: it only leaves out some of what
+** is there.  A state that goes on sending collects.
 */
 #include "codec/inside.h"
+
+#define FIRST_VALUES 16      /* of a state: looked for */
+#define FIELDS_LOOKED_AT 512 /* for one of them; a state with more in its modules collects */
+
+/* --------------------------------------------------------------- the first values */
+
+typedef struct search {
+  lua_State *L;
+  const void *address; /* of the value that is looked for */
+  int left;            /* fields that may still be looked at */
+} search;
+
+/* Is the value in the table on the top of the stack, or in one in there, `deeper` keys below
+** at most?  Yes when in doubt. */
+static bool leads_to(search *s, int deeper) {
+  lua_State *L = s->L;
+  int table = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, table); lua_settop(L, table + 1)) {
+    bool found = lua_topointer(L, -1) == s->address || --s->left < 0;
+    if (found || (deeper > 0 && lua_istable(L, -1) && leads_to(s, deeper - 1))) {
+      lua_settop(L, table);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* The same for package.loaded, on the top.  In a standard module only C functions have
+** names, and in _G what is a standard module itself. */
+static bool modules_lead_to(search *s) {
+  lua_State *L = s->L;
+  int table = lua_gettop(L);
+  bool found = false;
+  for (lua_pushnil(L); !found && lua_next(L, table); lua_settop(L, table + 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    found = lua_topointer(L, -1) == s->address;
+    if (found || !lua_istable(L, -1) || names_library(name) || strcmp(name, LUA_GNAME) == 0)
+      continue;
+    found = leads_to(s, NAME_KEYS_MAX - 1);
+  }
+  return found;
+}
+
+/* May the value on the top of the stack have a name?  A C function mostly has one. */
+static bool may_have_name(encoder *e) {
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  if (!(lua_istable(L, top) || lua_isfunction(L, top)) || lua_iscfunction(L, top)) return true;
+  search s = {.L = L, .address = lua_topointer(L, top), .left = FIELDS_LOOKED_AT};
+  luaL_checkstack(L, 2 * NAME_KEYS_MAX + 6, NULL);
+  luaL_getmetatable(L, CR_ERROR);
+  bool found = lua_topointer(L, -1) == s.address;
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  found = found || modules_lead_to(&s);
+  lua_settop(L, top);
+  return found;
+}
 
 /* ------------------------------------------------------------------- encoding */
 
@@ -18,13 +82,17 @@ bool names_ready(void) { return cr_lua->codec->named; }
 
 bool names_has(const void *address) { return seen_find(&cr_lua->codec->names, address) != NULL; }
 
-/* The slot of the value at the top of the stack, or NULL; looks at package.loaded at most
-** once in an encode. */
+/* The slot of the value at the top of the stack, or NULL; compares package.loaded with what
+** it was at most once in an encode. */
 static const seen_slot *find(encoder *e) {
   struct cr_codec *s = cr_lua->codec;
   const void *address = lua_topointer(e->L, -1);
   const seen_slot *slot = s->named ? seen_find(&s->names, address) : NULL;
   if (slot || e->names_checked) return slot;
+  if (!s->named && s->unnamed < FIRST_VALUES && cr_has(CR_FIRST) && !may_have_name(e)) {
+    s->unnamed++;
+    return NULL;
+  }
   e->names_checked = true;
   if (!names_fresh(e->L)) names_collect(e->L);
   return seen_find(&s->names, address);
