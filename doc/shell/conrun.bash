@@ -20,6 +20,9 @@ _conrun() {
     --on-deadlock=*) _conrun_after_equals "error report off" "${word#*=}" ;;
     --example=*)
       _conrun_after_equals "$("$program" --examples 2>/dev/null | sed -n 's/^  \([^ ]*\) .*/\1/p')" "${word#*=}" ;;
+    --trace=*)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "${word#*=}") ;;
     --*=*) COMPREPLY=() ;;
     --*)
       mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null | grep -oE '^  --[a-z-]+=?' | sort -u)" -- "$word")

@@ -27,7 +27,7 @@ local reference = {}
 --- The texts, in the order of the pages.
 reference.names = {
   "conrun", "thread", "process", "lock", "condition", "semaphore", "event", "barrier", "queue", "pipe",
-  "future", "pool", "shared", "select", "log", "errors", "range", "progress", "plot", "svg",
+  "future", "pool", "shared", "select", "log", "errors", "range", "progress", "plot", "svg", "trace",
   "bench", "args",
 }
 

@@ -53,8 +53,8 @@ describe("--help", function()
   it("names every option", function()
     local r = conrun "--help"
     for _, name in ipairs {
-      "audit", "color", "example", "examples", "help", "memory-limit", "on-deadlock", "seed", "unasked", "version",
-      "workers",
+      "audit", "color", "example", "examples", "help", "memory-limit", "on-deadlock", "seed", "trace",
+      "trace-size", "unasked", "version", "workers",
     } do
       assert.truthy(r.out:find("\n  --" .. name, 1, true), name)
     end

@@ -48,6 +48,7 @@
 typedef struct cr_arena_options {
   size_t address_space; /* bytes to map; 0 means 64 GiB, halved while the system refuses */
   size_t limit;         /* bytes of pages that may be in use; 0 means no limit */
+  size_t trace;         /* bytes for events (base/trace.h), besides; 0 means no trace */
 } cr_arena_options;
 
 /* Creates and maps the arena, clears the strand table, and enters the calling
@@ -70,6 +71,7 @@ void cr_arena_detach(void);
 int cr_arena_fd(void);
 void *cr_arena_base(void);
 size_t cr_arena_size(void);
+uint64_t cr_arena_in_use(void); /* bytes of pages, about */
 static inline bool cr_arena_exists(void) { return cr_strands != NULL; }
 
 /* What is there once in a program, shared by all strands, zero at first.  A floor above
@@ -362,6 +364,13 @@ typedef union cr_value {
   };
 } cr_value;
 _Static_assert(sizeof(cr_value) == 16, "a value is two words");
+
+/* How much there is to carry. */
+static inline uint32_t cr_value_bytes(const cr_value *v) {
+  if (v->kind == CR_V_STRING) return v->length;
+  if (v->kind != CR_V_MESSAGE) return v->kind == CR_V_NONE ? 0 : sizeof v->word;
+  return v->message->length < UINT32_MAX ? (uint32_t)v->message->length : UINT32_MAX;
+}
 
 /* Frees what a value in a field of an object owns and empties the field. */
 static inline void cr_value_free_owned(cr_value *v) {

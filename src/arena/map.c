@@ -33,6 +33,10 @@ void *cr_arena_base(void) { return arena; }
 size_t cr_arena_size(void) { return arena->size; }
 cr_root *cr_arena_root(void) { return &arena->root; }
 
+uint64_t cr_arena_in_use(void) {
+  return atomic_load_explicit(&arena->in_use, memory_order_relaxed) * CR_PAGE_SIZE;
+}
+
 static const char *failed = ""; /* the call that cr_arena_create met its error in */
 
 const char *cr_arena_failed(void) { return failed; }
@@ -114,13 +118,14 @@ bool pages_reserve(uint64_t start, uint64_t n) {
 }
 
 /* What `lay_out` writes to, and a page for what it rounds up. */
-static size_t size_of_first(size_t size) {
+static size_t size_of_first(size_t size, size_t trace) {
   size_t pages = size / CR_PAGE_SIZE;
-  return sizeof *arena + cr_strands_size() + pages * sizeof(page_entry) + pages / 4 + CR_PAGE_SIZE;
+  return sizeof *arena + cr_strands_size() + pages * sizeof(page_entry) + pages / 4 + trace +
+         CR_PAGE_SIZE;
 }
 
 /* Lays out the first pages.  The file is new, so everything is zero. */
-static void lay_out(void *base, size_t size, size_t limit) {
+static void lay_out(void *base, size_t size, size_t limit, size_t trace) {
   arena = base;
   arena->magic = MAGIC;
   arena->size = size;
@@ -132,6 +137,7 @@ static void lay_out(void *base, size_t size, size_t limit) {
   arena->entry = (page_entry *)(void *)place(&next, arena->pages * sizeof(page_entry));
   arena->used = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
   arena->dirty = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
+  if (trace > 0) cr_trace_begin(place(&next, trace), trace);
   arena->first_page = (uint64_t)(next - (char *)base + CR_PAGE_SIZE - 1) / CR_PAGE_SIZE;
   arena->cursor = arena->ever = arena->first_page;
   arena->keep = CR_KEEP_LEAST;
@@ -144,8 +150,14 @@ int cr_arena_create(const cr_arena_options *options) {
   if (file < 0) return errno;
   if (size < SMALLEST_SIZE) size = SMALLEST_SIZE;
   void *base = map_some(&size);
+  if (base && options->trace > size / 2) { /* the program would have no room beside it */
+    failed = "mmap (see --trace-size)";
+    munmap(base, size);
+    base = NULL;
+    errno = ENOMEM;
+  }
   bool counted = is_counted();
-  if (base && counted && !reserve_bytes(0, (off_t)size_of_first(size))) {
+  if (base && counted && !reserve_bytes(0, (off_t)size_of_first(size, options->trace))) {
     failed = "fallocate (see vm.overcommit_memory)";
     munmap(base, size);
     base = NULL;
@@ -158,7 +170,7 @@ int cr_arena_create(const cr_arena_options *options) {
     return error;
   }
   madvise(base, size, MADV_DONTDUMP); /* a core file need not be 64 GiB long */
-  lay_out(base, size, options->limit);
+  lay_out(base, size, options->limit, options->trace);
   arena->counted = counted;
   atomic_store(&arena->root.main_pid, (int32_t)getpid());
   bury_register();

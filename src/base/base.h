@@ -17,6 +17,7 @@
 **   burial   what is done for a strand that has ended or died (crash recovery)
 **   crew     threads that stay for the next strand of their process (a thread cache)
 **   point    a place that a strand passes before others can see what it does (point.h)
+**   event    a record of what a strand did, for a timeline (trace.h)
 **
 ** Death.  A process can be killed between any two instructions.  Whoever
 ** notices (see worker/) buries each of its strands.  Burial first finishes a
@@ -391,6 +392,7 @@ int cr_parts_switch(const char *off);
 ** the floors that see Lua lend each other is in cr_lua_lent (codec/codec.h).
 */
 struct cr_worker;
+struct cr_record;
 typedef struct cr_loans {
   /* Called by base, lent by arena.  Prepares its part of a new strand's record. */
   void (*prepare)(cr_strand *s);
@@ -398,6 +400,9 @@ typedef struct cr_loans {
   ** second and then ever more rarely: is the zygote there?  And where there is no deadline:
   ** can anybody still end it? */
   void (*check_wait)(bool endless);
+  /* Called by base, lent by sync.  A wait for this object begins: fills in what a trace says
+  ** of the object. */
+  void (*tell_wait)(enum cr_what what, const void *object, struct cr_record *r);
   /* Called by base in a hard build, lent by worker: a wake-up of the calling strand, in a
   ** wait of this kind (enum cr_what), was lost.  Reports it. */
   void (*tell_lost)(uint32_t what);
@@ -601,6 +606,7 @@ void cr_redo_commit(void);
 #include "base/debts.h"
 #include "base/held.h"
 #include "base/point.h"
+#include "base/trace.h"
 #include "base/watch.h"
 
 #endif

@@ -30,8 +30,8 @@
 ** strand that is in the middle of a passage then may count once in the new plan;
 ** sweeps plan for the strand that calls, where that cannot be.
 **
-** Whether there is a plan at all is one byte of each process (cr_planned), so that a
-** point costs a load and a branch when there is none.  A process learns it when it maps
+** Whether there is a plan or a trace at all is one byte of each process (cr_planned), so
+** that a point costs a load and a branch when there is none.  A process learns it when it maps
 ** the table; a plan that begins later is for the process that made it, and, in a hard
 ** build, where every point looks at the plan itself, for all.
 **
@@ -119,7 +119,7 @@ void cr_point_pass(enum cr_point at, const void *object) {
       [CR_AT_USE] = "use",     [CR_AT_PARK] = "park",    [CR_AT_RESUME] = "resume",
       [CR_AT_WAKE] = "waking", [CR_AT_BIRTH] = "birth",  [CR_AT_DEATH] = "death",
       [CR_AT_START] = "start", [CR_AT_SETTLE] = "settle"};
-  (void)object;
+  cr_trace_point(at, object);
   (void)pass(names[at]);
 }
 
@@ -129,12 +129,16 @@ bool cr_fault(const char *point) { return pass(point); }
 bool cr_planned;
 #endif
 
+void cr_plan_look(void) {
+#ifndef CR_HARD
+  cr_planned = atomic_load(&whole()->on) != 0 || cr_trace_on();
+#endif
+}
+
 /* Stored where processes agree, and noted in this one. */
 static void put_in_force(uint32_t rules) {
   atomic_store(&whole()->on, rules);
-#ifndef CR_HARD
-  cr_planned = rules != 0;
-#endif
+  cr_plan_look();
 }
 
 uint32_t cr_plan_hits(void) { return atomic_load(&whole()->hits); }

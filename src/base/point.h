@@ -2,8 +2,8 @@
 /*
 ** point: the places that a strand passes before it does something that others can see.
 **
-** What a plan makes of a passage is its own affair (point.c); without a plan a point is a
-** load and a branch that is never taken.  CR_AT_WAKE may be passed under a latch, so a plan
+** What a plan makes of a passage is its own affair (point.c), and what a trace tells of it
+** (trace.c); without either a point is a load and a branch that is never taken.  CR_AT_WAKE may be passed under a latch, so a plan
 ** must not wait there for another strand; no other point is.
 **
 ** (The field knows such places as scheduling points, trace points and fault points.)
@@ -48,6 +48,7 @@ void cr_plan_begin(bool fresh);
 /* From now on these rules hold, "" for none: for one strand, or for everybody (NULL).
 ** EINVAL: not understood, and none holds. */
 int cr_plan(const char *rules, const cr_strand *whom);
+void cr_plan_look(void);     /* a trace has begun: points are passed */
 uint32_t cr_plan_hits(void); /* how often the plan has acted */
 
 #endif

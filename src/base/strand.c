@@ -28,6 +28,7 @@ typedef struct table {
   char plan[CR_PLAN_ROOM];   /* point.c */
   char watch[CR_WATCH_ROOM]; /* watch.c */
   char held[CR_HELD_ROOM];   /* held.c */
+  char trace[CR_TRACE_ROOM]; /* trace.c */
 } table;
 
 const char *const cr_kind_names[] = {

@@ -15,6 +15,7 @@
 **   interrupt   SIGINT -> "interrupted!", SIGQUIT -> what everybody is doing
 **   init        the first process of a container: reaps, and hands on signals
 **   audit       what is left in shared memory at the end
+**   timeline    the file of --trace
 */
 #ifndef CR_HOST_H
 #define CR_HOST_H
@@ -32,6 +33,8 @@ enum cr_color {
 };
 
 #define CR_SMALLEST_LIMIT ((size_t)1 << 20) /* --memory-limit: less holds no program */
+#define CR_USUAL_TRACE ((size_t)64 << 20)   /* --trace-size */
+#define CR_LARGEST_TRACE ((size_t)16 << 30)
 
 /* What the command line asks for.  The pieces of code (-e, -l, -W) stay in argv
 ** and are run from there in their order. */
@@ -53,6 +56,8 @@ typedef struct cr_options {
   const char *example; /* --example; NULL: none */
   uint32_t workers;    /* --workers, 0: as many as there are processors */
   size_t memory_limit; /* --memory-limit, 0: none */
+  const char *trace;   /* --trace; NULL: none */
+  size_t trace_size;   /* --trace-size */
   enum cr_on_deadlock on_deadlock;
   enum cr_color color;
 } cr_options;
@@ -136,6 +141,25 @@ bool cr_color_on(int fd);
 /* Says on stderr what is left in the arena; 1 if anything is, else 0.  No strand
 ** may be running. */
 int cr_host_audit(void);
+
+/* ----------------------------------------------------------------- timeline */
+
+enum cr_form {
+  CR_FORM_NONE,
+  CR_FORM_JSON,
+  CR_FORM_GZIP
+};
+
+/* What is to be written, by the ending of the file's name; NONE: it has no such ending. */
+enum cr_form cr_timeline_form(const char *name);
+
+/* Opens the file, so that one that cannot be written is known before the program runs.
+** False: it cannot, and stderr says why. */
+bool cr_timeline_open(const char *name);
+
+/* Writes it, if one was opened: all strands but main have ended.  0, or 1 if it could not
+** be written, and stderr says why. */
+int cr_timeline_write(void);
 
 /* ---------------------------------------------------------------- interrupt */
 

@@ -15,9 +15,10 @@
 **   1 the queued tasks of the pools are finished, non-daemon workers joined
 **   2 the workers that are left are asked to end
 **   3 the Lua state is closed
-**   4 the main strand buries itself: all it held is given back
-**   5 the zygote ends, and with it every worker process
-**   6 --audit walks the arena
+**   4 the file of --trace is written
+**   5 the main strand buries itself: all it held is given back
+**   6 the zygote ends, and with it every worker process
+**   7 --audit walks the arena
 **
 ** An uncaught error, an interruption and os.exit leave out step 1: who fails
 ** does not wait for others, as a pool that is left by an error does not.  If the
@@ -158,7 +159,8 @@ static void set_root(const cr_options *o) {
 }
 
 static bool open_state(program *p) {
-  int error = cr_arena_create(&(cr_arena_options){.limit = p->options.memory_limit});
+  int error = cr_arena_create(&(cr_arena_options){
+      .limit = p->options.memory_limit, .trace = p->options.trace ? p->options.trace_size : 0});
   if (error != 0) {
     fprintf(stderr, "%s: cannot map shared memory: %s: %s\n", cr_report_prefix(), cr_arena_failed(),
             strerror(error));
@@ -204,7 +206,7 @@ static void end_workers(program *p, lua_State *L) {
   if (first) cr_callbacks_last(L);
 }
 
-/* Steps 2 to 6; returns the exit code.  A finalizer that calls os.exit in step 3 ends
+/* Steps 2 to 7; returns the exit code.  A finalizer that calls os.exit in step 3 ends
 ** up here again: it closes what is left of the state, if it asks for that, or goes on
 ** with step 4, and the first call of this is never returned to.  A stray (cr_stray) has
 ** none of these steps but its own Lua state. */
@@ -220,6 +222,7 @@ static int end(program *p, lua_State *L, int code, bool close) {
   }
   if (cr_stray) return code;
   if (close) cr_host_unasked(!handled && !p->options.unasked_off && !cr_report_interrupted());
+  if (cr_timeline_write() != 0 && code == 0) code = 1;
   cr_bury_self(code);
   cr_zygote_end();
   if (p->options.audit && cr_host_audit() != 0 && code == 0) code = 1;
@@ -322,6 +325,7 @@ int main(int argc, char **argv) {
   if (!cr_options_read(&self.options, argc, argv)) return EXIT_FAILURE;
   if (explains(o)) return explain(&self);
   if (!take_example(&self)) return EXIT_FAILURE;
+  if (o->trace != NULL && !cr_timeline_open(o->trace)) return EXIT_FAILURE;
   cr_color_choose(o->color);
   if (o->version) say_version();
   return run(&self);

@@ -45,7 +45,7 @@ static bool read_seed(cr_options *o, const char *value) {
 }
 
 /* 512M, 2G: letters are powers of 1024, lower or upper case. */
-static bool read_size(cr_options *o, const char *value) {
+static bool read_bytes(const char *value, size_t least, size_t *size) {
   static const char letters[] = "kmgt";
   char *end;
   errno = 0;
@@ -58,8 +58,21 @@ static bool read_size(cr_options *o, const char *value) {
     if (n > UINT64_MAX >> shift) return false;
     n <<= shift;
   }
-  o->memory_limit = n;
-  return n >= CR_SMALLEST_LIMIT;
+  *size = n;
+  return n >= least;
+}
+
+static bool read_size(cr_options *o, const char *value) {
+  return read_bytes(value, CR_SMALLEST_LIMIT, &o->memory_limit);
+}
+
+static bool read_trace(cr_options *o, const char *value) {
+  o->trace = value;
+  return cr_timeline_form(value) != CR_FORM_NONE;
+}
+
+static bool read_trace_size(cr_options *o, const char *value) {
+  return read_bytes(value, CR_SMALLEST_LIMIT, &o->trace_size) && o->trace_size <= CR_LARGEST_TRACE;
 }
 
 /* The position of `value` in a list of names; -1: it is not there. */
@@ -120,6 +133,8 @@ static const word words[] = {
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
     {"--seed", read_seed, 0, "an integer", true},
+    {"--trace", read_trace, 0, "a file that ends in .json or .json.gz", false},
+    {"--trace-size", read_trace_size, 0, "a size from 1M to 16G, such as 64M", true},
     {"--unasked", read_unasked, 0, "report or off", true},
     {"--version", NULL, offsetof(cr_options, about), NULL, false},
     {"--workers", read_workers, 0, "an integer from 1 to 4095", true},
@@ -259,7 +274,7 @@ static bool is_lua(const char *program) {
 }
 
 bool cr_options_read(cr_options *o, int argc, char **argv) {
-  *o = (cr_options){.as_lua = argc > 0 && is_lua(argv[0])};
+  *o = (cr_options){.trace_size = CR_USUAL_TRACE, .as_lua = argc > 0 && is_lua(argv[0])};
   cr_options first = *o;
   int bad = read_line(&first, argc, argv);
   if (bad != 0) {

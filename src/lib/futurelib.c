@@ -36,7 +36,10 @@ static cr_future *ask(lua_State *L) {
 
 /* ------------------------------------------------------------------ waiting */
 
-int cr_future_values(lua_State *L, const cr_future *f) { return cr_decode_borrowed(L, &f->result); }
+int cr_future_values(lua_State *L, const cr_future *f) {
+  cr_trace(.saw = CR_SAW_TAKEN, .object = f->object.serial);
+  return cr_decode_borrowed(L, &f->result);
+}
 
 void cr_future_error(lua_State *L, const cr_future *f) {
   if (cr_future_state(f) == CR_CANCELLED)

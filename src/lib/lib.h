@@ -55,6 +55,7 @@ int luaopen_conrun_queue(lua_State *L);
 int luaopen_conrun_pipe(lua_State *L);
 int luaopen_conrun_core_shared(lua_State *L);
 int luaopen_conrun_select(lua_State *L);
+int luaopen_conrun_trace(lua_State *L);
 
 void cr_print_open(lua_State *L); /* printlib.c: replaces print */
 

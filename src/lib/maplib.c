@@ -421,6 +421,7 @@ static void error_into(lua_State *L, const cr_future *f, int list, lua_Integer a
 /* The chunk is final.  Puts its results into the list, or its error; is one nil? */
 static bool take_results(lua_State *L, const chunk *c, int list, lua_Integer at, bool collect) {
   intake in = {.chunk = c, .at = at};
+  cr_trace(.saw = CR_SAW_TAKEN, .object = c->future->object.serial);
   if (cr_future_state(c->future) == CR_DONE)
     (collect ? decode_each : decode_into)(L, &in, list);
   else

@@ -24,6 +24,7 @@ static const luaL_Reg modules[] = {
     {"conrun.core.screen", luaopen_conrun_core_screen},
     {"conrun.select", luaopen_conrun_select},
     {"conrun.semaphore", luaopen_conrun_semaphore},
+    {"conrun.trace", luaopen_conrun_trace},
     {NULL, NULL},
 };
 

@@ -145,6 +145,7 @@ void pool_bury(cr_strand *dead, cr_worker *w, int status) {
   bool late = p && status == -SIGKILL && limit_passed(w);
   death d = {.pool = p, .dead = dead, .kind = late ? "timeout" : "worker_died"};
   describe(&d, status);
+  cr_trace(.saw = CR_SAW_DEATH, .object = cr_id_of(dead), .number = (uint64_t)(int64_t)status);
   if (p) bury_servant(&d);
   if (call) fail(call, d.kind, d.text, dead);
 }

@@ -133,6 +133,13 @@ static void join_line(cr_pool *p, cr_future *const f[], size_t n, cr_hold *hold[
 }
 _Static_assert(CR_POST_MOST + 3 <= CR_REDO_MAX, "one redo log puts them all in the line");
 
+/* The caller holds them. */
+static void tell_posted(const cr_pool *p, cr_future *const f[], size_t n, cr_time time) {
+  for (size_t i = 0; i < n; i++)
+    cr_trace(.time = time, .saw = CR_SAW_POST, .object = f[i]->object.serial,
+             .number = p->object.serial);
+}
+
 /* The code is shared before the pool's latch is taken, which all workers want. */
 int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_hold *hold[]) {
   _Atomic uint64_t *field[CR_POST_MOST];
@@ -140,6 +147,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
   cr_point(CR_AT_USE, p);
   for (size_t i = 0; i < n; i++) field[i] = &f[i]->code;
   cr_object_share_each(&code->object, field, n);
+  cr_time time = cr_trace_time();
   cr_owe(CR_OWE_CARE, p);
   cr_latch_take(&p->object.latch);
   int r = refusal(p);
@@ -150,6 +158,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
     for (size_t i = 0; i < n; i++) start_if_needed(p);
   }
   cr_strike(CR_OWE_CARE, p);
+  if (r == 0 && cr_tracing()) tell_posted(p, f, n, time);
   return r;
 }
 
@@ -491,5 +500,8 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
   else
     snprintf(p->name, sizeof p->name, "pool-%u",
              atomic_fetch_add(&cr_line_root()->pool_number, 1) + 1);
+  if (cr_tracing())
+    cr_trace_text((cr_record){.saw = CR_SAW_POOL, .object = p->object.serial}, p->name,
+                  strlen(p->name));
   return p;
 }

@@ -67,9 +67,16 @@ static void settle(cr_future *f, enum cr_future_state final, const cr_value *v) 
   cr_value_published(v);
 }
 
+/* For a trace: as of the moment from which on others could see it. */
+static void tell_settled(cr_future *f, enum cr_future_state final, uint32_t bytes) {
+  cr_trace(.time = atomic_load(&f->final_at), .saw = CR_SAW_SETTLED, .what = (uint8_t) final,
+           .count = bytes, .object = f->object.serial);
+}
+
 int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
   static const cr_value none = {.head = CR_V_NONE};
   cr_check(final >= CR_DONE);
+  uint32_t bytes = v && cr_tracing() ? cr_value_bytes(v) : 0;
   cr_point(CR_AT_SETTLE, f);
   cr_owe(CR_OWE_NEWS, f);
   cr_latch_take(&f->object.latch);
@@ -78,6 +85,7 @@ int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v
   cr_latch_drop(&f->object.latch);
   if (r == 0) announce(f);
   cr_strike(CR_OWE_NEWS, f);
+  if (r == 0 && cr_tracing()) tell_settled(f, final, bytes);
   return r;
 }
 
@@ -100,6 +108,7 @@ int cr_future_cancel(cr_future *f) {
   cr_latch_drop(&f->object.latch);
   if (r == 0 && !before) announce(f);
   cr_strike(CR_OWE_NEWS, f);
+  if (r == 0 && !before && cr_tracing()) tell_settled(f, CR_CANCELLED, 0);
   return r;
 }
 

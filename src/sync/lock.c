@@ -24,6 +24,7 @@
 ** held, and the strand keeps its reference to it until it gives it up (owes).
 */
 #include <stdio.h>
+#include <string.h>
 
 #include "sync/sync.h"
 
@@ -88,6 +89,20 @@ void cr_locks_pay(cr_strand *dead, _Atomic uint64_t *note) {
 
 /* ------------------------------------------------------------------- the word */
 
+/* For a trace.  Those inside other objects are not told: each change of a dict would be. */
+static void tell_taken(const cr_lock *l) {
+  if (l->object.serial) cr_trace(.saw = CR_SAW_TOOK, .object = l->object.serial);
+}
+
+#define TAIL sizeof(cr_record) /* bytes of a file's name that are told: its end */
+
+static void tell_given(const cr_lock *l) {
+  size_t n = l->line > 0 ? strnlen(l->source, sizeof l->source) : 0;
+  const char *tail = l->source + (n > TAIL ? n - TAIL : 0);
+  cr_record e = {.saw = CR_SAW_GAVE, .object = l->object.serial, .number = (uint64_t)l->line};
+  if (l->object.serial) cr_trace_text(e, tail, n > TAIL ? TAIL : n);
+}
+
 /* Free: takes it.  The exchange acquires what the last release published. */
 static int attempt(void *arg) {
   cr_lock *l = arg;
@@ -105,6 +120,7 @@ static int attempt(void *arg) {
   l->turn++;
   l->line = 0;
   chain(me, l);
+  if (cr_tracing()) tell_taken(l);
   return word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
 }
 
@@ -130,6 +146,7 @@ int cr_lock_acquire(cr_lock *l, cr_time deadline) {
 ** it dies before the exchange, the lock is abandoned; after it, it is free and
 ** the burial wakes the sleepers. */
 static void open_lock(cr_strand *me, cr_lock *l) {
+  if (cr_tracing()) tell_given(l); /* from here on it may be another's */
   l->depth = 0;
   point(&cr_in_sync(me)->locking, l);
   unchain(me, l);

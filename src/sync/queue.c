@@ -147,18 +147,25 @@ static uint64_t put_all(cr_queue *q, const cr_value *v, cr_priority priority, ui
   return k;
 }
 
+static void tell(const cr_queue *q, enum cr_saw saw, cr_time time, uint64_t first, uint64_t n) {
+  cr_trace(.time = time, .saw = (uint8_t)saw, .what = (uint8_t)q->order, .count = (uint32_t)n,
+           .object = q->object.serial, .number = first);
+}
+
 static uint64_t put_latched(cr_queue *q, const cr_value *v, cr_priority priority, uint64_t n,
                             int *r) {
+  cr_time time = cr_trace_time();
   cr_owe(CR_OWE_NEWS, q);
   cr_latch_take(&q->put_latch);
   atomic_store_explicit(&q->putter, cr_id_of(cr_me), memory_order_relaxed);
-  uint64_t k = put_all(q, v, priority, n, r);
+  uint64_t first = load(&q->put), k = put_all(q, v, priority, n, r);
   cr_latch_drop(&q->put_latch);
   if (k > 0) {
     cr_gate_wake(&q->filled, k < CR_ALL ? (int)k : CR_ALL);
     cr_object_changed(&q->object);
   }
   cr_strike(CR_OWE_NEWS, q);
+  if (k > 0 && cr_tracing()) tell(q, CR_SAW_PUT, time, first, k);
   return k;
 }
 
@@ -312,7 +319,7 @@ static uint64_t get_latched(cr_queue *q, cr_value *v, uint64_t n, int *r) {
   bool bounded = q->maxsize != UINT64_MAX;
   if (bounded) cr_owe(CR_OWE_WAKE, &q->emptied);
   cr_latch_take(getters(q));
-  uint64_t closed = atomic_load(&q->closed);
+  uint64_t closed = atomic_load(&q->closed), first = load(&q->got);
   uint64_t k = closed == DROPPED ? 0 : queue_take(q, v, n, r);
   cr_latch_drop(getters(q));
   if (k > 0) {
@@ -322,6 +329,7 @@ static uint64_t get_latched(cr_queue *q, cr_value *v, uint64_t n, int *r) {
     *r = closed ? ESHUTDOWN : EAGAIN;
   }
   if (bounded) cr_strike(CR_OWE_WAKE, &q->emptied);
+  if (k > 0 && cr_tracing()) tell(q, CR_SAW_GOT, 0, first, k);
   return k;
 }
 

@@ -116,6 +116,17 @@ void cr_value_visit(const cr_value *v, cr_visit *visit) {
   if (v->kind == CR_V_MESSAGE) visit->block(visit, v->message);
 }
 
+/* --------------------------------------------------------------------- trace */
+
+/* The strand has a reference to what it waits for, unless that is a part of another object;
+** such a part has no number. */
+static void tell_wait(enum cr_what what, const void *object, cr_record *r) {
+  const cr_object *o = object;
+  r->object = o->serial;
+  r->count = o->type;
+  if (what == CR_ON_LOCK) r->number = cr_lock_owner(object);
+}
+
 /* --------------------------------------------------------------------- types */
 
 void cr_sync_register(void) {
@@ -133,4 +144,5 @@ void cr_sync_register(void) {
   cr_type_register(CR_LIST, &cr_list_type);
   cr_type_register(CR_DICT, &cr_dict_type);
   cr_payer_register(CR_OWE_LOCKS, cr_locks_pay);
+  cr_lent.tell_wait = tell_wait;
 }

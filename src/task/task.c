@@ -142,6 +142,26 @@ static void keep_error(lua_State *L, task *t) {
   lua_pop(L, 1);
 }
 
+/* ---------------------------------------------------------------------- telling */
+
+static void tell_start(const cr_future *f) {
+  const cr_pool *p = cr_at(const cr_pool, &f->pool);
+  cr_trace(.saw = CR_SAW_START, .what = (uint8_t)f->mode, .count = cr_value_bytes(&f->arguments),
+           .object = f->object.serial, .number = p ? p->object.serial : 0);
+}
+
+/* The function on the top of the stack is the task's, for so many elements. */
+static void tell_function(lua_State *L, const cr_future *f, size_t elements) {
+  lua_Debug ar;
+  lua_pushvalue(L, -1);
+  lua_getinfo(L, ">S", &ar);
+  cr_record e = {.saw = CR_SAW_NAME,
+                 .count = (uint32_t)elements,
+                 .object = f->object.serial,
+                 .number = (uint64_t)(int64_t)ar.linedefined};
+  cr_trace_text(e, ar.short_src, strlen(ar.short_src));
+}
+
 /* --------------------------------------------------------------------- calling */
 
 static int unpack(lua_State *L) {
@@ -180,6 +200,7 @@ static bool call_element(lua_State *L, task *t, int n) {
 /* All results of a call of its own, one of an element. */
 static int call(lua_State *L, task *t) {
   cr_code_function(L, code_of(t));
+  if (cr_tracing() && lua_isfunction(L, -1)) tell_function(L, t->future, 1);
   int base = lua_gettop(L);
   int n = cr_decode_borrowed(L, &t->future->arguments);
   t->stage = CALLING;
@@ -227,6 +248,8 @@ static int map(lua_State *L, task *t) {
   bool more = true;
   lua_settop(L, MAP_HANDLER);
   cr_code_function(L, code_of(t));
+  if (cr_tracing() && lua_isfunction(L, -1))
+    tell_function(L, t->future, cr_value_count(&t->future->arguments));
   t->reader = cr_reader_new(L, &t->future->arguments);
   t->writer = cr_writer_new(L, "result", false);
   while (more) {
@@ -355,6 +378,7 @@ void cr_task_run(lua_State *L, cr_future *f) {
             .error.head = CR_V_NONE,
             .timed = p && p->task_timeout != 0};
   cr_point(CR_AT_START, f);
+  if (cr_tracing()) tell_start(f);
   task *outer = current;
   int top = lua_gettop(L);
   hooked before = hook_of(L);
@@ -370,4 +394,5 @@ void cr_task_run(lua_State *L, cr_future *f) {
   settle(&t);
   (void)cr_fault("task");
   cr_task_let_go(f);
+  cr_trace(.saw = CR_SAW_END, .object = f->object.serial, .number = cr_arena_in_use());
 }

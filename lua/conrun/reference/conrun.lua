@@ -87,6 +87,7 @@
 ---@field progress conrun.progress
 ---@field plot conrun.plot
 ---@field svg conrun.svg
+---@field trace conrun.trace
 ---@field bench conrun.bench
 ---@field args conrun.args
 local conrun = {}

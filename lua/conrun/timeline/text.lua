@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+--
+-- text: strings and numbers as JSON has them, and a writer that writes by large pieces.
+
+local text = {}
+
+local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+local function escape(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end
+
+-- A name may have any bytes: those that are no UTF-8 become U+FFFD.
+local function valid(s)
+  local good, bad = utf8.len(s)
+  if good then return s end
+  local pieces, from = {}, 1
+  while not good do
+    pieces[#pieces + 1] = s:sub(from, bad - 1)
+    pieces[#pieces + 1] = "\u{FFFD}"
+    from = bad + 1
+    good, bad = utf8.len(s, from)
+  end
+  pieces[#pieces + 1] = s:sub(from)
+  return table.concat(pieces)
+end
+
+--- The string in quotes.  `<` is written as an escape, so that it can stand in a page.
+function text.quote(s)
+  return '"' .. valid(s):gsub('[%c"\\<\127]', escape) .. '"'
+end
+
+--- A value that is a string, a number or a boolean.  What JSON has no number for is null.
+function text.value(v)
+  if type(v) == "string" then return text.quote(v) end
+  if math.type(v) == "float" then
+    if v ~= v or v == math.huge or v == -math.huge then return "null" end
+    return ("%.17g"):format(v)
+  end
+  return tostring(v)
+end
+
+--- Two functions: one that takes the next piece, one that is called when there are no more.
+function text.writer(write)
+  local pieces, length = {}, 0
+  local function finish()
+    write(table.concat(pieces))
+    pieces, length = {}, 0
+  end
+  return function(s)
+    pieces[#pieces + 1] = s
+    length = length + #s
+    if length > 65536 then finish() end
+  end, finish
+end
+
+return text
