@@ -522,7 +522,11 @@ int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline);
 ** visible (sequentially consistent) before the call.  No system call when
 ** nobody sleeps.  Who may be killed between the change and this call has noted before
 ** the change that it owes a wake-up (debts.h). */
-void cr_gate_wake(cr_gate *g, int n);
+#define CR_GATE_ARMED 1u
+void cr_gate_wake_armed(cr_gate *g, int n);
+static inline void cr_gate_wake(cr_gate *g, int n) {
+  if (atomic_load(&g->word) & CR_GATE_ARMED) cr_gate_wake_armed(g, n);
+}
 #define CR_ALL INT32_MAX
 
 /* Wakes the sleepers of a gate whose word the caller has changed by itself. */

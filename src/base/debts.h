@@ -90,8 +90,11 @@ static inline void cr_unnote(void) { cr_me->debts--; } /* the last, whose word i
 /* The strand's own processor sees the note before what follows, and a kill is between
 ** two instructions of it: only the compiler has to be told. */
 static inline void cr_owe(enum cr_debt kind, const void *what) {
-  atomic_store_explicit(cr_note_place(), cr_debt_word(kind, what), memory_order_relaxed);
-  cr_noted();
+  cr_strand *me = cr_me;
+  uint32_t n = me->debts;
+  cr_check(n < CR_DEBTS);
+  atomic_store_explicit(&me->debt[n], cr_debt_word(kind, what), memory_order_relaxed);
+  me->debts = n + 1;
   atomic_signal_fence(memory_order_seq_cst);
 }
 

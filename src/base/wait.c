@@ -20,7 +20,7 @@
 #include "base/base.h"
 #include "base/futex.h"
 
-#define ARMED 1u
+#define ARMED CR_GATE_ARMED
 #define FIRST_LOOK 100000000 /* ns; every further look comes after twice the time */
 #define MOST_LOOKS 8         /* then they come at the same pace */
 #define SLICE 50000000       /* ns, where the kernel cannot wait for two words */
@@ -134,9 +134,8 @@ int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline) {
   return cr_futex_wait(&g->word, seen, deadline);
 }
 
-void cr_gate_wake(cr_gate *g, int n) {
+void cr_gate_wake_armed(cr_gate *g, int n) {
   uint32_t word = atomic_load(&g->word);
-  if (!(word & ARMED)) return;
   cr_point(CR_AT_WAKE, g);
   int found = n;
   cr_owe(CR_OWE_WAKE, g);

@@ -49,6 +49,7 @@ typedef struct cr_state {
   int sent;                /* registry: names of globals that were sent as something (function.c) */
   uint64_t seen[CR_SEEN];  /* what the settings were when they were looked at (state/follow.c) */
   int package, preload;    /* registry: the two tables (state/follow.c) */
+  int guards[2];           /* registry: the metatables of guards (state/guard.c) */
   uint64_t settings;       /* how often those that workers follow have changed (state/follow.c) */
   bool warns;              /* warnings are on in this state; set by state/ */
   int recent;              /* registry: the functions decoded last, kept alive */

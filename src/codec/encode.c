@@ -311,15 +311,13 @@ static bool encode_simply(lua_State *L, int first, int n, uint32_t whole, cr_val
 }
 
 void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool *took) {
-  if (n > 0) first = lua_absindex(L, first);
   if (took) *took = false;
-  if (n == 1 && lua_type(L, first) != LUA_TTABLE) {
-    if (encode_in_place(L, first, v)) return;
-    if (lua_type(L, first) == LUA_TSTRING) {
-      encode_string(L, first, v);
-      return;
-    }
+  if (n == 1 && encode_in_place(L, first, v)) return;
+  if (n == 1 && lua_type(L, first) == LUA_TSTRING) {
+    encode_string(L, first, v);
+    return;
   }
+  if (n > 0) first = lua_absindex(L, first);
   luaL_checkstack(L, n + 12, "too many values to send");
   size_t length = n == 1 && lua_type(L, first) == LUA_TTABLE ? lua_rawlen(L, first) : 0;
   uint32_t whole = prove(L, first, length) ? (uint32_t)length : 0;

@@ -235,7 +235,15 @@ static const void *metatable(lua_State *L, int index) {
   return meta;
 }
 
+/* A light userdata with the address of a known handle would do as well. */
+static const known_handle *find_known(const cr_handle *h) {
+  const known_handle *k = known(h);
+  return h && k->handle == h && h->object == k->object ? k : NULL;
+}
+
 cr_handle *cr_handle_test(lua_State *L, int index, int type) {
+  const known_handle *k = find_known(lua_touserdata(L, index));
+  if (k && (type == 0 || type == (int)k->type)) return (cr_handle *)k->handle;
   const void *meta = metatable(L, index);
   if (!meta) return NULL;
   if (type) return meta == cr_lua->meta[type] ? lua_touserdata(L, index) : NULL;
@@ -263,11 +271,9 @@ static void *check_and_remember(lua_State *L, int index, enum cr_type_id type) {
   return h->object;
 }
 
-/* A light userdata with the address of a known handle would do as well. */
 void *cr_handle_check(lua_State *L, int index, enum cr_type_id type) {
-  const cr_handle *h = lua_touserdata(L, index);
-  const known_handle *k = known(h);
-  if (h && k->handle == h && k->type == type && h->object == k->object) {
+  const known_handle *k = find_known(lua_touserdata(L, index));
+  if (k && k->type == type) {
     cr_point(CR_AT_USE, k->object);
     return k->object;
   }

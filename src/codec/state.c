@@ -80,6 +80,7 @@ void cr_state_open(lua_State *L) {
   s->codec = &both->codec;
   s->handles = s->names = s->findable = s->codes = s->decoded = s->recent = LUA_NOREF;
   s->origins = s->known = s->moments = s->carried = s->sent = s->package = s->preload = LUA_NOREF;
+  s->guards[0] = s->guards[1] = LUA_NOREF;
   for (int i = 0; i < CR_TYPES; i++) s->meta_ref[i] = LUA_NOREF;
   take_prepared(L, s);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

@@ -63,14 +63,16 @@ static bool has(const cr_handle *h, uint64_t taken) {
   return cr_lock_has(cr_condition_lock((cr_condition *)h->object), taken);
 }
 
+static const cr_guarded guarded = {let_go, has};
+
 static int m_hold(lua_State *L) {
   cr_lock *l = lock_of(L);
   cr_time deadline = cr_check_timeout(L, 2);
-  cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
+  cr_guard *g = cr_guard_push_given(L, &guarded, l->recursive);
   int r = cr_lock_take(L, l, deadline);
   if (r == ETIMEDOUT) return cr_outcome(L, true, r);
   if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
-  cr_guard_give(l->recursive ? L : NULL, g, has, cr_lock_taken(l));
+  cr_guard_give(L, g, l->recursive, cr_lock_taken(l));
   if (r == 0) return 1;
   lua_pushliteral(L, "abandoned");
   return 2;
@@ -79,7 +81,7 @@ static int m_hold(lua_State *L) {
 static int m_with(lua_State *L) {
   cr_lock *l = lock_of(L);
   cr_check_callable(L, 2);
-  cr_guard *g = cr_guard_push(L, 1, lua_touserdata(L, 1), let_go);
+  cr_guard *g = cr_guard_push(L, &guarded);
   lua_insert(L, 2);
   int r = cr_lock_take(L, l, CR_FOREVER);
   if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);

@@ -72,20 +72,22 @@ static bool has(const cr_handle *h, uint64_t taken) {
   return h->hold && atomic_load(&h->hold->aux) > taken;
 }
 
+static const cr_guarded guarded = {let_go, has};
+
 static int m_hold(lua_State *L) {
   cr_handle *h = handle(L);
   cr_time deadline = cr_check_timeout(L, 2);
-  cr_guard *g = cr_guard_push(L, 1, h, let_go);
+  cr_guard *g = cr_guard_push_given(L, &guarded, true);
   int r = take(L, h, deadline);
   if (r) return cr_outcome(L, true, r);
-  cr_guard_give(L, g, has, 0);
+  cr_guard_give(L, g, true, 0);
   return 1;
 }
 
 static int m_with(lua_State *L) {
   cr_handle *h = handle(L);
   cr_check_callable(L, 2);
-  cr_guard *g = cr_guard_push(L, 1, h, let_go);
+  cr_guard *g = cr_guard_push(L, &guarded);
   lua_insert(L, 2);
   take(L, h, CR_FOREVER);
   g->armed = true;

@@ -10,6 +10,10 @@
 ** with the line, on stderr: what it guarded was guarded for a time that nobody could foresee.
 ** The complaint is one write and waits for nobody.  At the end of a state nothing is said,
 ** for then everything is closed.
+**
+** A finalizer costs more than all the rest of a guard.  So there are two metatables: one has
+** it, for what the user may drop, and the other is that of the guards of `with` and of all
+** that were closed.
 */
 #include <stdio.h>
 #include <string.h>
@@ -17,16 +21,37 @@
 
 #include "state/state.h"
 
+enum metatable {
+  PLAIN,
+  FINALIZED
+};
+
+/* A userdata that is large enough for its beginning to be read, and begins with its own
+** address, is a guard: luaL_checkudata takes several times as long. */
+static cr_guard *check(lua_State *L) {
+  cr_guard *g = lua_touserdata(L, 1);
+  if (!g || lua_rawlen(L, 1) < sizeof *g || g->self != g) luaL_typeerror(L, 1, "conrun.guard");
+  return g;
+}
+
 static void close_guard(cr_guard *g) {
   if (!g->armed || cr_stray) return;
   g->armed = false;
   if (!g->handle->object) return;
   cr_point(CR_AT_USE, g->handle->object);
-  g->release(g->handle);
+  g->kind->release(g->handle);
+}
+
+static void set_meta(lua_State *L, int index, enum metatable which) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->guards[which]);
+  lua_setmetatable(L, index);
 }
 
 static int guard_close(lua_State *L) {
-  close_guard(luaL_checkudata(L, 1, "conrun.guard"));
+  cr_guard *g = check(L);
+  close_guard(g);
+  if (g->given) set_meta(L, 1, PLAIN);
+  g->given = false;
   return 0;
 }
 
@@ -58,50 +83,60 @@ static void complain(const cr_guard *g) {
 }
 
 static int guard_gc(lua_State *L) {
-  cr_guard *g = luaL_checkudata(L, 1, "conrun.guard");
-  bool ending = !cr_lua || cr_lua->ending;
-  if (!g->armed || !g->has || cr_stray || ending || !g->handle->object) return 0;
-  if (!g->has(g->handle, g->taken)) return 0;
+  if (!cr_lua || cr_lua->ending || cr_stray) return 0;
+  cr_guard *g = check(L);
+  if (!g->armed || !g->given || !g->handle->object) return 0;
+  if (!g->kind->has(g->handle, g->taken)) return 0;
   complain(g);
   close_guard(g);
   return 0;
 }
 
 static int guard_text(lua_State *L) {
-  cr_guard *g = luaL_checkudata(L, 1, "conrun.guard");
-  lua_pushfstring(L, "guard (%s)", g->armed ? "holding" : "released");
+  lua_pushfstring(L, "guard (%s)", check(L)->armed ? "holding" : "released");
   return 1;
 }
 
-static const luaL_Reg guard_meta[] = {{"__close", guard_close},
-                                      {"__gc", guard_gc},
-                                      {"__tostring", guard_text},
-                                      {"release", guard_close},
-                                      {NULL, NULL}};
+static const luaL_Reg guard_meta[] = {
+    {"__close", guard_close}, {"__tostring", guard_text}, {"release", guard_close}, {NULL, NULL}};
 
-cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(cr_handle *)) {
-  index = lua_absindex(L, index);
-  cr_guard *g = lua_newuserdatauv(L, sizeof *g, 1);
-  *g = (cr_guard){.release = release, .handle = h};
-  lua_pushvalue(L, index);
-  lua_setiuservalue(L, -2, 1);
-  if (luaL_newmetatable(L, "conrun.guard")) {
-    luaL_setfuncs(L, guard_meta, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -2, "__index");
+static void make_meta(lua_State *L, enum metatable which) {
+  luaL_newlib(L, guard_meta);
+  lua_pushliteral(L, "conrun.guard");
+  lua_setfield(L, -2, "__name");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  if (which == FINALIZED) {
+    lua_pushcfunction(L, guard_gc);
+    lua_setfield(L, -2, "__gc");
   }
-  lua_setmetatable(L, -2);
+  cr_lua->guards[which] = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static cr_guard *push(lua_State *L, const cr_guarded *kind, enum metatable which, size_t room) {
+  if (cr_lua->guards[PLAIN] == LUA_NOREF) make_meta(L, PLAIN);
+  if (cr_lua->guards[FINALIZED] == LUA_NOREF) make_meta(L, FINALIZED);
+  cr_guard *g = lua_newuserdatauv(L, sizeof *g + room, 1);
+  *g = (cr_guard){
+      .self = g, .kind = kind, .handle = lua_touserdata(L, 1), .given = which == FINALIZED};
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  set_meta(L, -2, which);
   return g;
 }
 
-void cr_guard_give(lua_State *L, cr_guard *g, bool (*has)(const cr_handle *, uint64_t),
-                   uint64_t taken) {
+cr_guard *cr_guard_push(lua_State *L, const cr_guarded *kind) { return push(L, kind, PLAIN, 0); }
+
+cr_guard *cr_guard_push_given(lua_State *L, const cr_guarded *kind, bool notes) {
+  return push(L, kind, FINALIZED, notes ? CR_SOURCE_MAX : 0);
+}
+
+void cr_guard_give(lua_State *L, cr_guard *g, bool notes, uint64_t taken) {
   lua_Debug ar;
-  if (L && lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar)) {
+  if (notes && lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar)) {
     memcpy(g->source, ar.short_src, sizeof ar.short_src);
     g->line = ar.currentline;
   }
-  g->has = has;
   g->taken = taken;
   g->armed = true;
 }

@@ -318,25 +318,32 @@ void cr_module_keep(lua_State *L, const char *name); /* the table on top */
 cr_value *cr_values_box(lua_State *L, const cr_value v[], int n);
 cr_value *cr_value_box(lua_State *L, const cr_value *v); /* of one value */
 
-/* Guards of `hold` and `with`: closing one gives back what the handle at
-** `index` had acquired, once.  Make it, acquire, then arm it. */
-typedef struct cr_guard {
+/* What a kind of guard gives back, and how it is known that the strand still has that. */
+typedef struct cr_guarded {
   void (*release)(cr_handle *h);
-  cr_handle *handle; /* kept alive by the guard's user value */
-  bool armed;
-  /* Of one that `hold` returns: does the strand still have what it took?  Then a guard that
-  ** becomes garbage gives that back, and complains of the line. */
   bool (*has)(const cr_handle *h, uint64_t taken);
-  uint64_t taken;
-  int line; /* where it was made; 0: the lock has noted that */
-  char source[CR_SOURCE_MAX];
-} cr_guard;
-cr_guard *cr_guard_push(lua_State *L, int index, cr_handle *h, void (*release)(cr_handle *));
+} cr_guarded;
 
-/* Arms a guard that goes to the user.  L is NULL if what is held is a lock that has noted
-** where it was taken.  [-0, +0, -] */
-void cr_guard_give(lua_State *L, cr_guard *g, bool (*has)(const cr_handle *, uint64_t),
-                   uint64_t taken);
+/* Guards of `hold` and `with`: closing one gives back what the handle at index 1 had
+** acquired, once.  Make it, acquire, then arm it.  One that goes to the user and becomes
+** garbage gives that back, too, if the strand still has it, and complains of the line. */
+typedef struct cr_guard {
+  const struct cr_guard *self; /* by which a guard is known */
+  const cr_guarded *kind;
+  cr_handle *handle; /* kept alive by the guard's user value */
+  uint64_t taken;
+  bool armed, given; /* it is the user's */
+  int line;          /* where it was made; 0: the lock has noted that */
+  char source[];     /* the same, if it notes that by itself */
+} cr_guard;
+
+/* For `with`, and for `hold`; `notes`: what is held does not know where it was taken.
+** [-0, +1, m] */
+cr_guard *cr_guard_push(lua_State *L, const cr_guarded *kind);
+cr_guard *cr_guard_push_given(lua_State *L, const cr_guarded *kind, bool notes);
+
+/* Arms the latter.  [-0, +0, -] */
+void cr_guard_give(lua_State *L, cr_guard *g, bool notes, uint64_t taken);
 
 /* Calls the function at stack index 3 with all above it, and returns all its
 ** results; the armed guard at index 2 is closed whatever happens. */

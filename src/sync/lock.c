@@ -17,8 +17,8 @@
 **
 **   strand->locks -> lock -> lock    linked by `next`, which is the holder's
 **   strand->locking                  the one that it is taking or giving up just now, from
-**                                    before the word changes until it is chained, or
-**                                    sleepers are woken
+**                                    before the word changes until sleepers are woken; or
+**                                    the one that it took last, which is chained, too
 **
 ** The holder is the strand and not a handle: a lock whose handle became garbage stays
 ** held, and the strand keeps its reference to it until it gives it up (owes).
@@ -54,14 +54,14 @@ static void chain(cr_strand *me, cr_lock *l) {
                         memory_order_relaxed);
   atomic_signal_fence(memory_order_seq_cst);
   point(&cr_in_sync(me)->locks, l);
-  point(&cr_in_sync(me)->locking, NULL);
 }
 
 /* One store, if it is in the chain; mostly it is the first. */
 static void unchain(cr_strand *s, const cr_lock *l) {
   _Atomic uint64_t *at = &cr_in_sync(s)->locks;
-  while (lock_at(at) && lock_at(at) != l) at = &lock_at(at)->next;
-  if (lock_at(at)) point(at, lock_at(&l->next));
+  cr_lock *chained;
+  while ((chained = lock_at(at)) != l && chained) at = &chained->next;
+  if (chained) point(at, lock_at(&l->next));
 }
 
 /* Of a dead strand.  As long as its id is in the word, the lock's `next` is right and it

@@ -28,7 +28,7 @@
 
 /* This floor's part of a strand's record; own. */
 typedef struct cr_sync_words {
-  _Atomic uint64_t locking; /* a lock that it is taking or giving up (lock.c) */
+  _Atomic uint64_t locking; /* a lock that it is taking or giving up, or took last (lock.c) */
   _Atomic uint64_t locks;   /* those that it has, chained */
   _Atomic uint64_t listens; /* the condition whose waiter it is (condition.c) */
   _Atomic uint64_t ticket;  /* since when, and whether it was notified; written by notifiers too */
