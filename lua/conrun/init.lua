@@ -13,6 +13,8 @@ local core = require "conrun.core"
 ---@field clock fun(): number seconds on a clock that never goes back
 ---@field cpu_count fun(): integer processors that this process may use
 ---@field current fun(): table name, kind, id, pid and daemon of the calling strand
+---@field stopping fun(): boolean was the calling strand asked to stop?
+---@field workers fun(name?: string): conrun.Worker[] those that are not over
 ---@field range fun(first: integer, last: integer, step?: integer): conrun.Range
 ---@field show fun(...: any) prints values as the prompt shows them
 ---@field on_error fun(handler?: fun(e: any)) gets uncaught errors of workers
@@ -22,6 +24,7 @@ local conrun = {
   clock = core.public.clock,
   cpu_count = core.public.cpu_count,
   current = core.public.current,
+  stopping = core.public.stopping,
 }
 
 local parts = {}
@@ -35,6 +38,7 @@ end
 -- Functions that live in a part of their own.
 function parts.range() return require("conrun.range").new end
 function parts.show() return require "conrun.repl.show" end
+function parts.workers() return require("conrun.worker").public.workers end
 function parts.on_error() return require("conrun.worker").public.on_error end
 
 local answer = core.answers_index "conrun"

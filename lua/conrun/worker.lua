@@ -20,6 +20,8 @@ local core = require "conrun.core.worker"
 ---@field daemon boolean it is ended, not waited for, when the program ends
 ---@field pid integer? process it runs in
 ---@field exitcode integer? of a process that is over: its code, or minus the signal
+---@field state "starting"|"running"|"waiting"|"idle"|"ended"
+---@field pool string? the name of the pool that it serves
 ---@field join fun(self: conrun.Worker, timeout?: number): boolean, string?
 ---@field result fun(self: conrun.Worker, timeout?: number): any ...
 ---@field alive fun(self: conrun.Worker): boolean
@@ -46,6 +48,23 @@ function core.public.timer(seconds, fn, ...)
   end, ...)
   timers[timer] = cancelled
   return timer
+end
+
+--- The workers of the program that are not over, those of pools too, in the order of their birth.
+---@param name? string only those that are called so
+---@return conrun.Worker[]
+function core.public.workers(name)
+  if name ~= nil and type(name) ~= "string" then
+    check.fail(1, "workers", "name", name)
+  end
+  local list = {}
+  for _, worker in ipairs(core.all()) do
+    if not name or worker.name == name then
+      list[#list + 1] = worker
+    end
+  end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  return list
 end
 
 --- Keeps a timer from calling its function; one that has called it stays as it

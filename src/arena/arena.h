@@ -266,6 +266,10 @@ cr_latch *cr_counting(const cr_object *o);
 ** at this moment through something it holds.  NULL: not enough memory. */
 cr_hold *cr_object_hold(cr_object *o);
 
+/* Adds a holding of the object that `place` names, a field of another strand's record or of
+** an object, which may give it up at any moment.  0; ENOENT: the place is empty; ENOMEM. */
+int cr_object_hold_at(_Atomic uint64_t *place, cr_hold **hold);
+
 /* Drops the calling strand's holding.  The last one destroys the object.
 ** Never waits for anything but a latch, so a finalizer may call it. */
 void cr_object_drop(cr_hold *hold);

@@ -55,15 +55,19 @@ static cr_object *object_at(_Atomic uint64_t *place) {
   return cr_debt_of(atomic_load(place) & ~(uint64_t)3);
 }
 
-/* One more reference, noted in `place`. */
-static void reference(cr_object *o, _Atomic uint64_t *place) {
-  cr_latch *counting = cr_counting(o);
-  cr_latch_take(counting);
+/* One more reference, noted in `place`; its counting latch is held. */
+static void count_one(cr_object *o, _Atomic uint64_t *place) {
   uint64_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
   cr_check(refs > 0);
   cr_redo(&o->refs, refs + 1);
   cr_redo_pointer(place, o);
   cr_redo_commit();
+}
+
+static void reference(cr_object *o, _Atomic uint64_t *place) {
+  cr_latch *counting = cr_counting(o);
+  cr_latch_take(counting);
+  count_one(o, place);
   cr_latch_drop(counting);
 }
 
@@ -92,6 +96,35 @@ cr_hold *cr_object_hold(cr_object *o) {
   cr_hold *h = cr_hold_reserve();
   if (h) reference(o, &h->what);
   return h;
+}
+
+/* The object may be gone, and its memory another's: then this is some latch or other. */
+__attribute__((no_sanitize("thread"))) static cr_latch *likely_counting(const cr_object *o) {
+  return &arena->counting[o->serial % COUNTING].latch;
+}
+
+/* A reference leaves its place only under the latch that counts the object.  So if the place
+** names the object under that latch, the object is there, and stays until we have counted. */
+static bool count_if_there(_Atomic uint64_t *place, cr_object *o, cr_hold *h) {
+  cr_latch *counting = likely_counting(o);
+  cr_latch_take(counting);
+  bool there = object_at(place) == o && cr_counting(o) == counting;
+  if (there) count_one(o, &h->what);
+  cr_latch_drop(counting);
+  return there;
+}
+
+int cr_object_hold_at(_Atomic uint64_t *place, cr_hold **hold) {
+  cr_object *o;
+  cr_hold *h = cr_hold_reserve();
+  if (!h) return ENOMEM;
+  while ((o = object_at(place)))
+    if (count_if_there(place, o, h)) {
+      *hold = h;
+      return 0;
+    }
+  cr_hold_unused(h);
+  return ENOENT;
 }
 
 void cr_object_drop(cr_hold *h) {

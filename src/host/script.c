@@ -19,6 +19,7 @@ int cr_script_call(lua_State *L, int n, int results) {
   lua_pushcfunction(L, cr_report_handler);
   lua_insert(L, handler);
   cr_interrupt_arm();
+  cr_runs.asked = false; /* what stopped the chunk before is over */
   int status = lua_pcall(L, n, results, handler);
   cr_interrupt_disarm();
   lua_remove(L, handler);

@@ -49,6 +49,11 @@ static int core_current(lua_State *L) {
   return 1;
 }
 
+static int core_stopping(lua_State *L) {
+  lua_pushboolean(L, cr_stopping());
+  return 1;
+}
+
 /* nearest(word, list of words) -> the one that was probably meant, or nil. */
 static int core_nearest(lua_State *L) {
   cr_guess guess = {.best = NULL};
@@ -117,11 +122,9 @@ static int core_answers_module(lua_State *L) {
 }
 
 /* What conrun gives to its users. */
-static const luaL_Reg public_functions[] = {{"sleep", core_sleep},
-                                            {"clock", core_clock},
-                                            {"cpu_count", core_cpu_count},
-                                            {"current", core_current},
-                                            {NULL, NULL}};
+static const luaL_Reg public_functions[] = {
+    {"sleep", core_sleep},     {"clock", core_clock},       {"cpu_count", core_cpu_count},
+    {"current", core_current}, {"stopping", core_stopping}, {NULL, NULL}};
 
 static const luaL_Reg core_functions[] = {
     {"time", core_time},

@@ -101,6 +101,23 @@ static int m_get(lua_State *L) {
   return n;
 }
 
+/* q:peek([t]) -> v | nil, "timeout" | "closed": what get would give; it stays. */
+static int m_peek(lua_State *L) {
+  cr_queue *q = check(L);
+  cr_time deadline = cr_check_timeout(L, 2);
+  cr_value v;
+  int r;
+  do r = cr_queue_peek(q, &v, 0);
+  while (r == ENOMEM && cr_make_room(L));
+  if (r == ETIMEDOUT && deadline != 0) {
+    cr_here(L);
+    while ((r = cr_queue_peek(q, &v, deadline)) == EINTR) cr_look_up(L);
+  }
+  int n = r ? cr_outcome(L, true, r) : cr_receive(L, &v);
+  cr_due(L);
+  return n;
+}
+
 /* A step of a loop over the items; a nil item cannot be told from the end. */
 static int push_next(lua_State *L, cr_queue *q) {
   cr_value v;
@@ -321,6 +338,12 @@ static int m_close(lua_State *L) {
   return 0;
 }
 
+/* __close(queue, error): nothing more comes.  After an error the items are nobody's. */
+static int leave(lua_State *L) {
+  if (!cr_stray) cr_queue_close(check(L), !lua_isnoneornil(L, 2));
+  return 0;
+}
+
 static int m_tostring(lua_State *L) {
   cr_queue *q = check(L);
   const char *state = lua_pushfstring(L, "%I items%s", (lua_Integer)cr_queue_size(q),
@@ -337,10 +360,13 @@ static const luaL_Reg methods[] = {
     {"get_many", m_get_many}, {"items", m_items}, {"size", m_size},
     {"empty", m_empty},       {"full", m_full},   {"maxsize", m_maxsize},
     {"closed", m_closed},     {"join", m_join},   {"task_done", m_task_done},
-    {"close", m_close},       {NULL, NULL}};
+    {"close", m_close},       {"peek", m_peek},   {NULL, NULL}};
 
-static const luaL_Reg meta[] = {
-    {"__tostring", m_tostring}, {"__len", m_size}, {"__call", m_call}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__tostring", m_tostring},
+                                {"__len", m_size},
+                                {"__call", m_call},
+                                {"__close", leave},
+                                {NULL, NULL}};
 
 int luaopen_conrun_queue(lua_State *L) {
   luaL_newlib(L, functions);

@@ -146,6 +146,62 @@ static int send_signal(lua_State *L, const char *method, int signal) {
 static int terminate(lua_State *L) { return send_signal(L, "terminate", SIGTERM); }
 static int kill_worker(lua_State *L) { return send_signal(L, "kill", SIGKILL); }
 
+/* An orderly end is asked for again and again (notice.c); a process that does not come to it
+** in this time, for it computes in C or catches every error, is killed. */
+#define GRACE 1.0 /* seconds */
+
+static void end(lua_State *L, cr_worker *w) {
+  cr_time until = cr_after(GRACE);
+  int r = 0;
+  cr_worker_notify(w, CR_END);
+  if (w->kind != CR_PROCESS) return;
+  while ((r = cr_worker_join(w, until)) == EINTR) cr_look_up(L);
+  if (r == ETIMEDOUT) cr_worker_kill(w, SIGKILL);
+}
+
+/* __close(worker, error): the end of its scope.  Normally it is waited for; an error, also
+** one that comes while waiting, ends it. */
+static int leave(lua_State *L) {
+  if (cr_stray) return 0;
+  cr_worker *w = check(L);
+  if (w == cr_self()) return 0;
+  if (!lua_isnoneornil(L, 2)) end(L, w);
+  lua_pushcfunction(L, join);
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
+  cr_worker_notify(w, CR_END);
+  return lua_error(L);
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+/* Pushes the worker of the strand; false: it has none, or not any more.  One that is over keeps
+** its strand for a moment. */
+static bool push_worker_of(lua_State *L, cr_strand *s) {
+  cr_hold *hold = NULL;
+  int r = cr_strand_exists(s) ? cr_object_hold_at(&s->worker, &hold) : ENOENT;
+  if (r == ENOMEM) cr_fail(L, r);
+  if (r == ENOENT) return false;
+  cr_handle_push_held(L, hold);
+  if (!cr_worker_over(cr_handle_check(L, -1, CR_WORKER))) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+/* all() -> list of the workers that are not over, in any order */
+static int all(lua_State *L) {
+  lua_Integer n = 0;
+  if (!cr_rights_within(0))
+    return cr_raise(L, "cannot ask for the workers of the program in a sandbox");
+  cr_zygote_poll();
+  cr_due(L);
+  lua_newtable(L);
+  cr_for_strands(s) {
+    if (push_worker_of(L, s)) lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
 /* ------------------------------------------------------------------- fields */
 
 static int get_name(lua_State *L, const cr_worker *w) {
@@ -182,11 +238,25 @@ static int get_exitcode(lua_State *L, const cr_worker *w) {
   return 1;
 }
 
+static int get_state(lua_State *L, const cr_worker *w) {
+  lua_pushstring(L, cr_worker_state((cr_worker *)w));
+  return 1;
+}
+
+/* The name of the pool that it serves. */
+static int get_pool(lua_State *L, const cr_worker *w) {
+  const cr_pool *p = cr_at(cr_pool, &((cr_worker *)w)->pool);
+  if (!p) return 0;
+  lua_pushstring(L, p->name);
+  return 1;
+}
+
 static const struct field {
   const char *name;
   int (*get)(lua_State *L, const cr_worker *w);
-} fields[] = {{"name", get_name},     {"id", get_id},   {"kind", get_kind},
-              {"daemon", get_daemon}, {"pid", get_pid}, {"exitcode", get_exitcode}};
+} fields[] = {{"name", get_name},     {"id", get_id},    {"kind", get_kind},
+              {"daemon", get_daemon}, {"pid", get_pid},  {"exitcode", get_exitcode},
+              {"state", get_state},   {"pool", get_pool}};
 
 /* Upvalue 1 is the method table. */
 static int index_worker(lua_State *L) {
@@ -223,14 +293,17 @@ static int text(lua_State *L) {
 
 static const luaL_Reg public_functions[] = {
     {"start_thread", start_thread}, {"start_process", start_process}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{NULL, NULL}};
+static const luaL_Reg functions[] = {{"all", all}, {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"join", join},           {"result", result},    {"alive", alive}, {"interrupt", interrupt},
     {"terminate", terminate}, {"kill", kill_worker}, {NULL, NULL}};
 
-static const luaL_Reg meta[] = {
-    {"__index", index_worker}, {"__newindex", refuse_field}, {"__tostring", text}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__index", index_worker},
+                                {"__newindex", refuse_field},
+                                {"__tostring", text},
+                                {"__close", leave},
+                                {NULL, NULL}};
 
 int luaopen_conrun_core_worker(lua_State *L) {
   if (cr_module_push(L, "conrun.core.worker")) return 1;

@@ -78,11 +78,27 @@ uint32_t cr_heed(lua_State *L) {
   return notices & (CR_INTERRUPT | CR_END | CR_DEADLOCK);
 }
 
+/* The number of the task that the strand computes for its pool, 0: of none. */
+static uint64_t task_now(void) {
+  const cr_future *f = future_of(cr_me);
+  return f ? f->object.serial : 0;
+}
+
+/* Who leaves the pool, or the program, is asked by a notice that stays posted. */
+bool cr_stopping(void) {
+  const cr_future *f = future_of(cr_me);
+  if (cr_notices() & (CR_END | CR_INTERRUPT) || cr_ending() || cr_pool_late()) return true;
+  if (f && atomic_load(&f->flags) & CR_FUTURE_STOP) return true;
+  return cr_runs.asked && cr_runs.asked_in == task_now();
+}
+
 /* The main strand raises what lua raises; of others, the error says its kind. */
 void notice_push(lua_State *L) {
   if (cr_notices() & CR_END) return push_end(L);
   cr_notice_take(CR_INTERRUPT);
   cr_runs.interruptions++;
+  cr_runs.asked = true;
+  cr_runs.asked_in = task_now();
   if (cr_me->kind != CR_MAIN) return cr_error_push(L, "interrupted", "interrupted!");
   cr_where(L);
   lua_pushliteral(L, "interrupted!");

@@ -168,6 +168,10 @@ int cr_news_raise(lua_State *L, const char *kind, const char *message);
 ** preceded by cr_here(L, 1), which notes the Lua line for reports. */
 void cr_look_up(lua_State *L);
 
+/* Has the strand been asked to stop what it does: the task that it computes, or its whole
+** call?  True before the error is raised and afterwards, for what cleans up. */
+bool cr_stopping(void);
+
 /* For who has caught what an interruption raised, in code whose errors go no further. */
 void cr_interrupt_again(void);
 
@@ -231,6 +235,8 @@ typedef struct cr_running {
   int shelter;            /* instructions before which nothing is raised */
   int receiving;          /* what was taken is being decoded, which may run code */
   uint32_t interruptions; /* that were raised so far */
+  bool asked;             /* to stop, by an error that was raised ... */
+  uint64_t asked_in;      /* ... in the task with that number, 0: in none */
 } cr_running;
 extern _Thread_local cr_running cr_runs;
 #define CR_SHELTER 1000

@@ -100,6 +100,10 @@ int cr_chain_take(cr_chain *c, cr_value *v, _Atomic uint64_t *count) {
   return 0;
 }
 
+int cr_chain_copy(const cr_chain *c, cr_value *v) {
+  return cr_value_copy(&at(&c->first[0])->value, v);
+}
+
 /* Level 0 owns the nodes; the other levels are forgotten.  Each node goes through
 ** `doomed`, so that a burial that begins again finds all of them. */
 void cr_chain_destroy(cr_chain *c) {

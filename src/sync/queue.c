@@ -360,6 +360,39 @@ size_t cr_queue_get_some(cr_queue *q, cr_value *v, size_t n) {
   return get_latched(q, v, n, &r);
 }
 
+/* The getters have not left a drained segment yet: the first item may be in the next. */
+static int copy_first(cr_queue *q, cr_value *v) {
+  segment *s = segment_at(&q->head);
+  uint64_t got = load(&q->got);
+  if (q->order != CR_FIFO) return cr_chain_copy(&q->chain, v);
+  if (got == s->end) s = segment_at(&s->next);
+  return cr_value_copy(segment_slot(s, got), v);
+}
+
+/* The closing is read before the emptiness, as in get_latched. */
+static int attempt_peek(void *arg) {
+  request *a = arg;
+  cr_queue *q = a->queue;
+  cr_latch_take(getters(q));
+  uint64_t closed = atomic_load(&q->closed);
+  bool any = closed != DROPPED && available(q, 1) > 0;
+  int r = any ? copy_first(q, a->out) : closed ? ESHUTDOWN : EAGAIN;
+  cr_latch_drop(getters(q));
+  return r;
+}
+
+/* Nothing was taken, so the wake-up belongs to another (see cr_queue_poll). */
+int cr_queue_peek(cr_queue *q, cr_value *v, cr_time deadline) {
+  request a = {.queue = q, .out = v};
+  int r = attempt_peek(&a);
+  if (r != EAGAIN) return r;
+  cr_owe(CR_OWE_WAKE, &q->filled);
+  r = cr_wait(CR_ON_GET, q, &q->filled, deadline, attempt_peek, &a);
+  if (r == 0) cr_gate_wake(&q->filled, 1);
+  cr_strike(CR_OWE_WAKE, &q->filled);
+  return r;
+}
+
 static int attempt_poll(void *arg) {
   cr_queue *q = arg;
   uint64_t closed = atomic_load(&q->closed);

@@ -219,6 +219,8 @@ cr_queue *cr_queue_new(enum cr_queue_order order, uint64_t maxsize); /* 0: unbou
 int cr_queue_put(cr_queue *q, const cr_value *v, cr_priority priority,
                  cr_time deadline);                           /* ESHUTDOWN, ENOMEM */
 int cr_queue_get(cr_queue *q, cr_value *v, cr_time deadline); /* ESHUTDOWN, ENOMEM */
+/* A copy of the item that a get would take now, or as soon as there is one; the item stays. */
+int cr_queue_peek(cr_queue *q, cr_value *v, cr_time deadline); /* ESHUTDOWN, ENOMEM */
 /* As many as fit or are there now, without waiting, at most n: their number. */
 size_t cr_queue_put_some(cr_queue *q, const cr_value *v, size_t n);
 size_t cr_queue_get_some(cr_queue *q, cr_value *v, size_t n);
@@ -478,6 +480,7 @@ typedef struct cr_chain {
 int cr_chain_insert(cr_chain *c, bool front, const cr_value *v, cr_priority priority,
                     _Atomic uint64_t *count);                         /* ENOMEM */
 int cr_chain_take(cr_chain *c, cr_value *v, _Atomic uint64_t *count); /* ENOMEM */
+int cr_chain_copy(const cr_chain *c, cr_value *v); /* of the first item; ENOMEM */
 void cr_chain_destroy(cr_chain *c);
 void cr_chain_visit(const cr_chain *c, cr_visit *visit);
 

@@ -117,6 +117,15 @@ static cr_strand *strand_of(cr_worker *w) {
   return cr_worker_over(w) ? NULL : cr_strand_named(atomic_load(&w->strand));
 }
 
+const char *cr_worker_state(cr_worker *w) {
+  cr_strand *s = strand_of(w);
+  if (!s) return cr_worker_over(w) ? "ended" : "starting";
+  enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
+  if (cr_strand_state(s) == CR_BORN) return "starting";
+  if (what == CR_ON_TASK) return "idle";
+  return what == CR_NOTHING ? "running" : "waiting";
+}
+
 static bool is_over(const void *w) { return cr_worker_over(w); }
 static int attempt_join(void *w) { return is_over(w) ? 0 : EAGAIN; }
 

@@ -150,6 +150,10 @@ const char *cr_start_trouble(int error);
 cr_strand *cr_worker_prepare(cr_worker *w);
 int cr_worker_launch(cr_worker *w, cr_strand *s);
 
+/* What it does, in a word: "starting", "running", "waiting" in conrun, "idle" in its pool,
+** "ended"; true of about now. */
+const char *cr_worker_state(cr_worker *w);
+
 int cr_worker_join(cr_worker *w, cr_time deadline); /* EDEADLK: itself */
 bool cr_worker_over(const cr_worker *w);
 

@@ -136,6 +136,44 @@ function conrun.cpu_count() end
 ---@return conrun.Strand strand
 function conrun.current() end
 
+--- The workers of the program that are not over, whoever started them: threads, processes, and those of pools. In the
+--- order of their birth. Not for a sandbox.
+---
+--- ```lua
+--- local go = conrun.event.new()
+--- for i = 1, 2 do
+---   conrun.thread.start({ name = "reader-" .. i }, function() go:wait() end)
+--- end
+--- for _, worker in ipairs(conrun.workers()) do print(worker.name, worker.kind) end
+--- --> reader-1 thread
+--- --> reader-2 thread
+--- go:set()
+--- ```
+---@param name? string only those that are called so
+---@return conrun.Worker[] workers
+function conrun.workers(name) end
+
+--- Was the calling strand asked to stop what it does? By `worker:interrupt()`, `future:cancel{ running = true }`, a
+--- task_timeout, Ctrl-C, the end of its pool, its scope or the program. Such an asking is also raised as an error; so this
+--- is for code that cleans up, and does so in another way if its work was stopped. It stays true until the task ends, or
+--- in a worker that `start` has started until the worker ends.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(1)
+--- local began, how = conrun.event.new(), conrun.queue.new()
+--- local function work()
+---   local cleanup <close> = setmetatable({}, { __close = function() how:put(conrun.stopping()) end })
+---   began:set()
+---   conrun.sleep(3600)
+--- end
+--- local task = pool:submit(work)
+--- began:wait()
+--- task:cancel { running = true }
+--- print(how:get()) --> true
+--- ```
+---@return boolean stopping
+function conrun.stopping() end
+
 ---@class conrun.Strand
 ---@field name string "main", "Thread-1", or what the options of `start` said
 ---@field kind "main"|"thread"|"process"

@@ -29,7 +29,7 @@ function pipe.new(options) end
 
 --- One end of a pipe. It can be looped over: `for v in a do` receives until nothing more can come, and raises at a nil
 --- that was sent, which a loop cannot tell from its end. `conrun.select` takes ends that receive: one is ready when a message is there or no more can
---- come.
+--- come. As a `<close>` variable an end is closed at the end of its block.
 ---@class conrun.Pipe
 local Pipe = {}
 

@@ -50,6 +50,19 @@ function queue.lifo(maxsize) end
 function queue.priority(maxsize) end
 
 --- The handle of a queue. `conrun.select` takes queues: one is ready when it has an item or is closed.
+---
+--- As a `<close>` variable it is closed at the end of its block, so that who reads it comes to an end; after an error the
+--- items that are left are dropped.
+---
+--- ```lua
+--- local reader
+--- do
+---   local q <close> = conrun.queue.new()
+---   reader = conrun.thread.start(function() for item in q do print(item) end end)
+---   q:put "the only one"
+--- end
+--- reader:join() --> the only one
+--- ```
 ---@class conrun.Queue
 ---@operator len: integer
 local Queue = {}
@@ -84,6 +97,20 @@ function Queue:put(value, timeout) end
 ---@return any item nil also if there was none
 ---@return string? why "timeout"; "closed" if it is closed and empty
 function Queue:get(timeout) end
+
+--- The item that `get` would give, waiting for one if there is none; it stays in the queue. With a timeout of 0 it is a
+--- look. Another strand may have taken the item by the time one has seen it.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- q:put { job = 7 }
+--- print(q:peek().job, #q)      --> 7 1
+--- print(q:get().job, q:peek(0)) --> 7 nil timeout
+--- ```
+---@param timeout? number
+---@return any item a copy; nil also if there was none
+---@return string? why "timeout"; "closed" if it is closed and empty
+function Queue:peek(timeout) end
 
 --- Puts the items of a list, in order; many at once are cheaper than one by one. Not for priority queues.
 ---

@@ -49,6 +49,18 @@ function thread.timer(seconds, fn, ...) end
 
 --- A thread or process that a strand has started. Its handle can be sent to other strands, which may then wait for it
 --- or end it as well. `conrun.select` takes workers: one is ready when it is over.
+---
+--- As a `<close>` variable it ends with its block: leaving normally waits for it, and leaving by an error makes it raise
+--- an error of kind "cancelled" wherever it is, and waits for that. A process that has not ended within a second is
+--- killed.
+---
+--- ```lua
+--- do
+---   local w <close> = conrun.thread.start(function() conrun.sleep(0.01) end)
+---   print(w.state == "ended") --> false
+--- end -- it is over here
+--- print(#conrun.workers()) --> 0
+--- ```
 ---@class conrun.Worker
 ---@field name string
 ---@field id integer unique in the program
@@ -56,6 +68,8 @@ function thread.timer(seconds, fn, ...) end
 ---@field daemon boolean
 ---@field pid integer? of the process it runs in; nil while that does not exist yet
 ---@field exitcode integer? of a process that is over: its code, or minus the signal that ended it; else nil
+---@field state "starting"|"running"|"waiting"|"idle"|"ended" what it does about now: "waiting" in conrun, "idle" without a task of its pool
+---@field pool string? the name of the pool that it serves
 local Worker = {}
 
 --- Waits until the worker is over, however it ended. Several strands may join a worker, and again later. A worker that
