@@ -53,7 +53,7 @@ describe("--help", function()
   it("names every option", function()
     local r = conrun "--help"
     for _, name in ipairs {
-      "audit", "color", "example", "examples", "help", "memory-limit", "on-deadlock", "seed", "trace",
+      "audit", "color", "example", "examples", "help", "memory-limit", "on-deadlock", "schedule", "seed", "trace",
       "trace-size", "unasked", "version", "workers",
     } do
       assert.truthy(r.out:find("\n  --" .. name, 1, true), name)

@@ -16,6 +16,7 @@
 **   debt     a note in the strand's record of what it owes to others (debts.h)
 **   burial   what is done for a strand that has ended or died (crash recovery)
 **   crew     threads that stay for the next strand of their process (a thread cache)
+**   baton    in a controlled run, the right to run (schedule.h)
 **   point    a place that a strand passes before others can see what it does (point.h)
 **   event    a record of what a strand did, for a timeline (trace.h)
 **
@@ -78,6 +79,14 @@ typedef int64_t cr_time;
 #define CR_FOREVER INT64_MAX
 
 cr_time cr_clock(void); /* the only one: deadlines, timers and looks all ask it */
+
+/* Code of the program asks the clock: in a controlled run time then passes by a little, so
+** that who waits awake for a moment gets there. */
+void cr_clock_asked(void);
+
+/* The kernel's monotonic clock, by which it ends sleeps: in a controlled run (schedule.h)
+** another one. */
+cr_time cr_clock_of_kernel(void);
 
 double cr_time_of_day(void); /* seconds since 1970, for what people read */
 cr_time cr_time_busy(void);  /* processor time of the calling thread, to measure it */
@@ -393,7 +402,14 @@ int cr_parts_switch(const char *off);
 */
 struct cr_worker;
 struct cr_record;
+struct cr_step;
 typedef struct cr_loans {
+  /* Called by base in a controlled run, lent by state.  Says of the operation that the
+  ** calling strand is about to do, on this object: what, where, with what. */
+  void (*describe)(const void *object, struct cr_step *step);
+  /* Called by base in a controlled run, lent by host.  Main has the baton, and there is a
+  ** verdict: says it and ends the program. */
+  void (*halt)(void);
   /* Called by base, lent by arena.  Prepares its part of a new strand's record. */
   void (*prepare)(cr_strand *s);
   /* Called by base, lent by worker.  Now and then during a wait, first after a tenth of a
@@ -518,6 +534,10 @@ int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline);
 /* The same for short waits that nothing may interrupt: deaf to notices. */
 int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline);
 
+/* The same for what is done by no strand of the program, but by the zygote: in a controlled
+** run the caller keeps the baton. */
+int cr_gate_wait_outside(cr_gate *g, uint32_t seen, cr_time deadline);
+
 /* Wakes up to `n` sleepers after the object changed.  The change must be
 ** visible (sequentially consistent) before the call.  No system call when
 ** nobody sleeps.  Who may be killed between the change and this call has noted before
@@ -610,6 +630,7 @@ void cr_redo_commit(void);
 #include "base/debts.h"
 #include "base/held.h"
 #include "base/point.h"
+#include "base/schedule.h"
 #include "base/trace.h"
 #include "base/watch.h"
 

@@ -16,6 +16,7 @@
 
 static struct timespec *moment(cr_time t, struct timespec *ts) {
   if (t == CR_FOREVER) return NULL;
+  if (cr_controlled) t = cr_schedule_real(t);
   ts->tv_sec = t / 1000000000;
   ts->tv_nsec = t % 1000000000;
   return ts;

@@ -121,6 +121,7 @@ void cr_point_pass(enum cr_point at, const void *object) {
       [CR_AT_START] = "start", [CR_AT_SETTLE] = "settle"};
   cr_trace_point(at, object);
   (void)pass(names[at]);
+  if (cr_controlled) cr_schedule_point(at, object);
 }
 
 #ifdef CR_HARD
@@ -131,7 +132,7 @@ bool cr_planned;
 
 void cr_plan_look(void) {
 #ifndef CR_HARD
-  cr_planned = atomic_load(&whole()->on) != 0 || cr_trace_on();
+  cr_planned = atomic_load(&whole()->on) != 0 || cr_trace_on() || cr_controlled;
 #endif
 }
 

@@ -25,10 +25,11 @@ typedef struct table {
   _Atomic uint32_t hint; /* no record below it is known to be free; only a hint */
   cr_gate freed;
   _Alignas(64) cr_strand strand[CR_STRANDS];
-  char plan[CR_PLAN_ROOM];   /* point.c */
-  char watch[CR_WATCH_ROOM]; /* watch.c */
-  char held[CR_HELD_ROOM];   /* held.c */
-  char trace[CR_TRACE_ROOM]; /* trace.c */
+  char plan[CR_PLAN_ROOM];                      /* point.c */
+  char watch[CR_WATCH_ROOM];                    /* watch.c */
+  char held[CR_HELD_ROOM];                      /* held.c */
+  char trace[CR_TRACE_ROOM];                    /* trace.c */
+  _Alignas(64) char schedule[CR_SCHEDULE_ROOM]; /* schedule.c */
 } table;
 
 const char *const cr_kind_names[] = {
@@ -53,6 +54,7 @@ void cr_strands_use(void *memory, bool fresh) {
   }
   cr_strands = t->strand;
   cr_plan_begin(fresh);
+  cr_schedule_join(t->schedule);
 }
 
 cr_gate *cr_strands_gate(void) { return &whole()->freed; }
@@ -164,6 +166,7 @@ void cr_strand_untake(cr_strand *s, cr_id maker) {
 
 void cr_strand_free(cr_strand *s) {
   uint32_t i = s->index;
+  cr_id id = cr_id_of(s);
   atomic_store(&s->state, CR_FREE);
   uint32_t hint = atomic_load(&whole()->hint);
   while (i < hint && !atomic_compare_exchange_weak(&whole()->hint, &hint, i)) {}
@@ -173,5 +176,6 @@ void cr_strand_free(cr_strand *s) {
   cr_watch_miss(gate);
   atomic_fetch_add(&gate->word, 2);
   cr_gate_nudge(gate, CR_ALL);
+  if (cr_controlled) cr_schedule_gone(s, id);
   if (cr_me == s) cr_me = NULL;
 }

@@ -67,11 +67,13 @@ static int sleep_once(cr_gate *g, uint32_t seen, uint32_t bell, cr_time until) {
   atomic_store_explicit(&me->asleep, 1, memory_order_release);
   cr_watch_sleep();
   if (cr_fault("futex")) return 0; /* as if woken for nothing */
+  if (cr_schedule_mine()) return cr_schedule_sleep(g, seen, &me->bell, bell, until);
   return g ? sleep_on_both(g, seen, bell, until) : cr_futex_wait(&me->bell, bell, until);
 }
 
 /* The next look, or the deadline if that comes before it. */
 static cr_time next_look(cr_time deadline) {
+  if (cr_controlled) return deadline; /* where nobody can run, that is seen at once */
   cr_time next = cr_clock() + ((cr_time)FIRST_LOOK << cr_me->looks);
   return cr_lent.check_wait && next < deadline ? next : deadline;
 }
@@ -99,6 +101,7 @@ static int sleep_on(cr_gate *g, uint32_t seen, uint32_t bell, cr_time deadline) 
 /* Wakes whoever may be asleep at a gate that has not changed. */
 static void pass(cr_gate *g, int n) {
   cr_watch_pass(g);
+  if (cr_controlled) atomic_fetch_add(&g->word, 2);
   int found = cr_futex_wake(&g->word, n);
   cr_watch_woke(g, n, found);
 }
@@ -131,6 +134,11 @@ int cr_gate_wait(cr_gate *g, uint32_t seen, cr_time deadline) {
 }
 
 int cr_gate_wait_deaf(cr_gate *g, uint32_t seen, cr_time deadline) {
+  if (cr_schedule_mine()) return cr_schedule_sleep(g, seen, NULL, 0, deadline);
+  return cr_gate_wait_outside(g, seen, deadline);
+}
+
+int cr_gate_wait_outside(cr_gate *g, uint32_t seen, cr_time deadline) {
   return cr_futex_wait(&g->word, seen, deadline);
 }
 

@@ -55,6 +55,8 @@ void cr_help_page(FILE *out) {
       "                         number of processors)\n"
       "  --seed=N               random numbers that repeat: math.randomseed(N), and\n"
       "                         numbers derived from N in every worker and task\n"
+      "  --schedule=WORD        run one strand at a time, as WORD decides: seed:N for\n"
+      "                         chance that repeats, or a recorded schedule\n"
       "  --memory-limit=SIZE    at most so much shared memory: 512M, 2G\n"
       "  --on-deadlock=WHAT     strands that wait for each other for ever: 'error'\n"
       "                         reports and ends it (default), 'report', 'off'\n"

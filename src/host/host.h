@@ -14,6 +14,7 @@
 **   report      messages, and what an uncaught error looks like
 **   interrupt   SIGINT -> "interrupted!", SIGQUIT -> what everybody is doing
 **   init        the first process of a container: reaps, and hands on signals
+**   control     a run under a schedule
 **   audit       what is left in shared memory at the end
 **   timeline    the file of --trace
 */
@@ -39,25 +40,26 @@ enum cr_color {
 /* What the command line asks for.  The pieces of code (-e, -l, -W) stay in argv
 ** and are run from there in their order. */
 typedef struct cr_options {
-  int script;          /* argv index of the script's name (or --example); argc: there is none */
-  bool as_lua;         /* called `lua`: nothing of conrun's own */
-  bool interactive;    /* -i */
-  bool version;        /* -v, or -i */
-  bool executes;       /* some -e: standard input is not the program then */
-  bool plain;          /* -E: no environment variables */
-  bool audit;          /* --audit */
-  bool unasked_off;    /* --unasked=off */
-  bool about;          /* --version */
-  bool help;           /* --help */
-  const char *topic;   /* --help=TOPIC; NULL: none */
-  bool examples;       /* --examples */
-  bool seeded;         /* --seed, with this number: */
-  lua_Integer seed;    /*   */
-  const char *example; /* --example; NULL: none */
-  uint32_t workers;    /* --workers, 0: as many as there are processors */
-  size_t memory_limit; /* --memory-limit, 0: none */
-  const char *trace;   /* --trace; NULL: none */
-  size_t trace_size;   /* --trace-size */
+  int script;           /* argv index of the script's name (or --example); argc: there is none */
+  bool as_lua;          /* called `lua`: nothing of conrun's own */
+  bool interactive;     /* -i */
+  bool version;         /* -v, or -i */
+  bool executes;        /* some -e: standard input is not the program then */
+  bool plain;           /* -E: no environment variables */
+  bool audit;           /* --audit */
+  const char *schedule; /* --schedule; NULL: the kernel decides */
+  bool unasked_off;     /* --unasked=off */
+  bool about;           /* --version */
+  bool help;            /* --help */
+  const char *topic;    /* --help=TOPIC; NULL: none */
+  bool examples;        /* --examples */
+  bool seeded;          /* --seed, with this number: */
+  lua_Integer seed;     /*   */
+  const char *example;  /* --example; NULL: none */
+  uint32_t workers;     /* --workers, 0: as many as there are processors */
+  size_t memory_limit;  /* --memory-limit, 0: none */
+  const char *trace;    /* --trace; NULL: none */
+  size_t trace_size;    /* --trace-size */
   enum cr_on_deadlock on_deadlock;
   enum cr_color color;
 } cr_options;
@@ -135,6 +137,19 @@ int cr_report_handler(lua_State *L);
 ** a terminal has them, unless NO_COLOR is set or the terminal is dumb. */
 void cr_color_choose(enum cr_color when);
 bool cr_color_on(int fd);
+
+/* ----------------------------------------------------------------- schedule */
+
+/* A controlled run (base/schedule.h).  Before anything else: takes chance from the places
+** of this process in memory, for which the program is executed once more. */
+void cr_host_pin(char **argv);
+
+/* The arena is there and nothing has been started.  False: that is no schedule, and stderr
+** says so. */
+bool cr_host_control(const char *schedule);
+
+/* The program is over: writes the log if somebody wants it, and returns the exit code. */
+int cr_host_controlled(int code);
 
 /* -------------------------------------------------------------------- audit */
 

@@ -117,7 +117,7 @@ static void seed(lua_State *L, lua_Integer n) {
 static int body(lua_State *L) {
   program *p = lua_touserdata(L, 1);
   lua_settop(L, BELOW);
-  if (p->options.seeded) seed(L, p->options.seed);
+  if (p->options.seeded || cr_controlled) seed(L, p->options.seed);
   if (converses(p)) cr_repl_prepare(&p->options);
   cr_script_arguments(L, &p->options, p->argc, p->argv);
   lua_gc(L, LUA_GCGEN, 0, 0);
@@ -154,7 +154,7 @@ static void set_root(const cr_options *o) {
   cr_worker_part *root = cr_worker_root();
   atomic_store(&root->on_deadlock, (uint32_t)o->on_deadlock);
   cr_line_root()->default_workers = o->workers;
-  root->seeded = o->seeded;
+  root->seeded = o->seeded || o->schedule;
   cr_in_worker(cr_me)->seed = (uint64_t)o->seed;
 }
 
@@ -167,6 +167,7 @@ static bool open_state(program *p) {
     return false;
   }
   set_root(&p->options);
+  if (p->options.schedule && !cr_host_control(p->options.schedule)) return false;
   p->L = p->options.plain ? open_plain_state() : cr_lib_new_state();
   if (p->L == NULL) cr_report_line("cannot create the Lua state: not enough memory");
   return p->L != NULL;
@@ -226,7 +227,7 @@ static int end(program *p, lua_State *L, int code, bool close) {
   cr_bury_self(code);
   cr_zygote_end();
   if (p->options.audit && cr_host_audit() != 0 && code == 0) code = 1;
-  return code;
+  return cr_controlled ? cr_host_controlled(code) : code;
 }
 
 /* os.exit in the main strand. */
@@ -324,6 +325,7 @@ int main(int argc, char **argv) {
   const cr_options *o = &self.options;
   if (!cr_options_read(&self.options, argc, argv)) return EXIT_FAILURE;
   if (explains(o)) return explain(&self);
+  if (o->schedule) cr_host_pin(argv);
   if (!take_example(&self)) return EXIT_FAILURE;
   if (o->trace != NULL && !cr_timeline_open(o->trace)) return EXIT_FAILURE;
   cr_color_choose(o->color);

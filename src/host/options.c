@@ -103,6 +103,11 @@ static bool read_unasked(cr_options *o, const char *value) {
   return i >= 0;
 }
 
+static bool read_schedule(cr_options *o, const char *value) {
+  o->schedule = value;
+  return value[0] != '\0';
+}
+
 static bool read_topic(cr_options *o, const char *value) {
   o->topic = value;
   return value[0] != '\0';
@@ -132,6 +137,7 @@ static const word words[] = {
     {"--help", read_topic, offsetof(cr_options, help), "a name such as pool.map", false},
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
+    {"--schedule", read_schedule, 0, "seed:N or a recorded schedule", false},
     {"--seed", read_seed, 0, "an integer", true},
     {"--trace", read_trace, 0, "a file that ends in .json or .json.gz", false},
     {"--trace-size", read_trace_size, 0, "a size from 1M to 16G, such as 64M", true},

@@ -17,12 +17,14 @@ static int core_sleep(lua_State *L) {
 }
 
 static int core_clock(lua_State *L) {
+  cr_clock_asked();
   lua_pushnumber(L, (lua_Number)cr_clock() / 1e9);
   return 1;
 }
 
 /* The time of day, for log lines. */
 static int core_time(lua_State *L) {
+  cr_clock_asked();
   lua_pushnumber(L, cr_time_of_day());
   return 1;
 }

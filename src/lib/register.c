@@ -70,5 +70,6 @@ void cr_lib_register(void) {
   cr_worker_register();
   cr_pool_register();
   cr_entry_register();
+  cr_step_register();
   cr_nudge_prepare();
 }

@@ -44,6 +44,7 @@ int limit_open(limit *l, const cr_pool *p) {
 
 static void set(const limit *l, cr_time until) {
   struct itimerspec when = {.it_value = {until / SECOND, until % SECOND}};
+  if (cr_controlled) return cr_schedule_alarm(until);
   if (until != 0) when.it_interval.tv_nsec = AGAIN;
   timer_settime(l->timer, TIMER_ABSTIME, &when, NULL);
 }

@@ -28,7 +28,9 @@ static void add_stack(luaL_Buffer *b, lua_State *of, int level) {
 static int make_text(lua_State *L) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  lua_pushfstring(L, "strand '%s' (process %d):\n", cr_me->name, (int)getpid());
+  /* In a controlled run, a number that is the same each time. */
+  int process = cr_controlled ? (int)cr_me->index : (int)getpid();
+  lua_pushfstring(L, "strand '%s' (process %d):\n", cr_me->name, process);
   luaL_addvalue(&b);
   add_stack(&b, L, 1);
   if (cr_lua && cr_lua->L && cr_lua->L != L) {

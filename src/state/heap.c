@@ -289,6 +289,26 @@ void heap_set_panic(lua_State *L) {
   lua_close(other);
 }
 
+/* Lua makes the seed of its strings from the addresses of the new state and of a word of the
+** stack.  The environment, which lies behind that, must not decide in which order a
+** controlled run goes through a table; so it makes states on a stack that lies elsewhere. */
+typedef struct birth {
+  lua_State *L;
+  lua_Alloc allocate;
+  void *ud;
+} birth;
+
+static void give_birth(void *arg) {
+  birth *b = arg;
+  b->L = lua_newstate(b->allocate, b->ud);
+}
+
+lua_State *heap_new_state(lua_Alloc allocate, void *ud) {
+  birth b = {NULL, allocate, ud};
+  if (!cr_controlled || cr_stack_call(give_birth, &b) != 0) give_birth(&b);
+  return b.L;
+}
+
 lua_State *cr_heap_state(void) {
   pthread_once(&learnt, learn_sizes);
   heap *h = malloc(HOME);
@@ -297,7 +317,7 @@ lua_State *cr_heap_state(void) {
               .size = HOME,
               .fresh = (char *)h + heap_rounded(sizeof *h),
               .fresh_end = (char *)h + HOME};
-  lua_State *L = lua_newstate(heap_allocator(), h);
+  lua_State *L = heap_new_state(heap_allocator(), h);
   if (!L) {
     cr_heap_free(h);
     return NULL;

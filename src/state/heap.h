@@ -59,6 +59,7 @@ void heap_warn(void *ud, const char *text, int more);
 
 /* What luaL_newstate gives a state to die with. */
 void heap_set_panic(lua_State *L);
+lua_State *heap_new_state(lua_Alloc allocate, void *ud); /* as lua_newstate */
 
 static inline size_t heap_rounded(size_t size) {
   return (size + HEAP_UNIT - 1) & ~(size_t)(HEAP_UNIT - 1);

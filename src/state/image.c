@@ -105,7 +105,7 @@ static void give_gaps(site *s) {
 }
 
 static lua_State *build_state(site *s, lua_CFunction prepare) {
-  lua_State *L = lua_newstate(build, s);
+  lua_State *L = heap_new_state(build, s);
   if (!L) return NULL;
   heap_set_panic(L);
   lua_setwarnf(L, heap_warn, s->home);

@@ -22,6 +22,7 @@
 **   nudge.c    how running Lua code is made to look up, and where it may be stopped
 **   debris.c   what a task has changed in its worker
 **   idle.c     what a pool's worker does between two tasks
+**   step.c     what a strand is about to do, in words
 **   dump.c     a strand prints its Lua stack
 **   brief.c    content in a few words, for tostring
 **   answers.c  what to write instead of names that other languages have
@@ -404,6 +405,9 @@ _Noreturn void cr_thread_leave(void);
 
 /* Registers what a worker does (entry.c).  Once per process. */
 void cr_entry_register(void);
+
+/* step.c: tells base what a strand is about to do, in a controlled run. */
+void cr_step_register(void);
 
 int luaopen_conrun_core_begin(lua_State *L); /* what a worker calls first (settings.c) */
 

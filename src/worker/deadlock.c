@@ -167,9 +167,11 @@ static void tell(const picture *q, cr_strand *victim, uint32_t wait) {
   }
 }
 
-/* One that is only reported is not reported again: its strands sleep on. */
+/* One that is only reported is not reported again: its strands sleep on.  In a controlled run
+** they are asked as soon as they sleep again, in a wait that they have begun anew. */
 static bool told_already(const cr_strand *victim, uint32_t wait) {
-  uint64_t name = (uint64_t)victim->index << 32 | wait;
+  bool anew = cr_controlled && atomic_load(&cr_worker_root()->on_deadlock) == CR_DEADLOCK_REPORT;
+  uint64_t name = (uint64_t)victim->index << 32 | (anew ? 0 : wait);
   return atomic_exchange(&cr_worker_root()->told, name) == name;
 }
 

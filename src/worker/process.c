@@ -198,7 +198,7 @@ static int await_pid(cr_worker *w, int keeper) {
   while (atomic_load(&w->pid) == 0 && r == 0) {
     uint32_t seen = cr_gate_arm(&w->ended);
     if (atomic_load(&w->pid) != 0) break;
-    if (cr_gate_wait_deaf(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT) zygote_look();
+    if (cr_gate_wait_outside(&w->ended, seen, cr_clock() + LOOK) == ETIMEDOUT) zygote_look();
     if (in_main && atomic_load(&cr_worker_root()->keeper_pid) != keeper) r = ECHILD;
   }
   cr_wait_end(r == 0);

@@ -128,7 +128,7 @@ cr_strand *spare_wait(cr_spare *place) {
     uint32_t seen = cr_gate_arm(&place->gate);
     word = atomic_load(&place->word);
     if (word > mine && pid_of(word) == getpid()) break;
-    cr_gate_wait_deaf(&place->gate, seen, CR_FOREVER);
+    cr_gate_wait_outside(&place->gate, seen, CR_FOREVER);
   }
   cr_strand *s = strand_of(word);
   cr_strand_enter(s);

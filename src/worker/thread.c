@@ -39,12 +39,29 @@ void signals_thread(void) {
   sigaction(CR_SIGNAL_ASK, &action, NULL);
 }
 
+/* In a controlled run a thread that has given its strand's record back is waited for before
+** another one begins: what it had, its stack above all, is then free, and the other one is
+** at the same addresses in each run.  Written by who has the baton. */
+static struct {
+  pthread_t thread[CR_STRANDS];
+  uint32_t count;
+} leaving;
+
+static void join_leaving(void) {
+  while (leaving.count > 0) pthread_join(leaving.thread[--leaving.count], NULL);
+}
+
+static void leave(void) {
+  if (leaving.count < CR_STRANDS) leaving.thread[leaving.count++] = pthread_self();
+}
+
 static void live(cr_strand *s) {
   cr_strand_enter(s);
   cr_worker *w = cr_worker_of(s);
   atomic_store(&w->pid, atomic_load(&s->pid));
   int code = cr_lent.work(w);
   if (cr_stray) exit(code); /* the thread that forked is not ours to bury */
+  if (cr_controlled) leave();
   cr_bury_self(code);
 }
 
@@ -101,11 +118,12 @@ int thread_start(cr_strand *s) {
   pthread_once(&once, first_time);
   if (cr_fault("thread")) return EAGAIN;
   atomic_store(&s->pid, atomic_load(&cr_me->pid));
+  if (cr_controlled) join_leaving();
   if (cr_crew_hire(s)) return 0;
   pthread_attr_t attr;
   int error = pthread_attr_init(&attr);
   if (error) return error;
-  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  if (!cr_controlled) pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attr, stack_size());
   sigset_t before;
   block_signals(&before);

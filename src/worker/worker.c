@@ -101,7 +101,10 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
 int cr_worker_launch(cr_worker *w, cr_strand *s) {
   if (w->kind == CR_PROCESS) atomic_store(&cr_worker_root()->processes, 1);
   int error = w->kind == CR_THREAD ? thread_start(s) : process_start(w, s);
-  if (error) unmake(w, s);
+  if (error)
+    unmake(w, s);
+  else
+    cr_schedule_launch(s);
   return error;
 }
 
@@ -168,9 +171,25 @@ int cr_worker_notify(cr_worker *w, uint32_t notices) {
   return cr_strand_notify(atomic_load(&w->strand), notices) ? 0 : ESRCH;
 }
 
+/* In a controlled run: its burial, which strands see, is to be over before they go on.  The
+** process may have an answer of its own to the signal. */
+#define DYING_TIME 500000000
+
+static void await_burial(cr_worker *w) {
+  cr_time deadline = cr_clock() + DYING_TIME;
+  int r = 0;
+  while (r != ETIMEDOUT) {
+    uint32_t seen = cr_gate_arm(&w->ended);
+    if (cr_worker_over(w)) break;
+    r = cr_gate_wait_outside(&w->ended, seen, deadline);
+  }
+}
+
 int cr_worker_kill(cr_worker *w, int signal) {
   if (w->kind != CR_PROCESS) return EINVAL;
   int pid = atomic_load(&w->pid);
   if (pid <= 0 || cr_worker_over(w)) return ESRCH;
-  return kill(pid, signal) == 0 ? 0 : errno;
+  if (kill(pid, signal) != 0) return errno;
+  if (cr_schedule_mine()) await_burial(w);
+  return 0;
 }
