@@ -76,14 +76,30 @@ describe("the prompt", function()
     local t <close> = open()
     t:type("for i = 1, 2 do"):type("  print('line', i)"):type("end"):ends "line\t1\nline\t2\n>"
     t:type("'between'"):ends '"between"\n>'
-    t:press("Up", "Up"):ends "> for i = 1, 2 do\n  print('line', i)\nend"
+    t:press("Up", "Up"):ends "> for i = 1, 2 do …\n  print('line', i) …\nend"
     t:press("Up", "C-e", "BSpace"):type(" * 10)", false):press("Down", "C-e", "Enter")
     t:ends "line\t10\nline\t20\n>"
   end)
 
+  it("has a dim mark behind each line that goes on, until the block is over", function()
+    local t <close> = open()
+    t:type("do"):ends "> do …"
+    t:type("long = 5", false):ends "> do …\nlong = 5"
+    assert.is_truthy(helpers.eventually(function()
+      return t:tmux("capture-pane -p -e -t 0"):find("do\27[2m …", 1, true)
+    end))
+    t:press("Enter"):ends "> do …\nlong = 5 …"
+    t:press("BSpace"):ends "> do …\nlong = 5"
+    t:press("Up", "C-e"):type(" --", false):ends "> do -- …\nlong = 5"
+    t:press("Down", "C-a", "BSpace", "BSpace", "BSpace", "BSpace"):type(" ", false):press("C-e")
+    t:ends "> do long = 5"
+    t:type(" end"):ends "> do long = 5 end\n>"
+    t:type("if long then"):type("end"):ends "> if long then\nend\n>"
+  end)
+
   it("takes a paste of several lines as one block", function()
     local t <close> = open()
-    t:paste("local a = 1\nlocal b = 2\nprint(a + b)"):ends "> local a = 1\nlocal b = 2\nprint(a + b)"
+    t:paste("local a = 1\nlocal b = 2\nprint(a + b)"):ends "> local a = 1 …\nlocal b = 2 …\nprint(a + b)"
     t:press("Enter"):ends "\n3\n>"
   end)
 
@@ -227,7 +243,7 @@ describe("the history", function()
     do
       local t <close> = open { home = home }
       t:press("Up"):ends "> 'se' .. 'cond'"
-      t:press("Up"):ends "> if true then\n  print 'back\\\\slash'\nend"
+      t:press("Up"):ends "> if true then …\n  print 'back\\\\slash' …\nend"
       t:press("Enter"):ends "\nback\\slash\n>"
       t:press("C-r"):type("cond", false):shows "bck:cond"
       t:press("Enter"):ends '"second"\n>'

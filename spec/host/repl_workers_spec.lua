@@ -66,7 +66,7 @@ describe("output of workers", function()
     t:type("conrun.timer_like = conrun.thread.timer(0.3, function() go:set() end)")
     t:paste(block):shows "second"
     t:shows "\nit\ncomes\n> for i = 1, 10 do -- 日本語"
-    t:ends "\n  tostring(i)\n  second"
+    t:ends "\n  tostring(i) …\n  second"
     t:type(" = i", false):press "Enter"
     t:type("end"):type("second"):ends "\n10\n>"
   end)

@@ -127,7 +127,12 @@ static void erase(void) {
   fputs("\033[J", e.out);
 }
 
-static void draw_again(void) { cr_lib.set(e.el, EL_REFRESH); }
+static void mark(bool show) { cr_marks_draw(e.out, e.prompt, cr_lib.line(e.el), show); }
+
+static void draw_again(void) {
+  cr_lib.set(e.el, EL_REFRESH);
+  mark(true);
+}
 
 /* In libedit's mode the terminal may not return the carriage by itself. */
 static void write_lines(const char *lines, size_t length) {
@@ -254,6 +259,7 @@ static int read_byte(wchar_t *c) {
 /* Moves the cursor from its place in the block to the row below it. */
 void cr_edit_leave(void) {
   const LineInfo *line = cr_lib.line(e.el);
+  mark(false);
   int columns = cr_terminal_columns();
   size_t before = (size_t)(line->cursor - line->buffer),
          all = (size_t)(line->lastchar - line->buffer);
@@ -263,8 +269,15 @@ void cr_edit_leave(void) {
   fputs("\r\n", e.out);
 }
 
+/* Of what is pasted each character is a key. */
+static bool is_key_there(void) {
+  struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+  return poll(&p, 1, 0) > 0;
+}
+
 int cr_edit_character(EditLine *el, wchar_t *c) {
   (void)el;
+  if (!is_key_there()) mark(true);
   for (;;) {
     if (!await_key()) {
       cr_edit_leave();

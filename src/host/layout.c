@@ -14,9 +14,7 @@
 
 #include "host/prompt.h"
 
-typedef struct place {
-  int row, column, columns;
-} place;
+typedef cr_place place;
 
 static void break_line(place *p) {
   p->row++;
@@ -69,9 +67,13 @@ static void put_text(place *p, const char *text, size_t n) {
   }
 }
 
-int cr_layout_rows(const char *prompt, const char *text, size_t length, int columns) {
+cr_place cr_layout_end(const char *prompt, const char *text, size_t length, int columns) {
   place p = {.columns = columns};
   put_text(&p, prompt, strlen(prompt));
   put_text(&p, text, length);
-  return p.row;
+  return p;
+}
+
+int cr_layout_rows(const char *prompt, const char *text, size_t length, int columns) {
+  return cr_layout_end(prompt, text, length, columns).row;
 }

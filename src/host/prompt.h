@@ -7,6 +7,7 @@
 **   edit       one block of lines is read and edited, with libedit
 **   keys       what our own keys do in it: Enter, Tab, Up, Down, a paste
 **   layout     where the cursor is, so that a line can be put above the prompt
+**   marks      what shows that a line goes on
 **   history    the blocks of earlier runs, in a file
 **   terminal   everything printed goes through our hands
 **
@@ -107,9 +108,18 @@ void cr_keys_bind(EditLine *el);
 
 /* ------------------------------------------------------------------ layout */
 
-/* Rows from the first row of the prompt to where `text` ends behind it, in a
-** terminal of that many columns. */
+/* Where `text` ends behind the prompt, counted from the prompt's first row and the margin. */
+typedef struct cr_place {
+  int row, column, columns; /* the last are those of the terminal */
+} cr_place;
+cr_place cr_layout_end(const char *prompt, const char *text, size_t length, int columns);
 int cr_layout_rows(const char *prompt, const char *text, size_t length, int columns);
+
+/* ------------------------------------------------------------------- marks */
+
+/* Shows a dim mark behind each line of the block that another follows, or takes them away.
+** All that was drawn of the block is on the screen, and the cursor stays where it is. */
+void cr_marks_draw(FILE *out, const char *prompt, const LineInfo *line, bool show);
 
 /* ----------------------------------------------------------------- history */
 
