@@ -295,25 +295,40 @@ local function last_word(name)
   return name:match "[%w_]+$" or name
 end
 
+-- "map" is like "starmap" and "map_async"; in "semaphore" nobody sees it.
 local function names_like(name)
   local found, last = {}, last_word(name):lower()
   for entry in entries() do
     local own = entry.name:lower():match "[^.]*$"
-    if own == last or #last > 2 and own:find(last, 1, true) then
+    local from, to = own:find(last, 1, true)
+    if own == last or #last > 2 and from and (from == 1 or to == #own) then
       found[#found + 1] = short(entry)
     end
   end
   return found
 end
 
--- The entries whose last word was probably meant.
+-- The entries whose last word was probably meant, and that word: of an entry, of its options
+-- and arguments, or of Lua's own.
 local function names_near(name)
-  local words = {}
+  local words, own = {}, {}
   for entry in entries() do
     words[#words + 1] = last_word(entry.name)
+    for _, parts in ipairs { entry.params, entry.fields } do
+      for _, part in ipairs(parts) do
+        words[#words + 1] = part.name
+      end
+    end
   end
+  for library in pairs(sections) do
+    for key in next, package.loaded[library] or {} do
+      own[key] = library == "_G" and key or library .. "." .. key
+      words[#words + 1] = sections[key] == nil and key or nil
+    end
+  end
+  table.sort(words) -- of two that are as near the same one each time
   local near = nearest(last_word(name), words)
-  return near and names_like(near) or {}
+  return near and names_like(near) or {}, near, near and own[near]
 end
 
 -- The sentence of an entry that the pattern of a whole word matches, nil if none does.
@@ -352,12 +367,35 @@ local function mentions(word, width)
   return lines
 end
 
+-- What the name is called here, if it is one that other languages have.
+local function answers_to(name)
+  local owner, last = name:match "^([%w_.]*)[.:][%w_]+$", last_word(name)
+  local all, fitting = {}, {}
+  for _, answer in ipairs(require("conrun.core").answers()) do
+    if answer.name:lower() == last:lower() then
+      local whose = answer.owner == "option" and "an option of a pool" or answer.owner
+      local line = ("  '%s' of %s: use %s"):format(answer.name, whose, answer.use)
+      all[#all + 1] = line
+      fitting[#fitting + 1] = owner and (answer.owner == owner or answer.owner == "conrun." .. owner) and line or nil
+    end
+  end
+  return #fitting > 0 and fitting or all
+end
+
 -- What is said about a name that the reference has no entry for.
 local function text_of_unknown(name, width)
-  local like = names_like(name)
+  local like, near, own = names_like(name), nil, nil
   local lines = { ("conrun's reference has nothing called '%s'"):format(name) }
-  if #like == 0 then
-    like = names_near(name)
+  local answers = answers_to(name)
+  if #answers > 0 then
+    lines[1] = "A name that other languages have:"
+    table.move(answers, 1, #answers, 2, lines)
+  elseif #like == 0 then
+    like, near, own = names_near(name)
+  end
+  if #like == 0 and near then
+    lines[1] = lines[1] .. ("; did you mean '%s'?"):format(own or near)
+    name = near
   end
   if #like > 0 then
     lines[#lines + 1] = "There is\n  " .. table.concat(like, "\n  ")
@@ -366,10 +404,10 @@ local function text_of_unknown(name, width)
   if #where > 0 then
     lines[#lines + 1] = "It is spoken of here:"
     table.move(where, 1, #where, #lines + 1, lines)
-  elseif #like == 0 then
+  elseif #answers == 0 and #like == 0 and not near then
     lines[1] = lines[1] .. "; help() tells what there is"
   end
-  return table.concat(lines, "\n"), #like + #where > 0
+  return table.concat(lines, "\n"), #answers + #like + #where > 0 or own ~= nil
 end
 
 -- "pool.map", "pool:map": a method of what the module makes.
@@ -383,6 +421,21 @@ local function method_of_module(name)
   end
 end
 
+-- "imap", or "p:imap" where nobody knows what p is: the only function of that name.
+local function only_function(name)
+  local owner, last = name:match "^([%w_.]*)[.:]([%w_]+)$"
+  last = last or name
+  if owner and (reference.find(owner) or reference.module(owner)) then return nil end
+  local found
+  for entry in entries() do
+    if entry.kind == "function" and entry.name == last then
+      if found then return nil end
+      found = entry
+    end
+  end
+  return found
+end
+
 --- The entry that a name means: "Pool:map", "pool.map", "queue", "queue.new".
 ---@param name string
 ---@return conrun.reference.Entry?
@@ -391,6 +444,7 @@ function help.find(name)
     return first:gsub("^%l", string.upper) .. ":"
   end)
   return reference.find(name) or reference.find(class) or method_of_module(name)
+    or reference.find((name:gsub("^(%u[%w_]*)%.", "%1:")))
 end
 
 --- The entry of a method of a live object: "p:map" where `p` is a pool.
@@ -419,7 +473,7 @@ function help.text(n, value, width)
   elseif type(value) ~= "string" then
     return text_of_value(value, width), true
   end
-  local entry = help.find(value)
+  local entry = help.find(value) or only_function(value)
   if entry then
     return entry_text(entry, width), true
   end
