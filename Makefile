@@ -3,7 +3,7 @@
 # conrun: build, test, install.
 #
 #   make           build/conrun
-#   make demo      all set-up, the build, and the main job
+#   make demo      set-up of the build, the build, and the main job
 #   make test      all set-up, the build, and every spec
 #   make help      the other goals
 #
@@ -175,7 +175,8 @@ $(FLOOR): $(OUT)/scripts/bench/floor.o
 
 # --------------------------------------------------------------------- running
 
-demo: deps
+demo:
+	@.ci/deps build
 	@$(MAKE) --no-print-directory all
 	build/conrun scripts/squares.lua
 
@@ -311,7 +312,7 @@ clean:
 
 help:
 	@echo 'make            build build/conrun'
-	@echo 'make demo       install what is missing, build, run scripts/squares.lua'
+	@echo 'make demo       install what the build needs, build, run scripts/squares.lua'
 	@echo 'make test       install what is missing, build, run every spec'
 	@echo 'make spec SPEC=spec/lib/lock_spec.lua    run only that'
 	@echo 'make asan       the specs under AddressSanitizer and UndefinedBehaviorSanitizer'

@@ -25,11 +25,11 @@ conrun scripts/amdahl.lua [--serial=20] [--work=150] [--sizes=1,2,4,8]
 
 local options = args.read(arg, usage, {
   serial = 20.0,
-  work = 150,
+  work = { 150, most = 60000 },
   sizes = "1,2,4,8",
   kind = { "thread", "process" },
 })
-local sizes = args.integers("--sizes", options.sizes)
+local sizes = args.integers("--sizes", options.sizes, 1, 1000)
 if options.serial > 100 then
   args.fail("--serial is a percentage, at most 100, got %g", options.serial)
 end

@@ -24,12 +24,12 @@ conrun scripts/crawler.lua [--pages=40] [--delay=10] [--workers=1,4,16]
 ]]
 
 local options = args.read(arg, usage, {
-  pages = 40,
-  delay = 10,
+  pages = { 40, most = 10000 },
+  delay = { 10, most = 10000 },
   workers = "1,4,16",
   kind = { "thread", "process" },
 })
-local crews = args.integers("--workers", options.workers)
+local crews = args.integers("--workers", options.workers, 1, 1000)
 if not pcall(require, "socket") then
   args.fail "the crawler needs LuaSocket; on Debian it is in the package lua-socket"
 end

@@ -19,13 +19,13 @@ conrun scripts/factorials.lua [LAST | FIRST LAST] [--workers=4]
 Prints the factorials of 1 to 10, of 1 to LAST, or of FIRST to LAST.
 ]]
 
-local options = args.read(arg, usage, { workers = 4 }, 2)
+local options = args.read(arg, usage, { workers = { 4, most = 1000 } }, 2)
 local first, last = 1, 10
 if options[2] then
-  first = args.integer("FIRST", options[1], 0)
-  last = args.integer("LAST", options[2], 0)
+  first = args.integer("FIRST", options[1], 0, 100000)
+  last = args.integer("LAST", options[2], 0, 100000)
 elseif options[1] then
-  last = args.integer("LAST", options[1], 1)
+  last = args.integer("LAST", options[1], 1, 100000)
 end
 if first > last then
   args.fail("FIRST (%d) is greater than LAST (%d); give the smaller number first", first, last)

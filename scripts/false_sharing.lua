@@ -23,8 +23,8 @@ conrun scripts/false_sharing.lua [--workers=2] [--adds=200000]
 ]]
 
 local options = args.read(arg, usage, {
-  workers = 2,
-  adds = 200000,
+  workers = { 2, most = 1000 },
+  adds = { 200000, most = 1000000000 },
   kind = { "thread", "process" },
 })
 local workers, adds = options.workers, options.adds

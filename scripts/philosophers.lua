@@ -26,8 +26,8 @@ conrun scripts/philosophers.lua [--count=5] [--meals=100]
 ]]
 
 local options = args.read(arg, usage, {
-  count = 5,
-  meals = 100,
+  count = { 5, most = 1000 },
+  meals = { 100, most = 1000000 },
   kind = { "thread", "process" },
   order = { "both", "left", "number" },
 })

@@ -25,7 +25,7 @@ conrun scripts/pi.lua [--points=2000000] [--seed=1] [--workers=N]
 ]]
 
 local options = args.read(arg, usage, {
-  points = 2000000,
+  points = { 2000000, most = 100000000000 },
   seed = 1,
   workers = conrun.cpu_count(),
   kind = { "thread", "process" },

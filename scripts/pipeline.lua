@@ -25,8 +25,12 @@ conrun scripts/pipeline.lua [--limit=10000] [--workers=1,2,4]
   --workers=1,2,4  how many work in each stage
 ]]
 
-local options = args.read(arg, usage, { limit = 10000, workers = "1,2,4", kind = { "thread", "process" } })
-local crews, limit = args.integers("--workers", options.workers), options.limit
+local options = args.read(arg, usage, {
+  limit = { 10000, most = 10000000 },
+  workers = "1,2,4",
+  kind = { "thread", "process" },
+})
+local crews, limit = args.integers("--workers", options.workers, 1, 1000), options.limit
 
 local function collatz(n)
   local value, steps = n, 0

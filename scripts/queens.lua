@@ -22,7 +22,7 @@ conrun scripts/queens.lua [--size=11] [--workers=2,4] [--kind=thread|process]
 ]]
 
 local options = args.read(arg, usage, { size = 11, workers = "2,4", kind = { "thread", "process" } })
-local size, crews = options.size, args.integers("--workers", options.workers)
+local size, crews = options.size, args.integers("--workers", options.workers, 1, 1000)
 if size > 16 then
   args.fail("--size=%d takes hours; 16 is the most that it tries", size)
 end

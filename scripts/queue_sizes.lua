@@ -25,10 +25,10 @@ conrun scripts/queue_sizes.lua [--sizes=1,4,16,64,256,1024] [--items=20000]
 
 local options = args.read(arg, usage, {
   sizes = "1,4,16,64,256,1024",
-  items = 20000,
+  items = { 20000, most = 10000000 },
   kind = { "thread", "process" },
 })
-local sizes = args.integers("--sizes", options.sizes)
+local sizes = args.integers("--sizes", options.sizes, 1, 10000000)
 local items = options.items
 
 local function produce(queue)

@@ -20,7 +20,7 @@ conrun scripts/shared_list.lua [--fast] [--no-lock] [--items=20000]
   --items=20000  items of that experiment
 ]]
 
-local options = args.read(arg, usage, { fast = false, no_lock = false, items = 20000 })
+local options = args.read(arg, usage, { fast = false, no_lock = false, items = { 20000, most = 1000000 } })
 
 local lock = conrun.lock.new()
 
@@ -48,16 +48,19 @@ local function add_items(list, scale)
 end
 
 local function remove_items(list, scale)
+  local removed = 0
   for _ = 1, 10 do
     dawdle(scale)
     local guard <close> = lock:hold() -- luacheck: ignore guard
     if #list > 0 then
       local item = list:pop(1)
+      removed = removed + 1
       print(("Removed: %d, List: %s"):format(item, text_of(list)))
     else
       print "List is empty, nothing to remove."
     end
   end
+  return removed
 end
 
 local function add_and_remove()
@@ -65,7 +68,9 @@ local function add_and_remove()
   local adder = conrun.thread.start({ name = "adder" }, add_items, list, scale)
   local remover = conrun.thread.start({ name = "remover" }, remove_items, list, scale)
   adder:result()
-  remover:result()
+  local removed = remover:result()
+  print(("With the lock no item is lost or doubled: %s (10 added, %d removed, %d left)"):format(
+    plot.verdict(removed + #list == 10), removed, #list))
   print("Final List: " .. text_of(list))
 end
 

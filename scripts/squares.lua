@@ -27,13 +27,13 @@ conrun scripts/squares.lua [--sizes=2,4,8] [--count=10] [--kind=process|thread]
 
 local options = args.read(arg, usage, {
   sizes = "2,4,8",
-  count = 10,
+  count = { 10, most = 100000 },
   kind = { "process", "thread" },
-  work = 300,
+  work = { 300, most = 60000 },
   light = false,
 })
 
-local sizes = args.integers("--sizes", options.sizes)
+local sizes = args.integers("--sizes", options.sizes, 1, 1000)
 
 local function square(n)
   return n * n

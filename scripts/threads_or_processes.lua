@@ -25,7 +25,7 @@ conrun scripts/threads_or_processes.lua [--only=WORD] [--no-python]
   --width=80    of the tables, in characters
 ]]
 
-local options = args.read(arg, usage, { only = "", no_python = false, width = 80 })
+local options = args.read(arg, usage, { only = "", no_python = false, width = { 80, least = 60, most = 1000 } })
 
 -- The claims in their files' order: first those for threads, then those for processes.
 local claims = {}

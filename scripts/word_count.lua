@@ -26,7 +26,7 @@ this directory.
 ]]
 
 local options = args.read(arg, usage, {
-  top = 10,
+  top = { 10, most = 1000000 },
   workers = conrun.cpu_count(),
   kind = { "process", "thread" },
 }, math.huge)

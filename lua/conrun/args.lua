@@ -8,6 +8,7 @@
 --
 --   fast = false             a flag:         --fast
 --   count = 10               an integer > 0: --count=20; from 0 on if the default is 0
+--   size = {8, most = 64}    the same within limits, also with `least`
 --   rate = 0.5               a number >= 0:  --rate=2
 --   sizes = "2,4,8"          any text:       --sizes=1,2
 --   kind = {"process", ...}  one of these:   --kind=thread, the first is the default
@@ -41,16 +42,18 @@ local function option_list(spec)
   return names
 end
 
---- An integer of at least `least` from a text, or the end of the program.
+--- An integer within limits from a text, or the end of the program.
 ---@param what string names the argument in the message
 ---@param text string?
 ---@param least? integer default 1
+---@param most? integer
 ---@return integer
-function args.integer(what, text, least)
+function args.integer(what, text, least, most)
   least = least or 1
   local value = math.tointeger(tonumber(text or ""))
-  if not value or value < least then
-    args.fail("%s needs a whole number of at least %d, got '%s'", what, least, text or "")
+  if not value or value < least or most and value > most then
+    local limits = most and ("from %d to %d"):format(least, most) or ("of at least %d"):format(least)
+    args.fail("%s needs a whole number %s, got '%s'", what, limits, text or "")
   end
   return value --[[@as integer]]
 end
@@ -59,11 +62,12 @@ end
 ---@param what string names the argument in the message
 ---@param text string
 ---@param least? integer default 1
+---@param most? integer
 ---@return integer[]
-function args.integers(what, text, least)
+function args.integers(what, text, least, most)
   local list = {}
   for part in (text .. ","):gmatch "(.-)," do
-    list[#list + 1] = args.integer(what, part, least)
+    list[#list + 1] = args.integer(what, part, least, most)
   end
   return list
 end
@@ -102,6 +106,8 @@ local function read_option(default, what, text)
     return read_float(what, text)
   elseif type(default) == "number" then
     return args.integer(what, text, math.min(default, 1))
+  elseif type(default) == "table" and type(default[1]) == "number" then
+    return args.integer(what, text, default.least or math.min(default[1], 1), default.most)
   elseif type(default) == "table" then
     return choose(what, text, default)
   elseif not text then
@@ -121,7 +127,7 @@ end
 --- Reads a script's command line.
 ---@param list string[] the script's `arg`
 ---@param usage string printed for --help, which ends the program
----@param spec table<string, boolean|integer|string|string[]> options by default value
+---@param spec table<string, boolean|integer|string|table> options by default value
 ---@param positional? integer how many other arguments are allowed, default 0
 ---@return table options values by field, and the positional arguments from [1] on
 function args.read(list, usage, spec, positional)
@@ -129,7 +135,9 @@ function args.read(list, usage, spec, positional)
   for _, word in ipairs(list) do
     local name, value = word:match "^%-%-([%w-]+)=?(.*)$"
     local field = name and name:gsub("%-", "_")
-    if name == "help" then
+    if name == "help" and word:find "=" then
+      args.fail("--help takes no value")
+    elseif name == "help" then
       io.write(usage, usage:sub(-1) == "\n" and "" or "\n")
       os.exit(0, true)
     elseif field and spec[field] ~= nil then

@@ -30,7 +30,7 @@ conrun scripts/bench/run.lua [--only=NAME,...] [--quick] [--runs=5] [--json]
 local options = args.read(arg, usage, {
   only = "",
   quick = false,
-  runs = 5,
+  runs = { 5, most = 1000 },
   json = false,
   svg = "",
   growth = false,

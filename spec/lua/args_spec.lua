@@ -62,6 +62,7 @@ describe("args.read", function()
     ["--sizes"] = "--sizes needs a value: --sizes=...",
     ["--sizes=1,,2"] = "--sizes needs a whole number of at least 1, got ''",
     ["--fast=yes"] = "--fast takes no value",
+    ["--help=x"] = "--help takes no value",
     ["word"] = "unexpected argument 'word'; try --help",
   }
   for words, message in pairs(wrong) do
@@ -73,5 +74,22 @@ describe("args.read", function()
 
   it("reads lists of numbers", function()
     assert.are.equal("1 2 16\n", (call "--sizes=1,2,16"))
+  end)
+
+  it("keeps a number within limits", function()
+    local limits = { size = { 8, least = 2, most = 64 }, high = { 5, most = 9 } }
+    local read_limited = function(word) return conrun.args.read({ word }, "usage", limits) end
+    assert.are.same({ size = 64, high = 5 }, read_limited "--size=64")
+    assert.are.same({ size = 8, high = 1 }, read_limited "--high=1")
+    for word, message in pairs {
+      ["--size=65"] = "needs a whole number from 2 to 64, got '65'", ["--size=1"] = "from 2 to 64, got '1'",
+      ["--high=1e11"] = "needs a whole number from 1 to 9, got '1e11'", ["--high=0"] = "from 1 to 9, got '0'",
+    } do
+      local code = ("require 'conrun.args'.read({ '%s' }, 'usage', %s)"):format(word,
+        "{ size = { 8, least = 2, most = 64 }, high = { 5, most = 9 } }")
+      local _, complaint, status = helpers.run(helpers.quote(helpers.conrun) .. " -e " .. helpers.quote(code))
+      assert.is_truthy(complaint:find(message, 1, true), complaint)
+      assert.are.equal(1, status)
+    end
   end)
 end)

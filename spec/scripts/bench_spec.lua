@@ -92,7 +92,7 @@ describe("scripts/bench/run.lua", function()
 
   for arguments, complaint in pairs {
     ["--only=nonsense"] = "run.lua: --only: nothing is called 'nonsense'; --list has the names\n",
-    ["--runs=0"] = "run.lua: --runs needs a whole number of at least 1, got '0'\n",
+    ["--runs=0"] = "run.lua: --runs needs a whole number from 1 to 1000, got '0'\n",
     ["--fast"] = "run.lua: unknown option '--fast'; it knows --growth --help --json --list --only --quick "
       .. "--runs --scaling --svg --switches\n",
   } do

@@ -55,11 +55,11 @@ describe("scripts/factorials.lua", function()
   end)
 
   for arguments, complaint in pairs {
-    ["five"] = "factorials.lua: LAST needs a whole number of at least 1, got 'five'\n",
-    ["-1 3"] = "factorials.lua: FIRST needs a whole number of at least 0, got '-1'\n",
+    ["five"] = "factorials.lua: LAST needs a whole number from 1 to 100000, got 'five'\n",
+    ["-1 3"] = "factorials.lua: FIRST needs a whole number from 0 to 100000, got '-1'\n",
     ["9 3"] = "factorials.lua: FIRST (9) is greater than LAST (3); give the smaller number first\n",
     ["1 2 3"] = "factorials.lua: unexpected argument '3'; try --help\n",
-    ["--workers=0"] = "factorials.lua: --workers needs a whole number of at least 1, got '0'\n",
+    ["--workers=0"] = "factorials.lua: --workers needs a whole number from 1 to 1000, got '0'\n",
   } do
     it("refuses " .. arguments, function()
       local out, err, code = helpers.script("factorials", arguments)

@@ -24,6 +24,9 @@ local function replay(out)
     elseif line == "List is empty, nothing to remove." then
       assert.are.equal(0, #list)
       empty = empty + 1
+    elseif line:find "^With the lock" then
+      assert.are.equal(("With the lock no item is lost or doubled: holds (10 added, %d removed, %d left)"):format(
+        removed, #list), line)
     else
       final = line
       assert.are.equal("Final List: " .. text(), line)
@@ -38,6 +41,7 @@ describe("scripts/shared_list.lua", function()
       local out, err, code = helpers.script("shared_list", "--fast")
       assert.are.equal("", err)
       assert.are.equal(0, code)
+      assert.matches("\nWith the lock [^\n]*: holds %(", out)
       local added, tried, final = replay(out)
       assert.are.equal(10, added)
       assert.are.equal(10, tried)

@@ -48,9 +48,11 @@ describe("scripts/squares.lua", function()
   end)
 
   for arguments, complaint in pairs {
-    ["--sizes=0"] = "squares.lua: --sizes needs a whole number of at least 1, got '0'\n",
-    ["--sizes=2,x"] = "squares.lua: --sizes needs a whole number of at least 1, got 'x'\n",
-    ["--count=-3"] = "squares.lua: --count needs a whole number of at least 1, got '-3'\n",
+    ["--sizes=0"] = "squares.lua: --sizes needs a whole number from 1 to 1000, got '0'\n",
+    ["--sizes=2,x"] = "squares.lua: --sizes needs a whole number from 1 to 1000, got 'x'\n",
+    ["--sizes=99999"] = "squares.lua: --sizes needs a whole number from 1 to 1000, got '99999'\n",
+    ["--count=1e11"] = "squares.lua: --count needs a whole number from 1 to 100000, got '1e11'\n",
+    ["--count=-3"] = "squares.lua: --count needs a whole number from 1 to 100000, got '-3'\n",
     ["--kind=fibre"] = "squares.lua: --kind needs one of process, thread, got 'fibre'\n",
     ["--light=yes"] = "squares.lua: --light takes no value\n",
     ["extra"] = "squares.lua: unexpected argument 'extra'; try --help\n",

@@ -7,7 +7,7 @@
 local args = {}
 
 --- Reads a script's options. The kind of each default says what the option takes: `false` makes a flag, an integer
---- takes a whole number of at least 1 (0 if the default is 0), a float a number of at least 0, a string takes any text,
+--- takes a whole number of at least 1 (0 if the default is 0), `{ 8, least = 2, most = 64 }` one within limits, a float a number of at least 0, a string takes any text,
 --- and a list takes one of its words, the first being the default. The field `no_lock` is the option `--no-lock`; `--help` prints the usage and ends the program. What is not
 --- known ends the program with one line on stderr and exit code 1.
 ---
@@ -18,7 +18,7 @@ local args = {}
 --- ```
 ---@param list string[] the script's `arg`
 ---@param usage string
----@param spec table<string, boolean|integer|string|string[]> options by their defaults
+---@param spec table<string, boolean|integer|string|table> options by their defaults
 ---@param positional? integer how many other arguments are allowed, 0 unless given
 ---@return table options by field, and the other arguments from [1] on
 function args.read(list, usage, spec, positional) end
@@ -31,8 +31,9 @@ function args.read(list, usage, spec, positional) end
 ---@param what string names the argument in the message
 ---@param text string?
 ---@param least? integer 1 unless given
+---@param most? integer
 ---@return integer number
-function args.integer(what, text, least) end
+function args.integer(what, text, least, most) end
 
 --- A list of whole numbers from a text such as "1,2,4", or the end of the program.
 ---
@@ -42,8 +43,9 @@ function args.integer(what, text, least) end
 ---@param what string names the argument in the message
 ---@param text string
 ---@param least? integer 1 unless given
+---@param most? integer
 ---@return integer[] numbers
-function args.integers(what, text, least) end
+function args.integers(what, text, least, most) end
 
 --- Ends the program with one line on stderr and exit code 1.
 ---
