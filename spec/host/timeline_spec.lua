@@ -65,7 +65,7 @@ it("has tasks, waits, holds, flows and levels of threads and processes", functio
     end
     assert.equal(64, elements)
     assert.is_true(names["square ok"] and names["script.lua:7 error"] and names["script.lua:9 ok"], pool)
-    assert.truthy(#reader.find(r.events, { ph = "C", name = pool .. ": busy workers" }) >= 2)
+    assert.truthy(#reader.find(r.events, { ph = "C", name = pool .. ": busy" }) >= 2)
   end
   local main, worker = r.tracks.main, r.tracks["processes-1"]
   assert.are_not.equal(main.pid, worker.pid)
@@ -179,15 +179,42 @@ it("is packed if its name says so", function()
   assert.is_true(#events > 0)
 end)
 
+it("is a page by itself if its name says so", function()
+  local r = traced([[
+    local conrun = require "conrun"
+    local pool <close> = conrun.pool.threads(2, { name = "p" })
+    local span <close> = conrun.trace.span "</script><script>alert(1)"
+    pool:map(function(x) return x end, conrun.range(16), { chunksize = 4 })
+  ]], nil, "run.html")
+  assert.same({ "", "", 0 }, { r.out, r.err, r.code })
+  assert.is_nil(r.text:find "https?://", "it asks for nothing from elsewhere")
+  assert.is_nil(r.text:find("<script>alert", 1, true))
+  local data = reader.parse(r.text:match '<script id="data" type="application/json">(.-)</script>')
+  local tasks = 0
+  for _, s in ipairs(data.slices) do
+    assert.truthy(data.strands[s[1] + 1] and data.names[s[5] + 1])
+    if s[4] == 0 then
+      tasks = tasks + 1
+      assert.same({ "p", "ok", 4 }, { s[6].pool, s[6].result, s[6].elements })
+    end
+  end
+  assert.equal(4, tasks)
+  local flows = {}
+  for _, f in ipairs(data.flows) do
+    flows[f[1]] = (flows[f[1]] or 0) + 1
+  end
+  assert.same({ [0] = 8, [1] = 8 }, flows)
+end)
+
 it("refuses what it cannot write with one line, before the program runs", function()
   local function refused(options)
     local out, err, code = helpers.run(("cd %s && %s %s -e 'print(1)'"):format(room, binary, options))
     assert.same({ "", 1 }, { out, code })
     return (err:gsub("^[^:]*: ", ""))
   end
-  assert.equal("bad value 'run.txt' of option '--trace' (a file that ends in .json or .json.gz expected)\n",
+  assert.equal("bad value 'run.txt' of option '--trace' (a file that ends in .json, .json.gz or .html expected)\n",
     refused "--trace=run.txt")
-  assert.equal("bad value '.json' of option '--trace' (a file that ends in .json or .json.gz expected)\n",
+  assert.equal("bad value '.json' of option '--trace' (a file that ends in .json, .json.gz or .html expected)\n",
     refused "--trace=.json")
   assert.equal("cannot write the trace 'no/run.json': No such file or directory\n", refused "--trace=no/run.json")
   assert.matches("bad value '1K' of option '%-%-trace%-size'", refused "--trace-size=1K")

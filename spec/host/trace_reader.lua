@@ -85,6 +85,9 @@ local function parse(text)
   return whole
 end
 
+--- What a text of JSON says; raises if it is not quite JSON.
+reader.parse = parse
+
 -------------------------------------------------------------------------------- checks
 
 local function nanoseconds(micros) return math.floor(micros * 1000 + 0.5) end

@@ -162,7 +162,8 @@ int cr_host_audit(void);
 enum cr_form {
   CR_FORM_NONE,
   CR_FORM_JSON,
-  CR_FORM_GZIP
+  CR_FORM_GZIP,
+  CR_FORM_PAGE
 };
 
 /* What is to be written, by the ending of the file's name; NONE: it has no such ending. */

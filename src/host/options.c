@@ -139,7 +139,7 @@ static const word words[] = {
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
     {"--schedule", read_schedule, 0, "seed:N or a recorded schedule", false},
     {"--seed", read_seed, 0, "an integer", true},
-    {"--trace", read_trace, 0, "a file that ends in .json or .json.gz", false},
+    {"--trace", read_trace, 0, "a file that ends in .json, .json.gz or .html", false},
     {"--trace-size", read_trace_size, 0, "a size from 1M to 16G, such as 64M", true},
     {"--unasked", read_unasked, 0, "report or off", true},
     {"--version", NULL, offsetof(cr_options, about), NULL, false},

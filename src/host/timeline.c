@@ -44,6 +44,7 @@ static bool ends(const char *name, const char *ending) {
 enum cr_form cr_timeline_form(const char *name) {
   if (ends(name, ".json")) return CR_FORM_JSON;
   if (ends(name, ".json.gz")) return CR_FORM_GZIP;
+  if (ends(name, ".html")) return CR_FORM_PAGE;
   return CR_FORM_NONE;
 }
 
@@ -243,7 +244,7 @@ static int make(lua_State *L) {
   lua_rawseti(L, -2, 1);
   lua_setfield(L, -2, "searchers");
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "conrun.timeline.json");
+  lua_pushstring(L, file.form == CR_FORM_PAGE ? "conrun.timeline.page" : "conrun.timeline.json");
   lua_call(L, 1, 1);
   push_core(L);
   lua_call(L, 1, 0);

@@ -350,7 +350,7 @@ local function levels(known, changes, sink)
         end
         local pool = known.pools[object] or "pool " .. object
         local name = kind == "queue" and "queue " .. object
-          or pool .. (kind == "busy" and ": busy workers" or ": tasks in line")
+          or pool .. (kind == "busy" and ": busy" or ": in line")
         sink.level(name, change[1], level)
       end
     end
