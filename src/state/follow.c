@@ -26,13 +26,6 @@ enum seen {
   PRELOAD_COUNT
 };
 
-/* Pops the value on top, and gives its address. */
-static uint64_t address(lua_State *L) {
-  uint64_t a = (uint64_t)(uintptr_t)lua_topointer(L, -1);
-  lua_pop(L, 1);
-  return a;
-}
-
 static void push_metatable(lua_State *L) {
   lua_pushglobaltable(L);
   if (!lua_getmetatable(L, -1)) lua_pushnil(L);
@@ -53,18 +46,19 @@ static void find_tables(lua_State *L) {
   cr_lua->preload = keep(L);
 }
 
-/* This is done for each task: it compares addresses, and asks for no more than it must. */
+/* This is done for each task: it asks for addresses, and for no more than it must.  What it
+** pushes stays. */
 static void look(lua_State *L, uint64_t now[]) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->package);
   lua_getfield(L, -1, "path");
-  now[PATH] = address(L);
-  lua_getfield(L, -1, "cpath");
-  now[CPATH] = address(L);
-  lua_getfield(L, -1, "searchers");
+  now[PATH] = cr_word(lua_topointer(L, -1));
+  lua_getfield(L, -2, "cpath");
+  now[CPATH] = cr_word(lua_topointer(L, -1));
+  lua_getfield(L, -3, "searchers");
   now[SEARCHERS_COUNT] = lua_rawlen(L, -1);
-  now[SEARCHERS_LIST] = address(L);
+  now[SEARCHERS_LIST] = cr_word(lua_topointer(L, -1));
   lua_pushglobaltable(L);
-  if (lua_getmetatable(L, -1)) now[GLOBALS] = address(L);
+  if (lua_getmetatable(L, -1)) now[GLOBALS] = cr_word(lua_topointer(L, -1));
   lua_rawgeti(L, LUA_REGISTRYINDEX, cr_lua->preload);
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) now[PRELOAD_COUNT]++;
 }
