@@ -174,6 +174,9 @@ void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v);
 ** this one: they may be code, also if this strand is a sandbox. */
 void cr_encode_call(lua_State *L, int first, int n, const char *noun, cr_value *v);
 
+/* The value at `index`, to be kept where many read it: a long one in a parcel (parcel.c). */
+void cr_encode_kept(lua_State *L, int index, const char *noun, cr_value *v);
+
 /* Pushes the values and frees what they came in (even when it raises); returns
 ** how many were pushed.  What cannot be rebuilt here raises an error object of kind
 ** "transfer".  [-0, +n, e] */

@@ -460,7 +460,7 @@ static int push_in_place(lua_State *L, const cr_value *v) {
 }
 
 static int run_message(lua_State *L) {
-  const cr_message *m = lua_touserdata(L, 1);
+  const cr_message *m = parcel_content(L, lua_touserdata(L, 1));
   return decode_bytes(L, m->bytes, m->length, m->length, m);
 }
 

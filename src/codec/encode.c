@@ -86,12 +86,12 @@ bool encode_in_place(lua_State *L, int index, cr_value *v) {
 
 /* ----------------------------------------------------------------- messages */
 
-static void put_header(unsigned char *at, unsigned flags, uint32_t count) {
+void put_header(unsigned char *at, unsigned flags, uint32_t count) {
   at[0] = (unsigned char)flags;
   memcpy(at + 1, &count, sizeof count);
 }
 
-static void set_message(cr_value *v, cr_message *m) {
+void set_message(cr_value *v, cr_message *m) {
   *v = (cr_value){.head = 0, .message = m};
   v->kind = CR_V_MESSAGE;
 }

@@ -146,9 +146,14 @@ enum outcome encoder_number(encoder *e, const void *address, uint32_t *number);
 frame *encoder_open(encoder *e, enum frame_kind kind, uint32_t number); /* NULL: gives up */
 bool encoder_grow(encoder *e, size_t more);                             /* false: gives up */
 
+/* parcel.c: the message itself, or the one in the parcel that it mentions.  [-0, +0, v] */
+const cr_message *parcel_content(lua_State *L, const cr_message *m);
+
 /* encode.c */
 void encode(lua_State *L, int first, int n, const char *noun, cr_value *v, bool *took);
 bool encode_in_place(lua_State *L, int index, cr_value *v); /* false: it does not fit */
+void put_header(unsigned char *at, unsigned flags, uint32_t count);
+void set_message(cr_value *v, cr_message *m);
 bool encode_finish(encoder *e, uint32_t count, unsigned flags, cr_value *v);
 _Noreturn void raise_memory(lua_State *L);
 bool encode_plain(encoder *e, int first, int n);    /* false: gave up */

@@ -63,11 +63,11 @@ static bool push_entry(lua_State *L, cr_dict *d, int index) {
 static void encode_entry(lua_State *L, int key, int value, cr_value entry[2]) {
   encode_key(L, key, &entry[0]);
   if (entry[0].kind != CR_V_MESSAGE) {
-    cr_encode(L, value, 1, "value", &entry[1]);
+    cr_encode_kept(L, value, "value", &entry[1]);
     return;
   }
   cr_value *box = cr_value_box(L, entry);
-  cr_encode(L, value, 1, "value", &entry[1]);
+  cr_encode_kept(L, value, "value", &entry[1]);
   box->kind = CR_V_NONE;
 }
 

@@ -25,7 +25,7 @@ static bool push_item(lua_State *L, cr_list *l, uint64_t i) {
 static void encode(lua_State *L, int index, cr_value *v) {
   luaL_checkany(L, index);
   if (lua_isnil(L, index)) cr_refuse(L, index, "a list cannot have nil items (pop takes out)");
-  cr_encode(L, index, 1, "item", v);
+  cr_encode_kept(L, index, "item", v);
 }
 
 typedef int (*change)(cr_list *l, uint64_t i, const cr_value *v);

@@ -23,7 +23,7 @@ static void check_wanted(lua_State *L, const cr_cell *c, int index) {
 static void write(lua_State *L, cr_cell *c, int index) {
   cr_value v;
   check_wanted(L, c, index);
-  cr_encode(L, index, 1, "value", &v);
+  cr_encode_kept(L, index, "value", &v);
   bool taken = cr_lock_enter(L, &c->lock, &v, 1);
   int r = cr_cell_set(c, &v);
   if (taken) cr_lock_release(&c->lock);

@@ -28,8 +28,8 @@
 #include "line/wire.h"
 #include "worker/worker.h"
 
-/* A function (with what it takes along) that many tasks share: bytes here, which codec/
-** has made and will read. */
+/* A function (with what it takes along) that many tasks share, or a long value that many
+** read (codec/parcel.c): bytes here, which codec/ has made and will read. */
 typedef struct cr_code {
   cr_object object;
   cr_value function; /* r/o after birth */

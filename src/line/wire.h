@@ -71,5 +71,6 @@ enum wire {
 #define FLAG_PLAIN 1u  /* made by a plain encode: scalars and tables without metatables */
 #define FLAG_AGAIN 2u  /* something is sent again: the decoder must number values */
 #define FLAG_STREAM 4u /* numbers start anew at each value of the message */
+#define FLAG_PARCEL 8u /* the values are in the object that the message mentions (codec/parcel.c) */
 
 #endif

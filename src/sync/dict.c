@@ -394,17 +394,15 @@ int cr_dict_next(cr_dict *d, uint64_t *cursor, cr_value *key, cr_value *v) {
 /* -------------------------------------------------------------- clearing, ending */
 
 /* Cuts the next node out of the table in `word`, which nobody reads any more,
-** and dooms it, or passes a few empty buckets.  False: none is left, and the table is
-** gone too. */
+** and dooms it.  False: none is left, and the table is gone too. */
 static bool doom_next(cr_dict *d, _Atomic uint64_t *word) {
   table *t = at(word);
   if (!t) return false;
-  for (int i = 0; i < FEW && t->swept < buckets(t) && !at(&t->bucket[t->swept]); i++) t->swept++;
+  while (t->swept < buckets(t) && !at(&t->bucket[t->swept])) t->swept++;
   if (t->swept == buckets(t)) {
     cr_free_owned(word);
     return false;
   }
-  if (!at(&t->bucket[t->swept])) return true;
   node *n = at(&t->bucket[t->swept]);
   cr_redo_pointer(&d->doomed_node, n);
   cr_redo(&t->bucket[t->swept], atomic_load(&n->next[t->link]));
@@ -412,68 +410,40 @@ static bool doom_next(cr_dict *d, _Atomic uint64_t *word) {
   return true;
 }
 
-/* Frees the doomed node, if any, whose values come into our hands, and dooms the
-** next; true while there is one. */
-static bool free_step(cr_dict *d, _Atomic uint64_t *word, cr_value *key, cr_value *v) {
-  node *n = at(&d->doomed_node);
-  if (n) {
-    cr_value_take_out(&n->key, key);
-    cr_value_take_out(&n->value, v);
-    cr_free_owned(&d->doomed_node);
-  }
-  return doom_next(d, word);
-}
-
-/* With the latch open in between: a message's end may be the end of other
-** objects. */
-static void free_doomed(cr_dict *d) {
-  bool more;
+/* Readers do not look there, so no latch is needed, and none is held: a message's end may
+** be the end of other objects. */
+static void free_table(cr_dict *d, _Atomic uint64_t *word) {
   do {
-    cr_value key = {.head = CR_V_NONE}, v = {.head = CR_V_NONE};
-    cr_latch_take(&d->inside);
-    more = free_step(d, &d->doomed, &key, &v);
-    cr_latch_drop(&d->inside);
-    cr_value_free(&key);
-    cr_value_free(&v);
-  } while (more);
+    node *n = at(&d->doomed_node);
+    if (!n) continue;
+    cr_value_free_owned(&n->key);
+    cr_value_free_owned(&n->value);
+    cr_free_owned(&d->doomed_node);
+  } while (doom_next(d, word));
 }
 
-/* Makes the dict empty in one step.  False: an earlier table is still doomed. */
-static bool doom(cr_dict *d) {
-  if (at(&d->doomed)) return false;
+/* Makes the dict empty in one step. */
+static void doom(cr_dict *d) {
   cr_redo(&d->doomed, atomic_load(&d->table));
   cr_redo(&d->table, 0);
   cr_redo(&d->count, 0);
   cr_redo_commit();
-  return true;
 }
 
+/* Who had the lock before may have died with a table that is still doomed. */
 void cr_dict_clear(cr_dict *d) {
   cr_check(cr_lock_mine(&d->lock));
-  bool cleared;
-  do {
-    free_doomed(d);
-    cr_latch_take(&d->inside);
-    cleared = doom(d);
-    cr_latch_drop(&d->inside);
-  } while (!cleared);
-  free_doomed(d);
-}
-
-static void destroy_table(cr_dict *d, _Atomic uint64_t *word) {
-  bool more;
-  do {
-    cr_value key = {.head = CR_V_NONE}, v = {.head = CR_V_NONE};
-    more = free_step(d, word, &key, &v);
-    cr_value_free(&key);
-    cr_value_free(&v);
-  } while (more);
+  free_table(d, &d->doomed);
+  cr_latch_take(&d->inside);
+  doom(d);
+  cr_latch_drop(&d->inside);
+  free_table(d, &d->doomed);
 }
 
 static void destroy(cr_object *o) {
   cr_dict *d = (cr_dict *)o;
-  destroy_table(d, &d->doomed);
-  destroy_table(d, &d->table);
+  free_table(d, &d->doomed);
+  free_table(d, &d->table);
 }
 
 static void visit_node(node *n, cr_visit *visit) {

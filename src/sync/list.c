@@ -270,39 +270,24 @@ int cr_list_get(cr_list *l, uint64_t i, cr_value *x) {
 
 /* --------------------------------------------------------------- clearing, ending */
 
-/* The last value of the doomed ring, or the ring itself when it has none; true
-** while there is more.  The gap stays behind all values that were there, so the
-** places of those left do not depend on the count. */
-static bool free_one_doomed(cr_list *l, cr_value *x) {
-  uint64_t count = atomic_load(&l->doomed_count);
-  if (count == 0) {
-    cr_free_owned(&l->doomed);
-    return false;
-  }
-  view v = view_of(ring_at(&l->doomed), count);
-  cr_value_take_out(slot_of(&v, count - 1), x);
-  atomic_store(&l->doomed_count, count - 1);
-  return true;
+/* The counts stay until the ring is gone; a second round finds freed values empty, or no
+** ring. */
+static void destroy_ring(_Atomic uint64_t *word, uint64_t count) {
+  view v = view_of(ring_at(word), count);
+  for (uint64_t i = 0; i < count; i++) cr_value_free_owned(slot_of(&v, i));
+  cr_free_owned(word);
 }
 
-/* One by one with the latch open in between: a message's end may be the end of
-** other objects. */
+/* Readers do not look there, so no latch is needed, and none is held: a message's end may
+** be the end of other objects. */
 static void free_doomed(cr_list *l) {
-  bool more = true;
-  while (more) {
-    cr_value x = {.head = CR_V_NONE};
-    cr_latch_take(&l->inside);
-    more = free_one_doomed(l, &x);
-    cr_latch_drop(&l->inside);
-    cr_value_free(&x);
-  }
+  if (atomic_load(&l->doomed)) destroy_ring(&l->doomed, atomic_load(&l->doomed_count));
 }
 
-/* Makes the list empty in one step. False: an earlier ring is still doomed. */
-static bool doom(cr_list *l) {
+/* Makes the list empty in one step. */
+static void doom(cr_list *l) {
   view v = look(l);
-  if (atomic_load(&l->doomed)) return false;
-  if (!v.r) return true;
+  if (!v.r) return;
   v = move_gap(l, v, v.count);
   atomic_store(&v.r->gap, pack(v.start, v.at));
   cr_redo_pointer(&l->doomed, v.r);
@@ -310,33 +295,22 @@ static bool doom(cr_list *l) {
   cr_redo(&l->ring, 0);
   cr_redo(&l->count, 0);
   cr_redo_commit();
-  return true;
 }
 
+/* Who had the lock before may have died with a ring that is still doomed. */
 void cr_list_clear(cr_list *l) {
   cr_check(cr_lock_mine(&l->lock));
-  bool cleared;
-  do {
-    free_doomed(l);
-    cr_latch_take(&l->inside);
-    cleared = doom(l);
-    cr_latch_drop(&l->inside);
-  } while (!cleared);
+  free_doomed(l);
+  cr_latch_take(&l->inside);
+  doom(l);
+  cr_latch_drop(&l->inside);
   free_doomed(l);
 }
 
-static void destroy_ring(_Atomic uint64_t *word, uint64_t count) {
-  view v = view_of(ring_at(word), count);
-  for (uint64_t i = 0; i < count; i++) cr_value_free_owned(slot_of(&v, i));
-  cr_free_owned(word);
-}
-
-/* The counts stay until the rings are gone; a second round finds freed values
-** empty, or no ring. */
 static void destroy(cr_object *o) {
   cr_list *l = (cr_list *)o;
   if (atomic_load(&l->ring)) destroy_ring(&l->ring, atomic_load(&l->count));
-  if (atomic_load(&l->doomed)) destroy_ring(&l->doomed, atomic_load(&l->doomed_count));
+  free_doomed(l);
 }
 
 static void visit_ring(ring *r, uint64_t count, cr_visit *visit) {
