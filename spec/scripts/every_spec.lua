@@ -24,6 +24,7 @@ local scripts = {
   pipeline = "--limit=50 --workers=2",
   crawler = "--pages=5 --delay=1 --workers=2",
   queens = "--size=5 --workers=2",
+  timeline = "--here --items=12 --slow=10 --workers=2",
 }
 
 local function line_count(path)

@@ -314,6 +314,13 @@ static void take_places(void) {
       (void)!open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
+static bool open_trace(const cr_options *o) {
+  if (o->schedule == NULL) return cr_timeline_open(o->trace);
+  cr_report_line("--trace and --schedule exclude each other: a run under a schedule has no time "
+                 "of its own");
+  return false;
+}
+
 int main(int argc, char **argv) {
   cr_signals_begin();
   cr_init_serve();
@@ -327,7 +334,7 @@ int main(int argc, char **argv) {
   if (explains(o)) return explain(&self);
   if (o->schedule) cr_host_pin(argv);
   if (!take_example(&self)) return EXIT_FAILURE;
-  if (o->trace != NULL && !cr_timeline_open(o->trace)) return EXIT_FAILURE;
+  if (o->trace != NULL && !open_trace(o)) return EXIT_FAILURE;
   cr_color_choose(o->color);
   if (o->version) say_version();
   return run(&self);
