@@ -30,7 +30,7 @@ local conrun = {
 local parts = {}
 for _, name in ipairs {
   "thread", "process", "lock", "condition", "semaphore", "event", "barrier", "queue", "pipe",
-  "future", "pool", "shared", "select", "log", "errors", "progress", "plot", "svg", "bench", "args", "trace",
+  "future", "pool", "shared", "select", "log", "errors", "progress", "plot", "svg", "bench", "args", "trace", "scope",
 } do
   parts[name] = function() return require("conrun." .. name) end
 end

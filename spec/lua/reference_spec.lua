@@ -77,6 +77,7 @@ local classes = {
   ["conrun.SharedBuffer"] = { "shared", "buffer_methods", function() return conrun.shared.buffer(8) end },
   ["conrun.View"] = { "shared", "view", function() return conrun.shared.array("i8", 1):slice(1) end },
   ["conrun.Progress"] = { "progress", "methods", function() return conrun.progress.new() end },
+  ["conrun.Scope"] = { "scope", "methods", function() return conrun.scope.new() end },
   ["bench.Report"] = { "bench_report", "methods", function()
     return conrun.bench.run { title = "", runs = 1, { "a", function() end } }
   end },
@@ -276,6 +277,7 @@ local calls = {
   ["conrun.WaitOptions"] = function(options) conrun.future.wait({}, options) end,
   ["conrun.ProgressOptions"] = function(options) conrun.progress.new(options):close() end,
   ["conrun.CancelOptions"] = function(options) conrun.future.new():cancel(options) end,
+  ["conrun.ScopeOptions"] = function(options) conrun.scope.new(options) end,
 }
 
 -- What a call says to an option whose value is of no good kind; if it does not know

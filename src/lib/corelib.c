@@ -51,6 +51,21 @@ static int core_current(lua_State *L) {
   return 1;
 }
 
+/* interrupt_me(): this strand's next wait raises "interrupted!", for a scope that has failed;
+** spare_me(): takes that back, also that the strand was asked to stop */
+static int core_interrupt_me(lua_State *L) {
+  (void)L;
+  cr_post(cr_me, CR_INTERRUPT);
+  return 0;
+}
+
+static int core_spare_me(lua_State *L) {
+  (void)L;
+  cr_notice_take(CR_INTERRUPT);
+  cr_runs.asked = false;
+  return 0;
+}
+
 static int core_stopping(lua_State *L) {
   lua_pushboolean(L, cr_stopping());
   return 1;
@@ -132,6 +147,8 @@ static const luaL_Reg core_functions[] = {
     {"time", core_time},
     {"nearest", core_nearest},
     {"strand_name", core_strand_name},
+    {"interrupt_me", core_interrupt_me},
+    {"spare_me", core_spare_me},
     {"error_metatable", core_error_metatable},
     {"raise", core_raise},
     {"bad_argument", core_bad_argument},

@@ -38,10 +38,11 @@ static void read_options(lua_State *L, int index, cr_worker_options *o, char nam
 
 /* Makes the future of the call and gives it to the worker.  The parts stay the
 ** caller's if this fails. */
-static int put_call(cr_worker *w, const cr_call *call) {
+static int put_call(cr_worker *w, const cr_call *call, uint32_t flags) {
   cr_future *f = cr_future_new();
   if (!f) return ENOMEM;
-  cr_future_ask(f); /* what becomes of it is reported at the worker's end (state/report.c) */
+  /* What becomes of it is reported at the worker's end (state/report.c). */
+  atomic_store(&f->flags, CR_FUTURE_ASKED | flags);
   cr_hold *hold = cr_object_born(f);
   cr_object_share(&call->code->object, &f->code);
   cr_value_adopt(&f->arguments, call->arguments);
@@ -59,8 +60,8 @@ static int fail_start(lua_State *L, const cr_worker *w, int error) {
                   w->kind == CR_PROCESS ? "processes" : "threads");
 }
 
-/* start([options,] fn, ...) -> worker */
-static int start(lua_State *L, enum cr_strand_kind kind) {
+/* start([options,] fn, ...) -> worker; flags of its call's future: HEARD or none */
+static int start(lua_State *L, enum cr_strand_kind kind, uint32_t flags) {
   enum {
     WORKER = 1
   };
@@ -76,7 +77,7 @@ static int start(lua_State *L, enum cr_strand_kind kind) {
   cr_worker *w;
   cr_make(L, w, cr_worker_new(&o));
   cr_handle_fill(L, h, w);
-  int error = put_call(w, &call);
+  int error = put_call(w, &call, flags);
   if (error == 0) error = cr_worker_start(w);
   if (error) return fail_start(L, w, error);
   cr_code_done(call.handle);
@@ -84,8 +85,26 @@ static int start(lua_State *L, enum cr_strand_kind kind) {
   return 1;
 }
 
-static int start_thread(lua_State *L) { return start(L, CR_THREAD); }
-static int start_process(lua_State *L) { return start(L, CR_PROCESS); }
+static int start_thread(lua_State *L) { return start(L, CR_THREAD, 0); }
+static int start_process(lua_State *L) { return start(L, CR_PROCESS, 0); }
+
+/* For a scope (scope.lua), which tells of their errors itself. */
+static int heard_thread(lua_State *L) { return start(L, CR_THREAD, CR_FUTURE_HEARD); }
+static int heard_process(lua_State *L) { return start(L, CR_PROCESS, CR_FUTURE_HEARD); }
+
+static int is_worker(lua_State *L) {
+  lua_pushboolean(L, cr_handle_test(L, 1, CR_WORKER) != NULL);
+  return 1;
+}
+
+/* call(worker) -> the future of its call, nil for a worker of a pool */
+static int call_of(lua_State *L) {
+  cr_worker *w = check(L);
+  cr_future *call = cr_at(cr_future, &w->call);
+  if (!call) return 0;
+  cr_handle_push(L, &call->object);
+  return 1;
+}
 
 /* ------------------------------------------------------------------ methods */
 
@@ -172,6 +191,9 @@ static int leave(lua_State *L) {
   cr_worker_notify(w, CR_END);
   return lua_error(L);
 }
+
+/* ask_end(worker): it is to end, and does not get by with catching the error */
+static int ask_end(lua_State *L) { return answer(L, cr_worker_notify(check(L), CR_END)); }
 
 /* ------------------------------------------------------------------ all of them */
 
@@ -293,7 +315,13 @@ static int text(lua_State *L) {
 
 static const luaL_Reg public_functions[] = {
     {"start_thread", start_thread}, {"start_process", start_process}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"all", all}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"is_worker", is_worker},
+                                     {"all", all},
+                                     {"ask_end", ask_end},
+                                     {"call", call_of},
+                                     {"heard_thread", heard_thread},
+                                     {"heard_process", heard_process},
+                                     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"join", join},           {"result", result},    {"alive", alive}, {"interrupt", interrupt},

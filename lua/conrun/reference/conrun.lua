@@ -90,6 +90,7 @@
 ---@field trace conrun.trace
 ---@field bench conrun.bench
 ---@field args conrun.args
+---@field scope conrun.scope
 local conrun = {}
 
 --- Lets the calling strand rest. Callbacks of `future:on_done` run meanwhile, and an interruption ends it with the
