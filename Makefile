@@ -53,7 +53,7 @@ BIN = $(if $(filter release,$(VARIANT)),build/conrun,$(OUT)/conrun)
 
 # The floors from below.  Those below the wall, where Lua begins, are one archive.
 BELOW = base arena sync worker line
-ABOVE = codec task state screen lib host
+ABOVE = codec task state screen net lib host
 floor = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/$(1)/*.c))
 LOW = $(OUT)/below.a
 ALL_LOW = -Wl,--whole-archive $(LOW) -Wl,--no-whole-archive

@@ -48,7 +48,7 @@ local pool = {}
 
 ---@class conrun.PoolOptions
 ---@field workers? integer default: as many as processors
----@field kind? "thread"|"process" default "thread"
+---@field kind? "thread"|"process"|"cluster" default "thread"
 ---@field name? string
 ---@field initializer? function every worker calls it first
 ---@field initargs? any[] its arguments
@@ -439,6 +439,16 @@ function methods:apply(fn, ...)
   end
   check.callable(fn, 1, "apply")
   return self:submit(fn, ...):result()
+end
+
+--- The agents that work for a pool of kind "cluster": its program has heard of each within
+--- the last lease.
+---@return conrun.Agent[]
+function methods:agents()
+  if not core.is_pool(self) then
+    check.raise("bad call of 'agents' (it is a method of a pool): write pool:agents(), with a colon")
+  end
+  return require("conrun.cluster").agents(self)
 end
 
 --- Lets no more tasks in and waits until those there are finished, or with

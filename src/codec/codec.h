@@ -55,6 +55,7 @@ typedef struct cr_state {
   int recent;              /* registry: the functions decoded last, kept alive */
   uint32_t recent_at;      /* where the next one goes */
   bool data_only;          /* what is sent is data: the strand is a sandbox (sandbox.c) */
+  bool far;                /* the next value to be encoded is for another machine (cr_far) */
   bool ending;             /* it is being closed, and everything in it */
   uint64_t opened, closed; /* handles so far */
   uint64_t tidied;         /* `opened` when a worker tidied up last, and its Lua memory then */
@@ -176,6 +177,15 @@ void cr_encode_call(lua_State *L, int first, int n, const char *noun, cr_value *
 
 /* The value at `index`, to be kept where many read it: a long one in a parcel (parcel.c). */
 void cr_encode_kept(lua_State *L, int index, const char *noun, cr_value *v);
+
+/* With `yes`: the next value that is encoded, or the next writer, is for another machine,
+** where no shared object can be; a handle in it raises.  A raise takes that back; after an
+** encode that went well the caller does, with `yes` false. */
+static inline void cr_far(bool yes) { cr_lua->far = yes; }
+
+/* This process makes values for programs that have functions and classes of their own:
+** numbers of origins begin at a random place, where no program's are (origin.c). */
+void cr_origin_begin(uint64_t random);
 
 /* Pushes the values and frees what they came in (even when it raises); returns
 ** how many were pushed.  What cannot be rebuilt here raises an error object of kind

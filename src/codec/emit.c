@@ -439,10 +439,19 @@ static enum outcome emit_function(encoder *e) {
   return names_emit_late(e) ? EMITTED : refuse_value(e);
 }
 
+static enum outcome refuse_far(encoder *e, const cr_handle *h) {
+  char what[64];
+  const char *name = cr_type_of(h->object)->name;
+  snprintf(what, sizeof what, "%s %s to another machine", strchr("aeiou", name[0]) ? "an" : "a",
+           name);
+  return refuse(e, what);
+}
+
 /* The message mentions the object before the handle can be collected. */
 static enum outcome emit_handle(encoder *e, const cr_handle *h) {
   uint64_t number;
   if (!h->object) return refuse(e, "a closed handle");
+  if (e->far) return refuse_far(e, h);
   if (!e->message) e->message = cr_message_new(0);
   if (!e->message || cr_message_mention(e->message, h->object, &number) != 0)
     return encoder_no_memory(e);

@@ -285,6 +285,8 @@ static void encode_by_itself(lua_State *L, int first, int n, const char *noun, c
   if (!w) raise_memory(L);
   encoder e = {.L = L, .work = w, .length = HEADER, .noun = noun, .position = 1};
   e.data = cr_lua->data_only && !took;
+  e.far = cr_lua->far;
+  cr_lua->far = false;
   bool room = encoder_grow(&(encoder){.L = L, .work = w, .plain = true}, HEADER);
   if (!room) workspace_drop(cr_lua->codec);
   if (!room) raise_memory(L);

@@ -125,6 +125,7 @@ typedef struct encoder {
   bool again;         /* something was sent again */
   bool took;          /* a function took something along */
   bool data;          /* functions and classes that the receiver need not know are refused */
+  bool far;           /* it is for another machine: handles are refused */
   bool names_checked; /* the names of this state are as fresh as this encode */
   bool names_late;    /* they were collected for want of one */
   int anchor;         /* stack slot: what __transfer returned, kept alive; protected only */

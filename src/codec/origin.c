@@ -37,6 +37,11 @@ static _Atomic uint64_t *last_origin(void) {
   return &CR_PART(codec_part, cr_arena_root()->codec)->origin;
 }
 
+/* Above all that a program counts to, and below what a Lua integer holds when doubled. */
+void cr_origin_begin(uint64_t random) {
+  atomic_store(last_origin(), UINT64_C(1) << 61 | (random >> 3 & ~UINT64_C(0xffffffff)));
+}
+
 static bool has(int ref) { return ref != LUA_NOREF; }
 
 /* The entry of the value at the top of the stack in a table of the registry, or 0. */

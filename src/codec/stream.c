@@ -147,6 +147,8 @@ cr_writer *cr_writer_new(lua_State *L, const char *noun, bool call) {
   *w = (cr_writer){.plain = true};
   w->e = (encoder){.L = L, .work = &w->work, .noun = noun, .plain = true};
   w->e.data = cr_lua->data_only && !call;
+  w->e.far = cr_lua->far;
+  cr_lua->far = false;
   set_type(L, WRITER, collect_writer);
   if (!encoder_room(&w->e, HEADER)) raise_memory(L);
   w->e.length = HEADER;

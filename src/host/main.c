@@ -89,9 +89,32 @@ static bool converses(const program *p) {
   return p->options.interactive || (reads_input(p) && isatty(STDIN_FILENO));
 }
 
+static void put_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value); /* NULL gives nil */
+  lua_setfield(L, -2, name);
+}
+
+/* --hub and --agent: what they do is in lua/conrun/cluster. */
+static int run_cluster(lua_State *L, const cr_options *o) {
+  uint32_t workers = o->workers ? o->workers : (uint32_t)cr_cpu_count();
+  if (!cr_module(L, "conrun.cluster")) return LUA_ERRRUN;
+  lua_getfield(L, -1, "command");
+  lua_createtable(L, 0, 6);
+  lua_pushboolean(L, o->hub);
+  lua_setfield(L, -2, "hub");
+  lua_pushinteger(L, workers);
+  lua_setfield(L, -2, "workers");
+  put_text(L, "agent", o->agent);
+  put_text(L, "listen", o->listen);
+  put_text(L, "tags", o->tags);
+  put_text(L, "token_file", o->token_file);
+  return cr_report_status(L, cr_script_call(L, 1, 0));
+}
+
 /* What comes after the pieces of code. */
 static int run_rest(lua_State *L, const program *p) {
   const cr_options *o = &p->options;
+  if (o->hub || o->agent) return run_cluster(L, o);
   int status = has_script(p) ? run_script(L, p) : LUA_OK;
   if (status != LUA_OK) return status;
   if (o->interactive)

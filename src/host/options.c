@@ -118,6 +118,18 @@ static bool read_example(cr_options *o, const char *value) {
   return value[0] != '\0';
 }
 
+static bool read_text(const char **place, const char *value) {
+  *place = value;
+  return value[0] != '\0';
+}
+
+static bool read_agent(cr_options *o, const char *value) { return read_text(&o->agent, value); }
+static bool read_listen(cr_options *o, const char *value) { return read_text(&o->listen, value); }
+static bool read_tags(cr_options *o, const char *value) { return read_text(&o->tags, value); }
+static bool read_token(cr_options *o, const char *value) {
+  return read_text(&o->token_file, value);
+}
+
 /* --------------------------------------------------------------------- words */
 
 /* An option --name or --name=value. */
@@ -130,15 +142,20 @@ typedef struct word {
 } word;
 
 static const word words[] = {
+    {"--agent", read_agent, 0, "the address of a server, such as nats://hostA:4222", false},
     {"--audit", NULL, offsetof(cr_options, audit), NULL, true},
     {"--color", read_color, 0, "auto, always or never", true},
     {"--example", read_example, 0, "one of the names that --examples lists", false},
     {"--examples", NULL, offsetof(cr_options, examples), NULL, false},
     {"--help", read_topic, offsetof(cr_options, help), "a name such as pool.map", false},
+    {"--hub", NULL, offsetof(cr_options, hub), NULL, false},
+    {"--listen", read_listen, 0, "an address, such as 0.0.0.0:4222", false},
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
     {"--schedule", read_schedule, 0, "seed:N or a recorded schedule", false},
     {"--seed", read_seed, 0, "an integer", true},
+    {"--tags", read_tags, 0, "words with commas in between", false},
+    {"--token-file", read_token, 0, "the name of a file", false},
     {"--trace", read_trace, 0, "a file that ends in .json, .json.gz or .html", false},
     {"--trace-size", read_trace_size, 0, "a size from 1M to 16G, such as 64M", true},
     {"--unasked", read_unasked, 0, "report or off", true},

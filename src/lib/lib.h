@@ -9,6 +9,7 @@
 #ifndef CR_LIB_H
 #define CR_LIB_H
 
+#include "net/net.h"
 #include "screen/screen.h"
 
 #define CR_VERSION "0.1.0"

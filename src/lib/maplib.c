@@ -99,7 +99,9 @@ static int new_mapping(lua_State *L) {
   if (lua_toboolean(L, COLLECT)) mode |= CR_MAP_COLLECT;
   lua_settop(L, COLLECT);
   cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL));
+  cr_far(((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->far);
   cr_code_push(L, FN, "function");
+  cr_far(false);
   mapping *m = lua_newuserdatauv(L, sizeof *m + (size_t)room * sizeof m->ring[0], MAPPING_VALUES);
   *m = (mapping){.pool = lua_touserdata(L, POOL),
                  .code = lua_touserdata(L, CODE),
@@ -274,10 +276,12 @@ static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_I
 static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua_Integer first,
                             lua_Integer count) {
   cr_value v;
+  cr_far(pool_of(L, m)->far);
   if (count == 1)
     encode_one(L, s, first, &v);
   else
     encode_slice(L, s, first, count, &v);
+  cr_far(false);
   cr_future *f = cr_pool_task(L, &v, m->mode);
   cr_future_ask(f); /* the map does */
   return f;

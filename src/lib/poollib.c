@@ -18,6 +18,7 @@
 static cr_pool *check(lua_State *L) { return cr_handle_check(L, 1, CR_POOL); }
 
 static const char *kind_name(const cr_pool *p, bool many) {
+  if (p->far == CR_CARRIED) return many ? "slots of a cluster" : "cluster";
   if (!many) return cr_kind_names[p->kind];
   return p->kind == CR_PROCESS ? "processes" : "threads";
 }
@@ -30,7 +31,8 @@ static enum cr_strand_kind read_kind(lua_State *L, int index) {
   if (!kind) return CR_THREAD;
   for (int i = CR_THREAD; i <= CR_PROCESS; i++)
     if (strcmp(kind, cr_kind_names[i]) == 0) return (enum cr_strand_kind)i;
-  return cr_raise(L, "bad option 'kind' ('thread' or 'process' expected, got '%s')", kind);
+  return cr_raise(L, "bad option 'kind' ('thread', 'process' or 'cluster' expected, got '%s')",
+                  kind);
 }
 
 static uint64_t read_workers(lua_State *L, int index) {
@@ -103,6 +105,28 @@ static void check_alone(lua_State *L) {
   lua_settop(L, 2);
 }
 
+/* Is the option `kind` "cluster"? */
+static bool is_cluster(lua_State *L, int index) {
+  lua_getfield(L, index, "kind");
+  bool is = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "cluster") == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
+/* What computes its tasks is on other machines: a pool as lua/conrun/cluster makes it. */
+static int new_cluster(lua_State *L, int index) {
+  if (!cr_module(L, "conrun.cluster")) return cr_raise(L, "this conrun has no clusters");
+  lua_getfield(L, -1, "new");
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* How many tasks are computed at once. */
+static uint64_t width(cr_pool *p) {
+  return p->far == CR_CARRIED ? atomic_load(&p->slots) : p->workers_max;
+}
+
 /* new([options]) -> pool, or new(n, options) for the functions that are called so; the
 ** options say how many there are. */
 static int new_pool(lua_State *L) {
@@ -116,6 +140,7 @@ static int new_pool(lua_State *L) {
   lua_settop(L, 2);
   check_alone(L);
   if (index == 1 && lua_type(L, 1) == LUA_TNUMBER) name_workers(L);
+  if (lua_istable(L, index ? index : 1) && is_cluster(L, index)) return new_cluster(L, index);
   read_options(L, index, &o, name);
   cr_handle *h = cr_handle_new(L, CR_POOL);
   bool harmless = !index || lua_getfield(L, index, "initializer") == LUA_TNIL;
@@ -206,9 +231,12 @@ static int submit(lua_State *L) {
   cr_pool_check_rights(L, p);
   luaL_checkstack(L, 10, NULL);
   cr_pool_keep_up(L, p);
+  cr_far(p->far);
   cr_code *code = cr_code_push(L, 2, "function");
   cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);
+  cr_far(p->far);
   cr_encode_call(L, 3, n, "argument", &v);
+  cr_far(false);
   cr_future *f = cr_pool_task(L, &v, CR_CALL_ARGUMENTS);
   cr_pool_add(L, p, code, f, &h->hold);
   h->object = &f->object;
@@ -310,7 +338,7 @@ static int stats(lua_State *L) {
   put_text(L, "name", p->name);
   put_text(L, "kind", kind_name(p, false));
   put_text(L, "state", state_of(p));
-  put(L, "workers", p->workers_max);
+  put(L, "workers", width(p));
   put(L, "started", atomic_load(&p->workers));
   put(L, "running", atomic_load(&p->running));
   put(L, "queued", atomic_load(&p->queued));
@@ -318,15 +346,18 @@ static int stats(lua_State *L) {
   return 1;
 }
 
+#define UNKNOWN_SLOTS 16 /* of a cluster whose agents have not been heard of yet */
+
 /* workers(pool) -> how many there may be, for the size of chunks */
 static int workers(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check(L)->workers_max);
+  lua_Integer n = (lua_Integer)width(check(L));
+  lua_pushinteger(L, n > 0 ? n : UNKNOWN_SLOTS);
   return 1;
 }
 
 static int text(lua_State *L) {
   cr_pool *p = check(L);
-  lua_Integer n = (lua_Integer)p->workers_max, busy = (lua_Integer)atomic_load(&p->running);
+  lua_Integer n = (lua_Integer)width(p), busy = (lua_Integer)atomic_load(&p->running);
   lua_Integer queued = (lua_Integer)atomic_load(&p->queued);
   lua_pushfstring(L, "pool '%s' (%I %s: %I busy, %I %s queued", p->name, n, kind_name(p, n != 1),
                   busy, queued, queued == 1 ? "task" : "tasks");

@@ -14,6 +14,7 @@ static const luaL_Reg modules[] = {
     {"conrun.core.begin", luaopen_conrun_core_begin},
     {"conrun.core.condition", luaopen_conrun_core_condition},
     {"conrun.core.future", luaopen_conrun_core_future},
+    {"conrun.core.net", luaopen_conrun_core_net},
     {"conrun.core.pool", luaopen_conrun_core_pool},
     {"conrun.core.shared", luaopen_conrun_core_shared},
     {"conrun.core.worker", luaopen_conrun_core_worker},

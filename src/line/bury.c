@@ -110,15 +110,15 @@ static void bury_task(const death *d, cr_future *f) {
     fail(f, d->kind, d->text, d->dead);
 }
 
-/* The tasks that it helped with, and the outer ones: held by it, with it as the runner. */
+/* The tasks that it helped with, and the outer ones: held by it, with it as the runner.  A
+** carrier's: also one that it had only taken from the line, which has no runner yet. */
 static void bury_outer_tasks(const death *d) {
   cr_holds_walk walk = {.strand = d->dead};
   cr_hold *h;
   while ((h = cr_holds_next(&walk))) {
     cr_future *f = (cr_future *)cr_held_object(h);
-    if (f && f->object.type == CR_FUTURE && atomic_load(&f->runner) == cr_id_of(d->dead) &&
-        atomic_load(&f->pool) == cr_word(d->pool))
-      bury_task(d, f);
+    if (!f || f->object.type != CR_FUTURE || atomic_load(&f->pool) != cr_word(d->pool)) continue;
+    if (atomic_load(&f->runner) == cr_id_of(d->dead) || d->pool->far == CR_CARRIED) bury_task(d, f);
   }
 }
 
@@ -126,7 +126,7 @@ static void bury_servant(const death *d) {
   cr_pool *p = d->pool;
   cr_future *f = future_of(d->dead);
   if (f) bury_task(d, f);
-  if (f) bury_outer_tasks(d);
+  if (f || p->far == CR_CARRIED) bury_outer_tasks(d);
   if (atomic_load(&cr_in_line(d->dead)->task) == DOING_INITIALIZER) cr_pool_break(p, d->text, NULL);
   if (p->kind == CR_THREAD && d->dead != cr_me)
     cr_pool_break(p, "the process that its threads belonged to has ended", NULL);

@@ -51,12 +51,16 @@ static void put_field(pen *p, const char *key, const char *value) {
   put_string(p, value);
 }
 
-static void put_error(pen *p, const char *kind, const char *message, const char *strand) {
+static void put_head(pen *p, uint32_t fields) {
   put_byte(p, 0); /* flags */
   put_u32(p, 1);  /* value */
   put_byte(p, WIRE_OBJECT);
   put_u32(p, 0); /* no list */
-  put_u32(p, strand ? 3 : 2);
+  put_u32(p, fields);
+}
+
+static void put_error(pen *p, const char *kind, const char *message, const char *strand) {
+  put_head(p, strand ? 3 : 2);
   put_field(p, "kind", kind);
   put_field(p, "message", message);
   put_field(p, "strand", strand);
@@ -78,4 +82,14 @@ int cr_encode_error(const char *kind, const char *message, const char *strand, c
   *v = (cr_value){.head = 0, .message = m};
   v->kind = CR_V_MESSAGE;
   return 0;
+}
+
+bool cr_error_of_death(const cr_value *v) {
+  unsigned char wanted[64];
+  pen p = {wanted};
+  if (v->kind != CR_V_MESSAGE) return false;
+  put_head(&p, 3);
+  put_field(&p, "kind", "worker_died");
+  size_t n = (size_t)(p.at - wanted);
+  return v->message->length > n && memcmp(v->message->bytes, wanted, n) == 0;
 }

@@ -14,10 +14,13 @@ void count_workers(cr_pool *p);
 void start_if_needed(cr_pool *p);
 int32_t own_pid(void); /* 0: main's */
 
-/* pool.c; the pool's latch is held for the first two. */
+/* pool.c; the pool's latch is held for the first four. */
+cr_future *line_first(cr_pool *p);
+void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place, uint64_t word);
 void log_prepend(cr_pool *p, cr_future *f);
 void add(_Atomic uint64_t *counter, int64_t n);
 void clear_line(cr_pool *p, const cr_value *error);     /* settles all; NULL: as cancelled */
+int refusal(const cr_pool *p);                          /* why the pool takes no task, 0: it does */
 void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */
 
 /* bury.c: cr_lent.bury. */

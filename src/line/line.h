@@ -41,12 +41,21 @@ cr_code *cr_code_new(void); /* in hand, without a function: see cr_value_adopt *
 /* An error object (conrun.errors) made without Lua, for burials: kind and
 ** message, strand name may be NULL.  0 or ENOMEM. */
 int cr_encode_error(const char *kind, const char *message, const char *strand, cr_value *v);
+/* Is it an error that the burial of a worker has made, because the worker died? */
+bool cr_error_of_death(const cr_value *v);
 
 enum cr_pool_state {
   CR_POOL_OPEN,
   CR_POOL_CLOSED,     /* no new tasks; those in the line are finished */
   CR_POOL_TERMINATED, /* those in the line are cancelled, those running ended */
   CR_POOL_BROKEN      /* the initializer failed: every task fails with its error */
+};
+
+/* Does what goes in and comes out of a pool cross machines? */
+enum cr_far {
+  CR_HERE,
+  CR_CARRIED, /* its one worker, the carrier, hands its tasks to other machines (carry.c) */
+  CR_HOSTED   /* it computes tasks of a pool elsewhere */
 };
 
 /*
@@ -86,6 +95,9 @@ typedef struct cr_pool {
   uint64_t memory_limit;     /* r/o */
   cr_time task_timeout;      /* nanoseconds that a task may take, 0: no limit; r/o */
   uint32_t rights;           /* of its workers, as in cr_worker; r/o */
+  uint32_t far;              /* enum cr_far; r/o once others know the pool */
+  _Atomic uint64_t slots;    /* carried: how many tasks the other machines compute at once, as far
+                             ** as its carrier knows; 0: nobody has said yet */
   int32_t owner_pid;         /* the process whose threads serve it, 0: the main strand's; r/o */
   char name[CR_NAME_MAX];    /* r/o */
 } cr_pool;
@@ -162,6 +174,16 @@ void cr_pool_finished(cr_pool *p, cr_hold **task);
 /* Has the calling worker's task had its time (task_timeout)? */
 bool cr_pool_late(void);
 
+/* carry.c: for the worker of a pool that is carried.  It takes a task without computing it:
+** on success (0) *task is its holding of the task, which is RUNNING.  EAGAIN: there is none
+** now; ESHUTDOWN: no more will come; ENOMEM. */
+int cr_pool_carry(cr_pool *p, cr_hold **task);
+/* A task that it has taken is settled. */
+void cr_pool_carried(cr_pool *p);
+/* Waits until there are notices (EINTR); with `more`, also for a task in the line or the
+** pool's end (0); ETIMEDOUT. */
+int cr_pool_carry_wait(cr_pool *p, bool more, cr_time until);
+
 void cr_pool_close(cr_pool *p);
 /* A worker cannot work at all, and its successors could not either: the pool is
 ** broken.  Called by the worker, which ends then. */
@@ -194,6 +216,7 @@ void cr_pools_cancel(void);
 typedef struct cr_line_words {
   _Atomic uint32_t settled; /* 1: the task that follows is done but for its last words, and the
                             ** worker is about to take the next */
+  _Atomic uint32_t carried; /* tasks that it has taken for other machines and not settled */
   _Atomic uint64_t task;    /* the future that it computes for its pool, held by the strand; or a
                           ** small number that says what else it does: */
 } cr_line_words;

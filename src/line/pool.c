@@ -23,7 +23,7 @@ void add(_Atomic uint64_t *counter, int64_t n) {
 
 /* ------------------------------------------------------------------ the line */
 
-static cr_future *line_first(cr_pool *p) { return cr_at(cr_future, &p->first); }
+cr_future *line_first(cr_pool *p) { return cr_at(cr_future, &p->first); }
 
 /* Logs that `f` goes to the front again: its worker died. */
 void log_prepend(cr_pool *p, cr_future *f) {
@@ -34,7 +34,7 @@ void log_prepend(cr_pool *p, cr_future *f) {
 }
 
 /* Logs that the first leaves; its reference goes to `place`, as `word`. */
-static void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place, uint64_t word) {
+void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place, uint64_t word) {
   uint64_t next = atomic_load_explicit(&f->next_task, memory_order_relaxed);
   cr_redo(&p->first, next);
   if (next == 0) cr_redo(&p->last, 0);
@@ -97,7 +97,7 @@ static void clear_ended(cr_pool *p) {
 
 /* -------------------------------------------------------------------- posting */
 
-static int refusal(const cr_pool *p) {
+int refusal(const cr_pool *p) {
   if (cr_ending()) return ESHUTDOWN;
   switch (atomic_load(&p->state)) {
   case CR_POOL_OPEN: return 0;
@@ -323,7 +323,11 @@ static void end_worker(cr_strand *s, void *arg) {
   if (atomic_load(&cr_in_worker(s)->serves) != cr_word(arg)) return;
   int pid = atomic_load(&s->pid);
   bool killed = s->kind == CR_PROCESS && pid > 0 && (kill(pid, SIGKILL) == 0 || errno != EPERM);
-  if (!killed) cr_strand_notify(id, CR_END); /* also from behind walls, which let no kill out */
+  /* A carrier is told at its next wait, never in between: it has tasks in its hands. */
+  if (!killed && ((cr_pool *)arg)->far == CR_CARRIED)
+    cr_post_to(id, CR_END);
+  else if (!killed)
+    cr_strand_notify(id, CR_END); /* also from behind walls, which let no kill out */
 }
 
 /* Can be repeated: whoever did it before, or broke the pool, may have died over it. */

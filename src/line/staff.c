@@ -24,7 +24,7 @@ void count_workers(cr_pool *p) {
     if (atomic_load(&cr_in_worker(s)->serves) != cr_word(p) || task == DOING_LEAVE) continue;
     workers++;
     idle += task == DOING_WAIT;
-    running += task >= DOING_TASK;
+    running += (task >= DOING_TASK) + atomic_load(&cr_in_line(s)->carried);
   }
   atomic_store(&p->workers, workers);
   atomic_store(&p->idle, idle);

@@ -39,6 +39,14 @@ void cr_task_let_go(cr_future *f) {
   cr_object_disown(&f->code);
 }
 
+/* A carrier looks for the mark when it is woken; an interruption would hit its own code. */
+static bool ask_runner(const cr_future *f) {
+  const cr_pool *p = cr_at(const cr_pool, &f->pool);
+  bool carried = p && p->far == CR_CARRIED;
+  cr_id runner = atomic_load(&f->runner);
+  return carried ? cr_post_to(runner, CR_CALLBACKS) : cr_strand_notify(runner, CR_INTERRUPT);
+}
+
 /* Under the latch the future cannot settle, so the notice reaches its runner before that
 ** one can begin anything else; notifying takes no latch.  When the notice is seen the task
 ** may be over: the worker's loop forgets an interruption that comes too late. */
@@ -47,7 +55,7 @@ bool cr_task_stop(cr_future *f) {
   cr_latch_take(&f->object.latch);
   if (cr_future_state(f) == CR_WORKING && f->runner != 0) {
     atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
-    asked = cr_strand_notify(atomic_load(&f->runner), CR_INTERRUPT);
+    asked = ask_runner(f);
   }
   cr_latch_drop(&f->object.latch);
   return asked;

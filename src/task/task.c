@@ -133,12 +133,20 @@ static void complete(lua_State *L, int status) {
   lua_pop(L, 1);
 }
 
+/* Does its result go to another machine? */
+static bool is_far(const task *t) {
+  const cr_pool *p = cr_at(const cr_pool, &t->future->pool);
+  return p && p->far == CR_HOSTED;
+}
+
 /* The first error is kept.  If there is no memory for it, only words are left.
 ** [-1, +0, -] */
 static void keep_error(lua_State *L, task *t) {
+  cr_far(is_far(t));
   if (t->error.kind == CR_V_NONE && !cr_error_encode(L, &t->error) &&
       cr_encode_error(kind_of(t), "not enough memory", cr_me->name, &t->error) != 0)
     t->error.head = CR_V_NONE;
+  cr_far(false);
   lua_pop(L, 1);
 }
 
@@ -210,7 +218,9 @@ static int call(lua_State *L, task *t) {
     return 0;
   t->stage = ENCODING;
   if (cr_stray) return 0;
+  cr_far(is_far(t));
   cr_encode(L, base, lua_gettop(L) - base + 1, "result", &t->result);
+  cr_far(false);
   return 0;
 }
 
@@ -251,6 +261,7 @@ static int map(lua_State *L, task *t) {
   if (cr_tracing() && lua_isfunction(L, -1))
     tell_function(L, t->future, cr_value_count(&t->future->arguments));
   t->reader = cr_reader_new(L, &t->future->arguments);
+  cr_far(is_far(t));
   t->writer = cr_writer_new(L, "result", false);
   while (more) {
     lua_pushcfunction(L, map_on);

@@ -54,6 +54,10 @@
 --- who takes over the C code of a worker can write into the memory that all strands share. Behind walls nobody looks
 --- for deadlocks, only outside of them, and no other process can be killed.
 ---
+--- A pool of kind "cluster" gives its tasks to agents on other machines (`conrun --agent=URL`), by a server (`conrun --hub`)
+--- whose address is the option `url` or in CONRUN_CLUSTER. All calls are the same; shared objects cannot be sent. What it takes,
+--- its options and what becomes of faults are in the page "Many machines" (doc/cluster.md).
+---
 --- A task may give its own pool tasks and wait for them: if no other worker is free, the waiting one runs them itself.
 ---
 --- With `local pool <close>`, leaving the block waits until all tasks are finished; leaving it by an error ends
@@ -63,7 +67,7 @@ local pool = {}
 
 ---@class conrun.PoolOptions
 ---@field workers? integer how many at most; default: as many as processors, or as `--workers` says
----@field kind? "thread"|"process" default "thread"
+---@field kind? "thread"|"process"|"cluster" default "thread"
 ---@field name? string default "pool-1" and so on; workers are called after it
 ---@field initializer? function every worker calls it before its first task
 ---@field initargs? any[] its arguments
@@ -299,9 +303,29 @@ function Pool:terminate() end
 ---@param options? conrun.ShutdownOptions
 function Pool:shutdown(options) end
 
+---@class conrun.Agent
+---@field host string the name of its machine
+---@field pid integer its process there
+---@field workers integer how many tasks it computes at once
+---@field busy integer how many it had when it was heard of last
+---@field done integer how many it has computed, for all programs
+---@field tags string[] as `--tags` said
+---@field seen number seconds since it was heard of
+---@field id string unlike that of any other
+
+--- The agents that work for a pool of kind "cluster", as far as this program has heard of them within the last lease.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.new { workers = 2, kind = "process" }
+--- local _, why = pcall(pool.agents, pool)
+--- print(why:match "%((.*)%)") --> only a pool of kind 'cluster' has agents
+--- ```
+---@return conrun.Agent[] agents sorted by host
+function Pool:agents() end
+
 ---@class conrun.PoolStats
 ---@field name string
----@field kind "thread"|"process"
+---@field kind "thread"|"process"|"cluster"
 ---@field state "open"|"closed"|"terminated"|"broken"
 ---@field workers integer how many there may be
 ---@field started integer how many there are now
