@@ -4,7 +4,8 @@
 --
 -- One future is C (conrun.core.future); here is what concerns several: wait, all
 -- and as_completed.  None of them polls.  The C function `gather` moves futures
--- that are final from one list to another, and sleeps until there is one.
+-- that are final from one list to another, and sleeps until there is one; what it
+-- remembers of the list from one call to the next is in a table of ours.
 --
 -- Timeouts are turned into a deadline once, at the start of a call, so waiting
 -- in several steps takes no longer than was asked.
@@ -90,8 +91,13 @@ local function distinct(t, name)
   return futures, n, entries
 end
 
-local function move(from, count, to)
-  return table.move(from, 1, count, #to + 1, to)
+-- Where `gather` has taken a future out, it leaves false.
+local function remaining(pending)
+  local list = {}
+  for _, f in ipairs(pending) do
+    list[#list + 1] = f or nil
+  end
+  return list
 end
 
 -- A cancelled future counts as no error, since somebody wanted that.
@@ -127,13 +133,13 @@ function future.wait(list, options)
     check.raise("bad option 'when' ('all', 'first' or 'error' expected, got '%s')", options.when)
   end
   local deadline = check.deadline(options.timeout, "option 'timeout'")
-  local done, ready = {}, {}
+  local done, ready, known = {}, {}, { [0] = n }
   repeat
     local count
-    n, count = core.gather(pending, n, ready, deadline)
-    move(ready, count, done)
+    n, count = core.gather(pending, ready, known, deadline)
+    table.move(ready, 1, count, #done + 1, done)
   until n == 0 or count == 0 or not more(ready, count)
-  return done, move(pending, n, {})
+  return done, remaining(pending)
 end
 
 local function raise_timeout(n)
@@ -149,13 +155,13 @@ end
 function future.as_completed(list, timeout)
   local pending, n = distinct(list, "as_completed")
   local deadline = check.deadline(timeout, "argument #2 to 'as_completed'")
-  local ready, count, given = {}, 0, 0
+  local ready, known, count, given = {}, { [0] = n }, 0, 0
   return function()
     if given == count then
       if n == 0 then
         return nil
       end
-      n, count = core.gather(pending, n, ready, deadline)
+      n, count = core.gather(pending, ready, known, deadline)
       given = 0
       if count == 0 then
         raise_timeout(n)

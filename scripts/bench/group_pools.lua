@@ -55,6 +55,23 @@ local function submit(kind, count, kept)
   return conrun.clock() - started, total
 end
 
+local function nap()
+  conrun.sleep(1e-4)
+end
+
+-- The processor time that the caller spends on collecting tasks that end one by one.
+local function completed(count, kept)
+  local pool, futures, seen = pool_of(kept, "process", 2), {}, 0
+  for i = 1, count do
+    futures[i] = pool:submit(nap)
+  end
+  local started = os.clock()
+  for _ in conrun.future.as_completed(futures) do
+    seen = seen + 1
+  end
+  return os.clock() - started, seen
+end
+
 local function timed_fib(pool, inputs)
   local started = conrun.clock()
   local results = pool:map(fib, inputs, { chunksize = 1 })
@@ -80,7 +97,19 @@ local function eight_fibs(n)
   return 8 * a
 end
 
-local rows = {}
+local rows = {
+  {
+    name = "completed",
+    title = "as_completed over tasks of 100 us, 2 processes, processor time of the caller",
+    unit = "each",
+    count = { 4000, python = 1000 },
+    quick = 50,
+    conrun = completed,
+    python = "completed",
+    target = { most = 10e-6, text = "10 us" },
+    note = "make bench BENCH=--growth shows that it does not grow with the number of futures",
+  },
+}
 for _, kind in ipairs { "thread", "process" } do
   local slow = kind == "process"
   local workers = slow and "processes" or "threads"

@@ -89,6 +89,29 @@ local function submit_growth(kind, sizes)
   end)
 end
 
+local function nap()
+  conrun.sleep(1e-4)
+end
+
+-- Processor time of the caller for each future that as_completed gives.
+local function completed_growth(sizes)
+  local pool <close> = conrun.pool.processes(2)
+  local points = {}
+  for i, size in ipairs(sizes) do
+    local futures, seen = {}, 0
+    for k = 1, size do
+      futures[k] = pool:submit(nap)
+    end
+    local started = os.clock()
+    for _ in conrun.future.as_completed(futures) do
+      seen = seen + 1
+    end
+    points[i] = { size = size, value = (os.clock() - started) / size }
+    must(seen == size, "as_completed")
+  end
+  return points
+end
+
 local function wait_for(gate)
   gate:wait()
 end
@@ -240,6 +263,9 @@ for _, kind in ipairs { "thread", "process" } do
       return payloads(kind, options)
     end)
 end
+add("growth.completed", "processor time of the caller for each future of as_completed", "each", function(options)
+  return completed_growth(options.quick and { 100, 400 } or { 500, 2000, 8000 })
+end)
 add("growth.queue", "seconds a queued item, put and got by one strand", "each", function(options)
   return series(powers(0, 7, options), queued)
 end)

@@ -16,6 +16,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from time import perf_counter as clock
 
 # The fastest way to start processes that Python has, also where it is not the default.
@@ -352,6 +353,19 @@ def submit_thread(n):
 def submit_process(n):
     make = concurrent.futures.ProcessPoolExecutor
     return submit_to(keep("executor", lambda: make(4, mp_context=processes)), n)
+
+
+def nap():
+    time.sleep(1e-4)
+
+
+def completed(n):
+    make = concurrent.futures.ProcessPoolExecutor
+    executor = keep("naps", lambda: make(2, mp_context=processes))
+    futures = [executor.submit(nap) for _ in range(n)]
+    started = time.process_time()
+    seen = sum(1 for _ in concurrent.futures.as_completed(futures))
+    return time.process_time() - started, seen
 
 
 def fib(n):

@@ -6,6 +6,7 @@
 **
 **   head          magic, size, root, latches, size classes
 **   strand table  (base/)
+**   told          one record for each strand (told.c)
 **   page table    one entry for each page of the arena
 **   bitmaps       used and dirty, one bit for each page
 **   pages         everything else
@@ -78,6 +79,7 @@ typedef struct arena_head {
   _Atomic uint64_t keep;                  /* pages that may stay idle */
   uint64_t low;                           /* the least that was idle since then: */
   _Atomic cr_time since;
+  struct told *told; /* by the strand's index */
   page_entry *entry;
   uint64_t *used, *dirty; /* bitmaps, see pages.c */
 } arena_head;
@@ -122,6 +124,10 @@ void *block_at(small_page *page, uint32_t i);
 /* bury.c */
 void bury_register(void);
 void holds_prepare(cr_strand *s); /* block.c */
+
+/* told.c */
+#define TOLD_SIZE ((size_t)576 * CR_STRANDS)         /* of all records */
+void told_tell(const cr_strand *s, uint64_t serial); /* 0: some object, nobody knows which */
 
 /* object.c */
 void dying_finish(cr_strand *s);

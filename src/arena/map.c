@@ -120,8 +120,8 @@ bool pages_reserve(uint64_t start, uint64_t n) {
 /* What `lay_out` writes to, and a page for what it rounds up. */
 static size_t size_of_first(size_t size, size_t trace) {
   size_t pages = size / CR_PAGE_SIZE;
-  return sizeof *arena + cr_strands_size() + pages * sizeof(page_entry) + pages / 4 + trace +
-         CR_PAGE_SIZE;
+  return sizeof *arena + cr_strands_size() + TOLD_SIZE + pages * sizeof(page_entry) + pages / 4 +
+         trace + CR_PAGE_SIZE;
 }
 
 /* Lays out the first pages.  The file is new, so everything is zero. */
@@ -134,6 +134,7 @@ static void lay_out(void *base, size_t size, size_t limit, size_t trace) {
   char *next = base;
   place(&next, sizeof *arena);
   cr_strands_use(place(&next, cr_strands_size()), true);
+  arena->told = (struct told *)(void *)place(&next, TOLD_SIZE);
   arena->entry = (page_entry *)(void *)place(&next, arena->pages * sizeof(page_entry));
   arena->used = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
   arena->dirty = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);

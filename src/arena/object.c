@@ -191,10 +191,13 @@ void cr_object_watch(cr_object *o) {
   atomic_fetch_or(&o->watch, (uint64_t)1 << (cr_me->index % 64));
 }
 
-static void ring_all(uint64_t watchers) {
+static void ring_all(uint64_t watchers, uint64_t serial) {
   if (watchers == 0) return;
-  cr_for_strands(s)
-    if (watchers >> ((s - cr_strands) % 64) & 1 && cr_strand_state(s) == CR_RUNNING) cr_ring(s);
+  cr_for_strands(s) {
+    if (!(watchers >> ((s - cr_strands) % 64) & 1) || cr_strand_state(s) != CR_RUNNING) continue;
+    told_tell(s, serial);
+    cr_ring(s);
+  }
 }
 
 /* The watchers are taken out before they are rung: one that watches again after
@@ -205,12 +208,12 @@ void cr_object_changed(cr_object *o) {
   if (watchers == 0) return;
   do atomic_store(&cr_me->ringing, watchers);
   while (!atomic_compare_exchange_weak(&o->watch, &watchers, 0));
-  ring_all(watchers);
+  ring_all(watchers, o->serial);
   atomic_store(&cr_me->ringing, 0);
 }
 
 void ringing_finish(cr_strand *dead) {
-  ring_all(atomic_load(&dead->ringing));
+  ring_all(atomic_load(&dead->ringing), 0);
   atomic_store(&dead->ringing, 0);
 }
 

@@ -89,6 +89,7 @@ static bool sleep_on_bell(lua_State *L, uint32_t seen, cr_time until) {
 }
 
 static bool help_first(lua_State *L, const cr_several *s, cr_time until) {
+  if (atomic_load(&cr_in_worker(cr_me)->serves) == 0) return false;
   int top = lua_gettop(L);
   bool mine = false;
   for (size_t i = 0; i < s->count && !mine; i++) {

@@ -10,15 +10,9 @@
 ** Who asks a future anything comes to its callbacks too (state/callback.c), before the
 ** question, so that what they do is in the answer.
 **
-** Waiting for one of many (gather) is one pass over the list that moves the
-** final ones out.  If there is none, a second pass asks each to ring this
-** strand's bell, and looks again, before it sleeps.  A pass costs a load for
-** each future, but takes all that became final during the last one, so the
-** slower the passes are, the fewer they get.
+** Waiting for one of many is in gather.c.
 */
 #include <string.h>
-
-#include <stdlib.h>
 
 #include "lib/lib.h"
 
@@ -255,100 +249,6 @@ static int is_future(lua_State *L) {
   return 1;
 }
 
-enum {
-  PENDING = 1,
-  COUNT,
-  READY,
-  UNTIL
-};
-
-typedef struct gathering {
-  cr_several several; /* count: futures that are pending */
-  lua_Integer found;  /* that have become final */
-} gathering;
-
-static const cr_handle *pending_handle(lua_State *L, size_t i) {
-  lua_rawgeti(L, PENDING, (lua_Integer)i + 1);
-  return cr_handle_check_open(L, -1, CR_FUTURE);
-}
-
-static cr_future *pending_future(lua_State *L, const cr_several *s, size_t i) {
-  (void)s;
-  return (cr_future *)pending_handle(L, i)->object;
-}
-
-/* Moves the final futures of PENDING to READY and closes the gaps. */
-static bool sweep(lua_State *L, cr_several *s, bool watch) {
-  lua_Integer kept = 0, n = (lua_Integer)s->count, *found = &((gathering *)s)->found;
-  for (lua_Integer i = 1; i <= n; i++) {
-    const cr_handle *h = pending_handle(L, (size_t)i - 1);
-    cr_future *f = (cr_future *)h->object;
-    if (watch) cr_object_watch(&f->object);
-    cr_future_ask(f);
-    bool final = cr_future_done(f);
-    s->owed |= final && cr_has_callbacks(h);
-    if (final || ++kept < i)
-      lua_rawseti(L, final ? READY : PENDING, final ? ++*found : kept);
-    else
-      lua_pop(L, 1);
-  }
-  for (lua_Integer i = kept + 1; i <= n; i++) { /* nothing is kept of what has been found */
-    lua_pushnil(L);
-    lua_rawseti(L, PENDING, i);
-  }
-  s->count = (size_t)kept;
-  return *found > 0 || kept == 0;
-}
-
-typedef struct finished {
-  cr_time at;
-  lua_Integer place; /* in READY */
-} finished;
-
-static int compare(const void *a, const void *b) {
-  const finished *p = a, *q = b;
-  return p->at != q->at ? (p->at > q->at) - (p->at < q->at)
-                        : (p->place > q->place) - (p->place < q->place);
-}
-
-/* Brings the futures of READY into the order in which they became final. */
-static void put_in_order(lua_State *L, lua_Integer n) {
-  if (n < 2) return;
-  finished *all = lua_newuserdatauv(L, (size_t)n * sizeof *all, 0);
-  lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, READY, i);
-    const cr_future *f = (cr_future *)cr_handle_check_open(L, -1, CR_FUTURE)->object;
-    all[i - 1] = (finished){atomic_load(&f->final_at), i};
-    lua_rawseti(L, -2, i);
-  }
-  qsort(all, (size_t)n, sizeof *all, compare);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, -1, all[i - 1].place);
-    lua_rawseti(L, READY, i);
-  }
-  lua_pop(L, 2);
-}
-
-/* gather(pending, count, ready, until) -> count left, count ready
-** Waits until at least one of the pending futures is final; the second count is
-** 0 if none is by then. */
-static int gather(lua_State *L) {
-  gathering g = {{.look = sweep, .future = pending_future}, 0};
-  lua_Integer n = luaL_checkinteger(L, COUNT);
-  cr_time until = cr_check_deadline(L, UNTIL);
-  luaL_checktype(L, PENDING, LUA_TTABLE);
-  luaL_checktype(L, READY, LUA_TTABLE);
-  g.several.count = n > 0 ? (size_t)n : 0;
-  lua_settop(L, UNTIL);
-  cr_await_first(L, &g.several, until);
-  lua_settop(L, UNTIL);
-  put_in_order(L, g.found);
-  lua_pushinteger(L, (lua_Integer)g.several.count);
-  lua_pushinteger(L, g.found);
-  return 2;
-}
-
 /* await(future, until) -> is it final? */
 static int await(lua_State *L) {
   lua_pushboolean(L, cr_future_await(L, check(L), cr_check_deadline(L, 2)) == 0);
@@ -360,7 +260,7 @@ static int await(lua_State *L) {
 static const luaL_Reg public_functions[] = {{"new", new_future}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"is_future", is_future},
-                                     {"gather", gather},
+                                     {"gather", cr_gather},
                                      {"deadline", deadline_of},
                                      {"await", await},
                                      {"settle_error", settle_error},

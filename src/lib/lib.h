@@ -116,6 +116,10 @@ void cr_future_error(lua_State *L, const cr_future *f);
 ** final "timeout". */
 int cr_future_raise(lua_State *L, const cr_future *f);
 
+/* ---------------------------------------------------------------- gather.c */
+
+int cr_gather(lua_State *L); /* of conrun.core.future */
+
 /* ---------------------------------------------------------------- poollib.c */
 
 /* Raises for an error of cr_pool_post: closed, broken, no worker, no memory. */
