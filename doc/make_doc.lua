@@ -127,7 +127,8 @@ local function add_answers(out)
   out[#out + 1] = "## Names that other languages have\n\nThey raise an error that says what to write instead.\n"
   local list = require("conrun.core").answers()
   for _, answer in ipairs(list) do
-    local what = answer.owner == "option" and ("option %s"):format(answer.name)
+    local loose = answer.owner == "option" or answer.owner == "type"
+    local what = loose and ("%s %s"):format(answer.owner, answer.name)
       or answer.owner:find "^conrun" and answer.owner .. "." .. answer.name
       or ("%s:%s"):format(answer.owner, answer.name)
     out[#out + 1] = ("- `%s`: %s"):format(what, answer.use)

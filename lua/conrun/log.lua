@@ -16,6 +16,8 @@ local screen = require "conrun.core.screen"
 local log = {}
 
 local ranks = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
+-- As other loggers write them.
+local levels = { WARNING = "warn", warning = "warn", CRITICAL = "error", critical = "error" }
 local current, where = "info", "stderr"
 local write
 
@@ -41,6 +43,7 @@ end
 ---@return string
 function log.level(name)
   if name ~= nil then
+    name = levels[name] or type(name) == "string" and name:lower() or name
     if not ranks[name] then
       fail("level", "'debug', 'info', 'warn', 'error' or 'off'", name)
     end
@@ -114,4 +117,4 @@ function log.warn(format, ...) put("warn", format, ...) end
 ---@param format string
 function log.error(format, ...) put("error", format, ...) end
 
-return log
+return setmetatable(log, { __index = core.answers_index "conrun.log" })

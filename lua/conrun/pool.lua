@@ -139,6 +139,9 @@ local function prepare(self, name, fn, xs, options, known)
     check.raise("bad argument #2 to '%s' (list, range or iterator function expected, got a table that has keys alone; "
       .. "make a list of its keys or values)", name)
   end
+  if type(options) == "number" then
+    check.argument(3, name, "table of options expected, got %s: write { chunksize = %s }", options, options)
+  end
   options = check.options(options, known, 3, name)
   check.integer(options, "chunksize", 1)
   check.integer(options, "buffersize", 1)

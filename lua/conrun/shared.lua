@@ -93,4 +93,4 @@ function methods:cas(i, old, new)
   return check.through(cas, self.array, position(self, i), old, new)
 end
 
-return shared
+return setmetatable(shared, { __index = require("conrun.core").answers_index "conrun.shared" })

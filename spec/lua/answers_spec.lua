@@ -29,8 +29,8 @@ describe("names that other languages have", function()
   local owners = objects(pool)
   for _, answer in ipairs(core.answers()) do
     local owner, name, use = answer.owner, answer.name, answer.use
-    if owner == "option" then
-      goto continue -- of pool.new, below
+    if owner == "option" or owner == "type" then
+      goto continue -- of pool.new and shared.value, below
     end
 
     it(("are answered: %s, '%s'"):format(owner, name), function()
@@ -65,6 +65,29 @@ describe("names that other languages have", function()
         assert.is_truthy(message:find(hint, 1, true), message)
       end
     end
+  end)
+
+  it("are answered where they are types", function()
+    for _, answer in ipairs(core.answers()) do
+      if answer.owner == "type" then
+        for _, make in ipairs { conrun.shared.value, conrun.shared.array } do
+          local message = message_of(make, answer.name, 1)
+          local hint = ("unknown type '%s': use %s ("):format(answer.name, answer.use)
+          assert.is_truthy(message:find(hint, 1, true), message)
+          assert.is_truthy(make(answer.use, 1))
+        end
+      end
+    end
+    assert.matches("unknown type 'z' %(i8 to", message_of(conrun.shared.value, "z"))
+  end)
+
+  it("are understood as levels of the log", function()
+    local before = conrun.log.level()
+    assert.are.equal("info", conrun.log.level "INFO")
+    assert.are.equal("warn", conrun.log.level "WARNING")
+    assert.are.equal("error", conrun.log.level "critical")
+    conrun.log.level(before)
+    assert.matches("'debug', 'info'.-got 'loud'", message_of(conrun.log.level, "loud"))
   end)
 
   it("leave other names nil, so that a program may ask", function()
@@ -173,6 +196,19 @@ describe("shapes of calls", function()
   it("several lists are a case for starmap", function()
     local message = message_of(function() local r = pool:map(math.max, { 1 }, { 2 }) return r end)
     assert.matches("^spec/lua/answers_spec%.lua:%d+: .*pool:starmap", message)
+  end)
+
+  it("a size of chunks is an option", function()
+    local message = message_of(function() local r = pool:map(math.max, { 1 }, 2) return r end)
+    assert.matches("write { chunksize = 2 }", message)
+  end)
+
+  it("not to block is a timeout of 0", function()
+    local lock, q = conrun.lock.new(), conrun.queue.new()
+    for _, call in ipairs { function() return lock:acquire(false) end, function() return q:get(true, 5) end,
+      function() return q:put(1, false) end } do
+      assert.matches("a timeout in seconds expected, got boolean; 0 only tries", message_of(call))
+    end
   end)
 
   it("an unknown option is told what there is", function()

@@ -33,8 +33,7 @@ static void *check_element(lua_State *L, const cr_array *a, int index) {
 static cr_element check_type(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   cr_element e = cr_element_named(name);
-  if (e == CR_ELEMENTS)
-    cr_refuse(L, 1, lua_pushfstring(L, "unknown type '%s' (i8 to i64, u8 to u64, f32, f64)", name));
+  if (e == CR_ELEMENTS) cr_answer_type(L, name, "i8 to i64, u8 to u64, f32, f64");
   return e;
 }
 

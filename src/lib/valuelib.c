@@ -54,11 +54,7 @@ static cr_element check_type(lua_State *L, int *wanted) {
   else if (strcmp(name, "string") == 0)
     *wanted = LUA_TSTRING;
   else
-    luaL_argerror(L, 1,
-                  lua_pushfstring(L,
-                                  "unknown type '%s' (i8 to i64, u8 to u64, f32, f64, "
-                                  "any, boolean, string)",
-                                  name));
+    cr_answer_type(L, name, "i8 to i64, u8 to u64, f32, f64, any, boolean, string");
   return e;
 }
 

@@ -16,7 +16,7 @@
 #include "state/state.h"
 
 typedef struct answer {
-  const char *owner; /* type of a handle, or module */
+  const char *owner; /* type of a handle, module, "option" of a pool, "type" of shared numbers */
   const char *name;
   const char *use;
 } answer;
@@ -74,6 +74,10 @@ static const answer answers[] = {
     {"list", "extend", "for _, v in ipairs(t) do l:append(v) end"},
     {"list", "push", "l:append(v)"},
     {"list", "add", "l:append(v)"},
+    {"list", "sort", "table.sort on a copy: t = {} for v in l:items() do t[#t + 1] = v end"},
+    {"list", "reverse", "for i = #l, 1, -1 do ... l[i] ... end"},
+    {"list", "index", "for i, v in ipairs(l) do ... end"},
+    {"list", "count", "for v in l:items() do ... end"},
     {"value", "value", "v:get() and v:set(x)"},
     {"value", "get_lock", "v:add(n) or v:cas(old, new), which need no lock"},
     {"value", "increment", "v:add(1)"},
@@ -88,6 +92,23 @@ static const answer answers[] = {
     {"option", "thread_name_prefix", "name"},
     {"option", "timeout", "task_timeout"},
     {"option", "size", "workers"},
+    {"type", "b", "i8"},
+    {"type", "B", "u8"},
+    {"type", "h", "i16"},
+    {"type", "H", "u16"},
+    {"type", "i", "i32"},
+    {"type", "I", "u32"},
+    {"type", "l", "i64"},
+    {"type", "L", "u64"},
+    {"type", "q", "i64"},
+    {"type", "Q", "u64"},
+    {"type", "f", "f32"},
+    {"type", "d", "f64"},
+    {"type", "int", "i64"},
+    {"type", "integer", "i64"},
+    {"type", "float", "f64"},
+    {"type", "double", "f64"},
+    {"type", "number", "f64"},
     {"conrun", "Thread", "conrun.thread.start(fn, ...)"},
     {"conrun", "Process", "conrun.process.start(fn, ...)"},
     {"conrun", "Timer", "conrun.thread.timer(seconds, fn, ...)"},
@@ -136,6 +157,18 @@ static const answer answers[] = {
     {"conrun.process", "Process", "conrun.process.start(fn, ...)"},
     {"conrun.process", "spawn", "conrun.process.start(fn, ...)"},
     {"conrun.queue", "Queue", "conrun.queue.new(maxsize)"},
+    {"conrun.shared", "Value", "conrun.shared.value(type, x)"},
+    {"conrun.shared", "Array", "conrun.shared.array(type, n)"},
+    {"conrun.shared", "List", "conrun.shared.list(t)"},
+    {"conrun.shared", "Dict", "conrun.shared.dict(t)"},
+    {"conrun.shared", "Manager",
+     "conrun.shared.dict() and conrun.shared.list(), which need no manager"},
+    {"conrun.log", "warning", "conrun.log.warn(format, ...)"},
+    {"conrun.log", "critical", "conrun.log.error(format, ...)"},
+    {"conrun.log", "exception", "conrun.log.error(format, ...)"},
+    {"conrun.log", "basicConfig", "conrun.log.level(name) and conrun.log.to(path)"},
+    {"conrun.log", "setLevel", "conrun.log.level(name)"},
+    {"conrun.log", "getLogger", "conrun.log, which every strand has"},
     {"conrun.lock", "Lock", "conrun.lock.new()"},
     {"conrun.lock", "RLock", "conrun.lock.recursive()"},
     {NULL, NULL, NULL},
@@ -150,6 +183,12 @@ static const answer *find(const char *owner, const char *name) {
 const char *cr_answer_find(const char *owner, const char *name) {
   const answer *a = find(owner, name);
   return a ? a->use : NULL;
+}
+
+int cr_answer_type(lua_State *L, const char *name, const char *known) {
+  const char *use = cr_answer_find("type", name);
+  const char *hint = use ? lua_pushfstring(L, ": use %s", use) : "";
+  return cr_bad_argument(L, 1, lua_pushfstring(L, "unknown type '%s'%s (%s)", name, hint, known));
 }
 
 int cr_answer(lua_State *L, const char *owner) {

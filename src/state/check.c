@@ -8,6 +8,8 @@
 
 cr_time cr_check_timeout(lua_State *L, int index) {
   if (lua_isnoneornil(L, index)) return CR_FOREVER;
+  if (lua_isboolean(L, index))
+    luaL_argerror(L, index, "a timeout in seconds expected, got boolean; 0 only tries, none waits");
   lua_Number seconds = luaL_checknumber(L, index);
   if (!(seconds >= 0))
     luaL_argerror(L, index, "a timeout is in seconds and not negative; 0 only tries");

@@ -297,6 +297,8 @@ void cr_answers_methods(lua_State *L, const char *type);
 void cr_answers_module(lua_State *L, const char *name);
 /* What is to be used instead of the name, NULL if the table does not know it. */
 const char *cr_answer_find(const char *owner, const char *name);
+/* Raises for argument 1, which names no type of shared numbers.  [-0, +0, v] */
+int cr_answer_type(lua_State *L, const char *name, const char *known);
 int cr_answers_list(lua_State *L); /* all of them, for the reference.  [-0, +1, m] */
 
 /* For the function `new` itself: takes away the module's table, if it came in front of the arguments

@@ -367,13 +367,15 @@ local function mentions(word, width)
   return lines
 end
 
+local loose_names = { option = "an option of a pool", type = "a type of shared numbers" }
+
 -- What the name is called here, if it is one that other languages have.
 local function answers_to(name)
   local owner, last = name:match "^([%w_.]*)[.:][%w_]+$", last_word(name)
   local all, fitting = {}, {}
   for _, answer in ipairs(require("conrun.core").answers()) do
     if answer.name:lower() == last:lower() then
-      local whose = answer.owner == "option" and "an option of a pool" or answer.owner
+      local whose = loose_names[answer.owner] or answer.owner
       local line = ("  '%s' of %s: use %s"):format(answer.name, whose, answer.use)
       all[#all + 1] = line
       fitting[#fitting + 1] = owner and (answer.owner == owner or answer.owner == "conrun." .. owner) and line or nil
