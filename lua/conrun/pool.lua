@@ -37,6 +37,7 @@ local most_ahead = 65536 -- of an imap: as many as a mapping has room for
 
 ---@class conrun.Pool
 ---@field submit fun(self: conrun.Pool, fn: function, ...): conrun.Future
+---@field apply fun(self: conrun.Pool, fn: function, ...): any ...
 ---@field apply_async fun(self: conrun.Pool, fn: function, ...): conrun.Future
 ---@field close fun(self: conrun.Pool)
 ---@field terminate fun(self: conrun.Pool)
@@ -432,17 +433,6 @@ function methods:imap_unordered(fn, xs, options)
 end
 
 --------------------------------------------------------------------------- rest
-
---- Runs one call in a worker and waits for it.
----@param fn function
----@return any ... what it returned
-function methods:apply(fn, ...)
-  if not core.is_pool(self) then
-    check.raise "bad call of 'apply' (it is a method of a pool): write pool:apply(fn, ...), with a colon"
-  end
-  check.callable(fn, 1, "apply")
-  return self:submit(fn, ...):result()
-end
 
 --- The agents that work for a pool of kind "cluster": its program has heard of each within
 --- the last lease.

@@ -55,6 +55,21 @@ describe("a failure that nobody asked about", function()
     ["its state was asked"] = "local f = pool:submit(fail, 1) while f.state ~= 'failed' do conrun.sleep(0) end",
     ["a callback is set"] = "pool:submit(fail, 1):on_done(function() end)",
     ["it was waited for"] = "conrun.future.wait { pool:submit(fail, 1) }",
+    ["its pool was terminated"] = [[
+      local began, never = conrun.event.new(), conrun.event.new()
+      pool:submit(function() began:set() never:wait() end)
+      began:wait()
+      pool:terminate()]],
+    ["a process of its pool was terminated"] = [[
+      local began, never, other = conrun.event.new(), conrun.event.new(), conrun.pool.processes(1)
+      other:submit(function() began:set() never:wait() end)
+      began:wait()
+      other:terminate()]],
+    ["the program ended"] = [[
+      local began, never, other = conrun.event.new(), conrun.event.new(), conrun.pool.threads(1)
+      other:submit(function() began:set() never:wait() end)
+      began:wait()
+      os.exit(0, true)]],
     ["it was iterated over"] = "for _ in conrun.future.as_completed { pool:submit(fail, 1) } do end",
     ["it was selected"] = "conrun.select { pool:submit(fail, 1) }",
     ["map raises it"] = "pcall(pool.map, pool, fail, { 1, 2, 3 }, { chunksize = 1 })",

@@ -183,6 +183,18 @@ static int run_protected(lua_State *L) {
   return 0;
 }
 
+/* Code that runs in the middle, a __transfer or a finalizer, may take keys away from the table
+** that is being written; Lua's own word for that speaks of a call that nobody has made. */
+static void explain(lua_State *L) {
+  static const char lost[] = "invalid key to 'next'";
+  if (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), lost) != 0) return;
+  cr_where(L);
+  lua_pushliteral(L, "cannot send a table that changes while it is sent (by a __transfer of what "
+                     "is in it, or by a finalizer)");
+  lua_concat(L, 2);
+  lua_replace(L, -2);
+}
+
 /* Appends as above, but may fail: then the error is on the stack, and the bytes
 ** are as they were.  Does not raise; the caller has made room for n + 8 values. */
 int encode_protected(encoder *e, int first, int n) {
@@ -204,6 +216,7 @@ int encode_protected(encoder *e, int first, int n) {
   e->work->depth = 0;
   e->length = length;
   e->again = again;
+  explain(L);
   return status;
 }
 

@@ -220,12 +220,11 @@ void cr_pool_check_rights(lua_State *L, const cr_pool *p) {
     cr_raise(L, "cannot submit to pool '%s' from a sandbox: its workers may use more", p->name);
 }
 
-/* submit(fn, ...) -> future
-** Its handle is there before the task, and has the holding from the post on: an error
-** behind it loses nothing. */
-static int submit(lua_State *L) {
+/* Posts the call of the function at 2 with the n values above it, and pushes the future.  Its
+** handle is there before the task, and has the holding from the post on: an error behind it
+** loses nothing.  `owner`, if it is not 0, is a userdata that has the handle as its value. */
+static cr_future *post(lua_State *L, int n, int owner) {
   cr_pool *p = check(L);
-  int n = lua_gettop(L) - 2;
   cr_value v;
   cr_check_callable(L, 2);
   cr_pool_check_rights(L, p);
@@ -234,6 +233,10 @@ static int submit(lua_State *L) {
   cr_far(p->far);
   cr_code *code = cr_code_push(L, 2, "function");
   cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);
+  if (owner) {
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, owner, 1);
+  }
   cr_far(p->far);
   cr_encode_call(L, 3, n, "argument", &v);
   cr_far(false);
@@ -242,7 +245,56 @@ static int submit(lua_State *L) {
   h->object = &f->object;
   cr_code_done(along);
   cr_handle_enter(L);
+  return f;
+}
+
+/* submit(fn, ...) -> future */
+static int submit(lua_State *L) {
+  post(L, lua_gettop(L) - 2, 0);
   return 1;
+}
+
+/* ---------------------------------------------------------------------- apply */
+
+#define CALL_TYPE "conrun.call"
+
+/* __close: an apply that an error ends, an interruption mostly, has no use for its task. */
+static int end_call(lua_State *L) {
+  cr_handle *h = lua_isnil(L, 2) || lua_getiuservalue(L, 1, 1) != LUA_TUSERDATA
+                     ? NULL
+                     : cr_handle_test(L, -1, CR_FUTURE);
+  cr_future *f = h ? (cr_future *)h->object : NULL;
+  if (!f || cr_future_done(f)) return 0;
+  atomic_fetch_or(&f->flags, CR_FUTURE_STOP);
+  if (cr_future_cancel(f) == EBUSY) cr_task_stop(f);
+  return 0;
+}
+
+/* What stops the task is there before the task, and all of it is one function in C: a hook,
+** which raises an interruption, comes between any two instructions of Lua. */
+static int push_call(lua_State *L) {
+  lua_newuserdatauv(L, 0, 1);
+  if (luaL_newmetatable(L, CALL_TYPE)) {
+    lua_pushcfunction(L, end_call);
+    lua_setfield(L, -2, "__close");
+  }
+  lua_setmetatable(L, -2);
+  lua_toclose(L, -1);
+  return lua_gettop(L);
+}
+
+/* apply(fn, ...) -> what it returned */
+static int apply(lua_State *L) {
+  int n = lua_gettop(L) - 2;
+  if (!cr_handle_test(L, 1, CR_POOL))
+    return cr_raise(L, "bad call of 'apply' (it is a method of a pool): write pool:apply(fn, ...), "
+                       "with a colon");
+  cr_check_callable(L, 2);
+  luaL_checkstack(L, 4, NULL);
+  cr_future *f = post(L, n, push_call(L));
+  if (cr_future_await(L, f, CR_FOREVER) != 0 || cr_future_state(f) != CR_DONE)
+    return cr_future_raise(L, f);
+  return cr_future_values(L, f);
 }
 
 /* ---------------------------------------------------------------------- end */
@@ -383,8 +435,8 @@ static const luaL_Reg functions[] = {
     {"length", length},   {"keyed", keyed},     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
-    {"submit", submit}, {"apply_async", submit}, {"close", close_pool}, {"terminate", terminate},
-    {"join", join},     {"stats", stats},        {NULL, NULL}};
+    {"submit", submit},       {"apply_async", submit}, {"apply", apply}, {"close", close_pool},
+    {"terminate", terminate}, {"join", join},          {"stats", stats}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__close", leave}, {"__tostring", text}, {NULL, NULL}};
 

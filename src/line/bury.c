@@ -104,10 +104,12 @@ static bool was_its(const death *d, cr_future *f) {
 static void bury_task(const death *d, cr_future *f) {
   bool terminated = atomic_load(&d->pool->state) == CR_POOL_TERMINATED;
   if (!was_its(d, f)) return;
-  if (terminated)
+  if (terminated) {
+    cr_future_ask(f); /* it was ended, and nobody need be told */
     fail(f, "cancelled", "the pool was terminated", d->dead);
-  else if (!retry(d, f))
+  } else if (!retry(d, f)) {
     fail(f, d->kind, d->text, d->dead);
+  }
 }
 
 /* The tasks that it helped with, and the outer ones: held by it, with it as the runner.  A

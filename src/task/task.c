@@ -323,6 +323,7 @@ static void settle(task *t) {
     return;
   }
   const cr_value *v = failed ? &t->error : &t->result;
+  if (failed && stopped(t)) cr_future_ask(t->future); /* it was ended, and nobody need be told */
   if (cr_future_settle(t->future, failed ? CR_FAILED : CR_DONE, v) != 0) cr_value_free(v);
   if (!failed) cr_value_free(&t->error);
 }
