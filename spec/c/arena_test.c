@@ -6,6 +6,8 @@
 ** every test (test.h).
 */
 #include "test.h"
+#include <fcntl.h>
+#include <sys/mman.h>
 
 static void paint(unsigned char *p, size_t n, unsigned char c) { memset(p, c, n); }
 
@@ -194,4 +196,71 @@ TEST(a_chain_of_objects_is_destroyed) {
     h = outer;
   }
   cr_object_drop(h);
+}
+
+/* ---- seen from outside */
+
+static int open_own(cr_view *v, uint64_t layout) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", cr_arena_fd());
+  return cr_view_open(v, open(path, O_RDONLY | O_CLOEXEC), layout);
+}
+
+static void note_address(void *arg, uint64_t object) {
+  uint64_t *wanted = arg;
+  if (*wanted == object) *wanted = 0;
+}
+
+TEST(another_arena_is_read_as_ones_own) {
+  cr_event *e = cr_event_new();
+  cr_hold *h = cr_object_born(e);
+  cr_event copy, own;
+  cr_view v;
+  EQUAL(open_own(&v, 0), 0);
+  EQUAL(v.top, cr_strands_top());
+  CHECK(cr_strand_in(v.strands, cr_id_of(cr_me)) == &v.strands[cr_me->index]);
+  CHECK(cr_peek(&v, cr_word(e), &copy, sizeof copy) && cr_peek(NULL, cr_word(e), &own, sizeof own));
+  EQUAL(copy.object.serial, e->object.serial);
+  EQUAL(own.object.serial, e->object.serial);
+  uint64_t wanted = cr_word(e);
+  CHECK(cr_view_holdings(&v, &v.strands[cr_me->index], 1000, note_address, &wanted));
+  EQUAL(wanted, 0);
+  cr_view_close(&v);
+  cr_object_drop(h);
+}
+
+TEST(an_address_outside_is_found_nowhere) {
+  uint64_t base = cr_word(cr_arena_base()), size = cr_arena_size(), word[2];
+  cr_view v;
+  EQUAL(open_own(&v, 0), 0);
+  const uint64_t bad[] = {0, 8, base - 8, base + 1, base + size, base + size - 8, UINT64_MAX - 7};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    CHECK(!cr_peek(&v, bad[i], word, sizeof word));
+    CHECK(!cr_peek(NULL, bad[i], word, sizeof word));
+  }
+  CHECK(!cr_peek(&v, base, word, (size_t)-8));
+  cr_view_close(&v);
+}
+
+TEST(a_strand_with_many_holdings_is_told_in_part) {
+  enum {
+    MANY = 300
+  };
+  cr_hold *hold[MANY];
+  uint64_t none = 1;
+  cr_view v;
+  for (int i = 0; i < MANY; i++) hold[i] = cr_object_born(cr_event_new());
+  EQUAL(open_own(&v, 0), 0);
+  CHECK(!cr_view_holdings(&v, &v.strands[cr_me->index], MANY - 1, note_address, &none));
+  CHECK(cr_view_holdings(&v, &v.strands[cr_me->index], MANY + 100, note_address, &none));
+  cr_view_close(&v);
+  for (int i = 0; i < MANY; i++) cr_object_drop(hold[i]);
+}
+
+TEST(a_view_of_another_layout_or_file_is_refused) {
+  cr_view v;
+  EQUAL(open_own(&v, 1), EPROTO);
+  cr_view_close(&v);
+  EQUAL(cr_view_open(&v, memfd_create("empty", 0), 0), ENOEXEC);
+  cr_view_close(&v);
 }

@@ -53,8 +53,8 @@ describe("--help", function()
   it("names every option", function()
     local r = conrun "--help"
     for _, name in ipairs {
-      "audit", "color", "example", "examples", "help", "memory-limit", "on-deadlock", "schedule", "seed", "trace",
-      "trace-size", "unasked", "version", "workers",
+      "audit", "color", "dump", "example", "examples", "help", "json", "memory-limit", "on-deadlock", "schedule",
+      "seed", "stacks", "top", "trace", "trace-size", "unasked", "version", "workers",
     } do
       assert.truthy(r.out:find("\n  --" .. name, 1, true), name)
     end
@@ -105,6 +105,11 @@ describe("a wrong option gets one line:", function()
       "bad value '5Q' of option '--memory-limit' (a size from 1M, such as 512M or 2G expected)",
     ["--memory-limit=-5"] =
       "bad value '-5' of option '--memory-limit' (a size from 1M, such as 512M or 2G expected)",
+    ["--dump=0"] = "bad value '0' of option '--dump' (the number of a process expected)",
+    ["--top=x"] = "bad value 'x' of option '--top' (the number of a process expected)",
+    ["--top --dump"] = "--dump and --top exclude each other",
+    ["--json"] = "option '--json' belongs to --dump: conrun --dump --json",
+    ["--stacks"] = "option '--stacks' belongs to --dump: conrun --dump --stacks",
     ["--example=nowhere"] = "no example 'nowhere'; --examples lists them",
     ["--example=../conrun/scripts/pi"] = "no example '../conrun/scripts/pi'; --examples lists them",
   } do

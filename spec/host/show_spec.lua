@@ -86,7 +86,7 @@ for _, kind in ipairs(kinds) do
         end
         local worker = conrun.KIND.start({ name = "outer" }, outer, queue, ready)
         ready:wait()
-        show()
+        repeat show() until heard():find "'outer' waits for queue" -- it may not sleep yet
         said("'outer' %(process %d+%):\n[^:]+: in method 'get'\n[^\n]+\n  a coroutine, resumed from:\n[^\n]+'inner'\n")
         queue:put(1)
         worker:result()

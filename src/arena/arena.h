@@ -49,7 +49,20 @@ typedef struct cr_arena_options {
   size_t address_space; /* bytes to map; 0 means 64 GiB, halved while the system refuses */
   size_t limit;         /* bytes of pages that may be in use; 0 means no limit */
   size_t trace;         /* bytes for events (base/trace.h), besides; 0 means no trace */
+  uint64_t layout;      /* of what this program puts into it, see cr_face */
+  const char *version;  /* of this program; NULL: none */
 } cr_arena_options;
+
+/* With this each arena begins, of whatever version, so that another program finds out
+** whether it can read the rest (view.c).  The magic word changes when this struct does. */
+#define CR_ARENA_MAGIC 0x636f6e72756e0002u
+typedef struct cr_face {
+  uint64_t magic;
+  uint64_t layout;           /* a checksum of all that a reader from outside must know */
+  uint64_t base, size;       /* where it is mapped, in bytes */
+  cr_time born;              /* when it was made */
+  char version[CR_NAME_MAX]; /* of the program that made it */
+} cr_face;
 
 /* Creates and maps the arena, clears the strand table, and enters the calling
 ** thread as strand 0, the main strand.  Once per program. */
@@ -401,6 +414,44 @@ static inline void cr_value_free_owned(cr_value *v) {
 static inline void cr_value_free(const cr_value *v) {
   if (v->kind == CR_V_MESSAGE) cr_message_free(v->message);
 }
+
+/* ------------------------------------------------------------ seen from outside */
+
+/*
+** The arena of another program, of which nothing is written and nothing is asked (view.c).
+** `strands` and what cr_view_root gives are copies, of the last cr_view_look.
+**
+** Whoever reads records and objects takes a view, so that the same reader serves a program
+** that reports about itself: for that one the view is NULL, and the strands are its own.
+*/
+typedef struct cr_view {
+  int fd; /* the memory file, for reading only */
+  cr_face face;
+  struct arena_head *head;
+  cr_strand *strands;
+  uint32_t top; /* as cr_strands_top */
+} cr_view;
+
+/* Takes the file for its own.  ENOEXEC: it is no arena; EPROTO: it is one of another version
+** or layout, which `face` says; ENOMEM; ESTALE: what it says changes faster than it can be
+** read.  Close in any case. */
+int cr_view_open(cr_view *v, int fd, uint64_t layout);
+int cr_view_look(cr_view *v);
+void cr_view_close(cr_view *v);
+cr_root *cr_view_root(const cr_view *v);
+uint64_t cr_view_used(const cr_view *v, uint64_t *limit); /* bytes; 0: no limit */
+
+/* Copies n bytes from an address in the arena, which may be any word that was found there.
+** False: it is not in the arena, or the program's memory is gone.  Async-signal-safe. */
+bool cr_peek(const cr_view *v, uint64_t address, void *to, size_t n);
+
+/* Reads the record anew into its copy; false: it is not the same wait of the same strand. */
+bool cr_view_again(const cr_view *v, cr_strand *s);
+
+/* Calls f with the address of each object that the strand holds, at most `most`; false: there
+** are more. */
+bool cr_view_holdings(const cr_view *v, const cr_strand *s, size_t most,
+                      void (*f)(void *arg, uint64_t object), void *arg);
 
 /* ----------------------------------------------------------- death and audit */
 

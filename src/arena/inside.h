@@ -4,7 +4,7 @@
 **
 ** The arena's first pages, in order:
 **
-**   head          magic, size, root, latches, size classes
+**   head          its face, root, latches, size classes
 **   strand table  (base/)
 **   told          one record for each strand (told.c)
 **   page table    one entry for each page of the arena
@@ -59,8 +59,7 @@ typedef struct size_class {
 #define COUNTING 256 /* latches; two objects that have the same one wait for each other */
 
 typedef struct arena_head {
-  uint64_t magic;
-  uint64_t size;       /* bytes mapped */
+  cr_face face;        /* r/o */
   uint64_t pages;      /* of the whole arena */
   uint64_t first_page; /* the first that can be given out */
   cr_root root;

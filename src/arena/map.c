@@ -17,7 +17,6 @@
 
 #include "arena/inside.h"
 
-#define MAGIC 0x636f6e72756e0001u
 #define DEFAULT_SIZE ((size_t)64 << 30)
 #define SMALLEST_SIZE ((size_t)16 << 20)
 
@@ -30,7 +29,7 @@ static int file = -1; /* the memory file; for the zygote, which maps it afresh *
 
 int cr_arena_fd(void) { return file; }
 void *cr_arena_base(void) { return arena; }
-size_t cr_arena_size(void) { return arena->size; }
+size_t cr_arena_size(void) { return arena->face.size; }
 cr_root *cr_arena_root(void) { return &arena->root; }
 
 uint64_t cr_arena_in_use(void) {
@@ -125,12 +124,16 @@ static size_t size_of_first(size_t size, size_t trace) {
 }
 
 /* Lays out the first pages.  The file is new, so everything is zero. */
-static void lay_out(void *base, size_t size, size_t limit, size_t trace) {
+static void lay_out(void *base, size_t size, const cr_arena_options *o) {
   arena = base;
-  arena->magic = MAGIC;
-  arena->size = size;
+  arena->face = (cr_face){.magic = CR_ARENA_MAGIC,
+                          .layout = o->layout,
+                          .base = cr_word(base),
+                          .size = size,
+                          .born = cr_clock()};
+  if (o->version) cr_name_set(arena->face.version, o->version);
   arena->pages = size / CR_PAGE_SIZE;
-  arena->limit = limit ? limit / CR_PAGE_SIZE : UINT64_MAX;
+  arena->limit = o->limit ? o->limit / CR_PAGE_SIZE : UINT64_MAX;
   char *next = base;
   place(&next, sizeof *arena);
   cr_strands_use(place(&next, cr_strands_size()), true);
@@ -138,7 +141,7 @@ static void lay_out(void *base, size_t size, size_t limit, size_t trace) {
   arena->entry = (page_entry *)(void *)place(&next, arena->pages * sizeof(page_entry));
   arena->used = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
   arena->dirty = (uint64_t *)(void *)place(&next, arena->pages / 8 + 8);
-  if (trace > 0) cr_trace_begin(place(&next, trace), trace);
+  if (o->trace > 0) cr_trace_begin(place(&next, o->trace), o->trace);
   arena->first_page = (uint64_t)(next - (char *)base + CR_PAGE_SIZE - 1) / CR_PAGE_SIZE;
   arena->cursor = arena->ever = arena->first_page;
   arena->keep = CR_KEEP_LEAST;
@@ -171,7 +174,7 @@ int cr_arena_create(const cr_arena_options *options) {
     return error;
   }
   madvise(base, size, MADV_DONTDUMP); /* a core file need not be 64 GiB long */
-  lay_out(base, size, options->limit, options->trace);
+  lay_out(base, size, options);
   arena->counted = counted;
   atomic_store(&arena->root.main_pid, (int32_t)getpid());
   bury_register();
@@ -183,7 +186,7 @@ int cr_arena_attach(int fd, void *base, size_t size) {
   if (!map_at(fd, base, size)) return errno;
   file = fd;
   arena = base;
-  if (arena->magic != MAGIC || arena->size != size) return EINVAL;
+  if (arena->face.magic != CR_ARENA_MAGIC || arena->face.size != size) return EINVAL;
   madvise(base, size, MADV_DONTDUMP);
   char *next = base;
   place(&next, sizeof *arena);
@@ -220,7 +223,7 @@ static int copy_range(int to, off_t from, off_t end) {
 
 /* What is in the file; where nothing is, the copy has nothing either. */
 static int copy_data(int to) {
-  off_t end = 0, size = (off_t)arena->size;
+  off_t end = 0, size = (off_t)arena->face.size;
   while (end < size) {
     off_t start = lseek(file, end, SEEK_DATA);
     if (start < 0) return errno == ENXIO ? 0 : errno;
@@ -235,13 +238,13 @@ int cr_arena_copy(uint64_t most) {
   if (arena->in_use > most) return -1;
   int copy = cr_fd_above(memfd_create("conrun", MFD_CLOEXEC));
   if (copy < 0) return -1;
-  if (cr_fd_resize(copy, arena->size) == 0 && copy_data(copy) == 0) return copy;
+  if (cr_fd_resize(copy, arena->face.size) == 0 && copy_data(copy) == 0) return copy;
   close(copy);
   return -1;
 }
 
 bool cr_arena_adopt(int copy) {
-  size_t size = arena->size;
+  size_t size = arena->face.size;
   if (!map(copy, arena, size, MAP_FIXED)) return false;
   madvise(arena, size, MADV_DONTDUMP);
   close(file);
@@ -253,7 +256,7 @@ bool cr_arena_adopt(int copy) {
 ** where the system counts what could be (vm.overcommit_memory = 2); and if it has not even
 ** that, the view is for reading. */
 void cr_arena_detach(void) {
-  size_t size = arena->size, used = arena->ever * CR_PAGE_SIZE;
+  size_t size = arena->face.size, used = arena->ever * CR_PAGE_SIZE;
   char *rest = (char *)arena + used;
   int fd = file, flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED;
   if (mmap(arena, used, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED)

@@ -305,7 +305,7 @@ static uint64_t take_patiently(uint64_t n, uint32_t use, _Atomic uint64_t *word)
 }
 
 void *pages_take_large(size_t size, enum cr_tag tag, cr_hold *hold) {
-  if (size > arena->size) return NULL;
+  if (size > arena->face.size) return NULL;
   uint64_t n = (size + sizeof(block_head) + CR_PAGE_SIZE - 1) / CR_PAGE_SIZE;
   uint64_t start = take_patiently(n, PAGE_LARGE, &hold->what);
   block_head *head = NULL;

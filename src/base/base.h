@@ -301,6 +301,7 @@ static inline cr_id cr_id_of(const cr_strand *s) {
   return atomic_load_explicit(&s->id, memory_order_relaxed);
 }
 cr_strand *cr_strand_named(cr_id id); /* NULL: it is nobody's, or that strand is gone */
+cr_strand *cr_strand_in(cr_strand *table, cr_id id); /* the same in a copy of a table */
 
 /*
 ** ThreadSanitizer sees one process.  Memory that one of its threads wrote, another
@@ -325,6 +326,11 @@ extern bool cr_stray;
 /* Tells this process where the table is.  `fresh` also clears it. */
 void cr_strands_use(void *table, bool fresh);
 size_t cr_strands_size(void);
+
+/* For who reads another program's table: where its records begin in its memory, and how many
+** of them were ever used, by its first cr_strands_start() bytes. */
+size_t cr_strands_start(void);
+uint32_t cr_strands_used(const void *start);
 
 /* One more than the highest index ever used: the bound of every walk. */
 uint32_t cr_strands_top(void);

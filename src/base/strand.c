@@ -46,6 +46,14 @@ static table *whole(void) {
 
 size_t cr_strands_size(void) { return sizeof(table); }
 
+size_t cr_strands_start(void) { return offsetof(table, strand); }
+
+uint32_t cr_strands_used(const void *start) {
+  uint32_t top;
+  memcpy(&top, start, sizeof top);
+  return top < CR_STRANDS ? top : CR_STRANDS;
+}
+
 void cr_strands_use(void *memory, bool fresh) {
   table *t = memory;
   if (fresh) { /* the memory is a new file's: zero already */
@@ -94,12 +102,14 @@ static cr_id next_id(const cr_strand *s) {
   return (uses << INDEX_BITS | (s->index + 1)) & ID_MASK;
 }
 
-cr_strand *cr_strand_named(cr_id id) {
+cr_strand *cr_strand_in(cr_strand *table, cr_id id) {
   cr_id number = id & ((1u << INDEX_BITS) - 1);
   if (number == 0 || number > CR_STRANDS) return NULL;
-  cr_strand *s = &cr_strands[number - 1];
+  cr_strand *s = &table[number - 1];
   return cr_id_of(s) == id && cr_strand_exists(s) ? s : NULL;
 }
+
+cr_strand *cr_strand_named(cr_id id) { return cr_strand_in(cr_strands, id); }
 
 /* In UTF-8 the bytes of a character after its first begin with the bits 10. */
 static bool within_character(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }

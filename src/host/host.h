@@ -8,6 +8,8 @@
 **
 **   options     argv -> cr_options, and what to say about a wrong one
 **   help        the pages of --help and of a refusal
+**   live        what another program does: --dump, --top
+**   full        a terminal as a whole, for --top
 **   examples    the scripts that are installed with the program
 **   script      the chunks that the options name: -e, -l, LUA_INIT, the script
 **   repl        the interactive mode (prompt.h has its parts)
@@ -65,6 +67,10 @@ typedef struct cr_options {
   size_t trace_size;                      /* --trace-size */
   enum cr_on_deadlock on_deadlock;
   enum cr_color color;
+
+  bool dump, top;    /* --dump, --top: of the program that has this process: */
+  int32_t pid;       /*   0: whichever there is */
+  bool json, stacks; /* --json, --stacks: with --dump */
 } cr_options;
 
 /* Reads argv and CONRUN_OPTIONS.  False: something is wrong, and stderr says what. */
@@ -82,6 +88,18 @@ void cr_help_usage(FILE *out, bool as_lua);
 /* Prints what the reference says about a name or a word; the exit code, not 0 if it has
 ** nothing of that name.  [-0, +0, -] */
 int cr_help_topic(lua_State *L, const char *topic);
+
+/* --------------------------------------------------------------------- live */
+
+/* Shows what another program does, by --dump or --top; the exit code.  [-0, +0, -] */
+int cr_live(lua_State *L, const cr_options *o);
+
+/* full.c.  The terminal as a whole: can it be had?  It is put back by close, and however else
+** the program ends.  Push: the functions of a terminal for Lua.  [-0, +1, m] */
+bool cr_full_possible(void);
+bool cr_full_open(void);
+void cr_full_close(void);
+void cr_full_push(lua_State *L);
 
 /* ----------------------------------------------------------------- examples */
 

@@ -182,8 +182,11 @@ static void set_root(const cr_options *o) {
 }
 
 static bool open_state(program *p) {
-  int error = cr_arena_create(&(cr_arena_options){
-      .limit = p->options.memory_limit, .trace = p->options.trace ? p->options.trace_size : 0});
+  cr_arena_options arena = {.limit = p->options.memory_limit,
+                            .trace = p->options.trace ? p->options.trace_size : 0,
+                            .layout = cr_view_layout(),
+                            .version = CR_VERSION};
+  int error = cr_arena_create(&arena);
   if (error != 0) {
     fprintf(stderr, "%s: cannot map shared memory: %s: %s\n", cr_report_prefix(), cr_arena_failed(),
             strerror(error));
@@ -283,14 +286,15 @@ static int run(program *p) {
 
 /* Options that say something about the program instead of running one. */
 static bool explains(const cr_options *o) {
-  return o->help || o->topic != NULL || o->about || o->examples;
+  return o->help || o->topic != NULL || o->about || o->examples || o->dump || o->top;
 }
 
-/* The reference is Lua, and so needs a state. */
-static int explain_topic(program *p) {
+/* What is Lua needs a state: the reference, and what is said about another program. */
+static int explain_in_lua(program *p) {
+  const cr_options *o = &p->options;
   cr_lib_register();
   if (!open_state(p)) return EXIT_FAILURE;
-  return end(p, p->L, cr_help_topic(p->L, p->options.topic), true);
+  return end(p, p->L, o->topic ? cr_help_topic(p->L, o->topic) : cr_live(p->L, o), true);
 }
 
 /* Has all been written that was said on stdout? */
@@ -303,7 +307,7 @@ static int said(int code) {
 static int explain(program *p) {
   const cr_options *o = &p->options;
   int code = EXIT_SUCCESS;
-  if (o->topic != NULL) code = explain_topic(p);
+  if (o->topic != NULL || o->dump || o->top) code = explain_in_lua(p);
   if (o->help) cr_help_page(stdout);
   if (o->about) printf("conrun %s (%s)\n", CR_VERSION, LUA_RELEASE);
   if (o->examples) code = cr_examples_list(stdout);

@@ -113,6 +113,24 @@ static bool read_topic(cr_options *o, const char *value) {
   return value[0] != '\0';
 }
 
+/* The largest number of a process that Linux knows is 2^22. */
+static bool read_pid(cr_options *o, const char *value) {
+  lua_Integer n;
+  bool good = read_number(value, 1, INT32_MAX, &n);
+  o->pid = good ? (int32_t)n : 0;
+  return good;
+}
+
+static bool read_dump(cr_options *o, const char *value) {
+  o->dump = true;
+  return read_pid(o, value);
+}
+
+static bool read_top(cr_options *o, const char *value) {
+  o->top = true;
+  return read_pid(o, value);
+}
+
 static bool read_example(cr_options *o, const char *value) {
   o->example = value;
   return value[0] != '\0';
@@ -145,17 +163,21 @@ static const word words[] = {
     {"--agent", read_agent, 0, "the address of a server, such as nats://hostA:4222", false},
     {"--audit", NULL, offsetof(cr_options, audit), NULL, true},
     {"--color", read_color, 0, "auto, always or never", true},
+    {"--dump", read_dump, offsetof(cr_options, dump), "the number of a process", false},
     {"--example", read_example, 0, "one of the names that --examples lists", false},
     {"--examples", NULL, offsetof(cr_options, examples), NULL, false},
     {"--help", read_topic, offsetof(cr_options, help), "a name such as pool.map", false},
     {"--hub", NULL, offsetof(cr_options, hub), NULL, false},
+    {"--json", NULL, offsetof(cr_options, json), NULL, false},
     {"--listen", read_listen, 0, "an address, such as 0.0.0.0:4222", false},
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
     {"--schedule", read_schedule, 0, "seed:N or a recorded schedule", false},
     {"--seed", read_seed, 0, "an integer", true},
+    {"--stacks", NULL, offsetof(cr_options, stacks), NULL, false},
     {"--tags", read_tags, 0, "words with commas in between", false},
     {"--token-file", read_token, 0, "the name of a file", false},
+    {"--top", read_top, offsetof(cr_options, top), "the number of a process", false},
     {"--trace", read_trace, 0, "a file that ends in .json, .json.gz or .html", false},
     {"--trace-size", read_trace_size, 0, "a size from 1M to 16G, such as 64M", true},
     {"--unasked", read_unasked, 0, "report or off", true},
@@ -264,6 +286,18 @@ static int read_line(cr_options *o, int argc, char **argv) {
   return 0;
 }
 
+/* Options that only say how another one is meant. */
+static bool belong(const cr_options *o) {
+  if (o->dump && o->top)
+    fprintf(stderr, "%s: --dump and --top exclude each other\n", cr_report_prefix());
+  if (o->dump && o->top) return false;
+  const char *alone = o->dump ? NULL : o->json ? "--json" : o->stacks ? "--stacks" : NULL;
+  if (alone)
+    fprintf(stderr, "%s: option '%s' belongs to --dump: conrun --dump %s\n", cr_report_prefix(),
+            alone, alone);
+  return alone == NULL;
+}
+
 /* --------------------------------------------------------------- environment */
 
 static bool read_setting(cr_options *o, const char *text) {
@@ -305,5 +339,5 @@ bool cr_options_read(cr_options *o, int argc, char **argv) {
     return false;
   }
   if (!first.plain && !o->as_lua && !read_environment(o)) return false;
-  return read_line(o, argc, argv) == 0;
+  return read_line(o, argc, argv) == 0 && belong(o);
 }

@@ -17,6 +17,9 @@
 /* Registers types and hooks of all floors.  Once per process, before any strand. */
 void cr_lib_register(void);
 
+/* A checksum of all that viewlib.c reads in another program's shared memory. */
+uint64_t cr_view_layout(void);
+
 /* `acquire` for locks and conditions: 0, EOWNERDEAD or ETIMEDOUT; raises a
 ** deadlock.  Used by locklib.c and conditionlib.c. */
 int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline);
@@ -57,6 +60,7 @@ int luaopen_conrun_pipe(lua_State *L);
 int luaopen_conrun_core_shared(lua_State *L);
 int luaopen_conrun_select(lua_State *L);
 int luaopen_conrun_trace(lua_State *L);
+int luaopen_conrun_core_view(lua_State *L);
 
 void cr_print_open(lua_State *L); /* printlib.c: replaces print */
 

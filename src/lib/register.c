@@ -17,6 +17,7 @@ static const luaL_Reg modules[] = {
     {"conrun.core.net", luaopen_conrun_core_net},
     {"conrun.core.pool", luaopen_conrun_core_pool},
     {"conrun.core.shared", luaopen_conrun_core_shared},
+    {"conrun.core.view", luaopen_conrun_core_view},
     {"conrun.core.worker", luaopen_conrun_core_worker},
     {"conrun.event", luaopen_conrun_event},
     {"conrun.lock", luaopen_conrun_lock},

@@ -134,7 +134,7 @@ static void bury_servant(const death *d) {
     cr_pool_break(p, "the process that its threads belonged to has ended", NULL);
   cr_latch_take(&p->object.latch);
   atomic_store(&cr_in_line(d->dead)->task, DOING_LEAVE);
-  if (f && cr_future_done(f)) add(&p->completed, 1);
+  if (f && cr_future_done(f)) count_finished(p, f);
   count_workers(p);
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);

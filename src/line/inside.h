@@ -19,6 +19,7 @@ cr_future *line_first(cr_pool *p);
 void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place, uint64_t word);
 void log_prepend(cr_pool *p, cr_future *f);
 void add(_Atomic uint64_t *counter, int64_t n);
+void count_finished(cr_pool *p, const cr_future *f);    /* the latch is held */
 void clear_line(cr_pool *p, const cr_value *error);     /* settles all; NULL: as cancelled */
 int refusal(const cr_pool *p);                          /* why the pool takes no task, 0: it does */
 void settle_unrun(cr_future *f, const cr_value *error); /* NULL: cancelled */

@@ -74,6 +74,7 @@ typedef struct cr_pool {
   _Atomic uint64_t running;     /* tasks taken and not finished; under the latch */
   _Atomic uint64_t queued;      /* tasks in the line; under the latch */
   _Atomic uint64_t completed;   /* tasks finished; under the latch */
+  _Atomic uint64_t failed;      /* of these, by an error; under the latch */
   _Atomic uint64_t first, last; /* the line: cr_future, linked by next_task; under the latch */
   _Atomic uint64_t initializer; /* cr_code, 0: none; owned */
   cr_value initargs;            /* owned; borrowed by each worker */

@@ -21,6 +21,11 @@ void add(_Atomic uint64_t *counter, int64_t n) {
   atomic_store_explicit(counter, value + (uint64_t)n, memory_order_relaxed);
 }
 
+void count_finished(cr_pool *p, const cr_future *f) {
+  add(&p->completed, 1);
+  if (cr_future_state(f) == CR_FAILED) add(&p->failed, 1);
+}
+
 /* ------------------------------------------------------------------ the line */
 
 cr_future *line_first(cr_pool *p) { return cr_at(cr_future, &p->first); }
@@ -195,7 +200,7 @@ static int try_take(cr_pool *p, cr_hold *hold) {
     begin(p, f, hold, before);
   else
     rest(p, before, r == EAGAIN);
-  if (before >= DOING_TASK) add(&p->completed, 1);
+  if (before >= DOING_TASK) count_finished(p, cr_to(cr_future, before));
   cr_latch_drop(&p->object.latch);
   return r;
 }
@@ -237,11 +242,11 @@ static void stop_waiting(cr_pool *p) {
   cr_latch_drop(&p->object.latch);
 }
 
-static void forget_task(cr_pool *p, int completed) {
+static void forget_task(cr_pool *p, bool finished) {
   cr_latch_take(&p->object.latch);
+  if (finished) count_finished(p, future_of(cr_me));
   doing(DOING_NOTHING);
   add(&p->running, -1);
-  add(&p->completed, completed);
   cr_latch_drop(&p->object.latch);
 }
 
@@ -274,7 +279,7 @@ int cr_pool_take(cr_pool *p, cr_hold **task, cr_time patience) {
       return 0;
     }
     if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) cr_task_let_go(future_of(cr_me));
-    forget_task(p, 0);
+    forget_task(p, false);
     cr_object_drop(hold);
   }
 }
@@ -282,7 +287,7 @@ int cr_pool_take(cr_pool *p, cr_hold **task, cr_time patience) {
 void cr_pool_finished(cr_pool *p, cr_hold **task) {
   (void)cr_fault("task");
   if (!*task) return;
-  forget_task(p, 1);
+  forget_task(p, true);
   cr_object_drop(*task);
   *task = NULL;
   start_if_needed(p); /* it has passed for about to be idle, and may do something else */
@@ -290,9 +295,9 @@ void cr_pool_finished(cr_pool *p, cr_hold **task) {
 
 void cr_pool_helped(cr_pool *p, uint64_t outer) {
   cr_latch_take(&p->object.latch);
+  count_finished(p, future_of(cr_me));
   doing(outer);
   atomic_store_explicit(&cr_in_line(cr_me)->settled, 0, memory_order_relaxed);
-  add(&p->completed, 1);
   cr_latch_drop(&p->object.latch);
   start_if_needed(p); /* as above */
 }

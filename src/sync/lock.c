@@ -190,17 +190,15 @@ cr_strand *cr_lock_holder(const cr_lock *l) { return cr_strand_named(cr_lock_own
 
 /* A lock that was given up since we read its address is not followed: its `next` is
 ** another holder's, or the memory another object's. */
-static const cr_lock *followed(const cr_strand *s, const _Atomic uint64_t *word) {
-  const cr_lock *l = lock_at(word);
-  uintptr_t offset = (uintptr_t)l - (uintptr_t)cr_arena_base();
-  if (offset >= cr_arena_size() - sizeof *l || offset % _Alignof(cr_lock) != 0) return NULL;
-  return holder_of(atomic_load(&l->word)) == owned_by(s) ? l : NULL;
-}
-
-const cr_lock *cr_lock_next(const cr_strand *s, const cr_lock *l) {
-  do l = followed(s, l ? &l->next : &cr_in_sync(s)->locks);
-  while (l && l->object.serial == 0);
-  return l;
+bool cr_lock_next(const cr_view *v, const cr_strand *s, uint64_t *at, cr_lock *copy) {
+  uint64_t next = *at ? atomic_load(&copy->next) : atomic_load(&cr_in_sync(s)->locks);
+  do {
+    if (!next || !cr_peek(v, next, copy, sizeof *copy)) return false;
+    if (holder_of(atomic_load(&copy->word)) != owned_by(s)) return false;
+    *at = next;
+    next = atomic_load(&copy->next);
+  } while (copy->object.serial == 0);
+  return true;
 }
 
 const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHERE_MAX]) {

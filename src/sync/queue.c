@@ -422,4 +422,5 @@ uint64_t cr_queue_size(const cr_queue *q) {
 
 enum cr_queue_order cr_queue_kind(const cr_queue *q) { return (enum cr_queue_order)q->order; }
 uint64_t cr_queue_maxsize(const cr_queue *q) { return q->maxsize == UINT64_MAX ? 0 : q->maxsize; }
+size_t cr_queue_bytes(void) { return sizeof(cr_queue); }
 bool cr_queue_closed(const cr_queue *q) { return atomic_load(&q->closed) != OPEN; }

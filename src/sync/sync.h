@@ -82,9 +82,10 @@ bool cr_lock_mine(const cr_lock *l);
 cr_id cr_lock_owner(const cr_lock *l);       /* 0 when free; a hint */
 cr_strand *cr_lock_holder(const cr_lock *l); /* NULL when free; a hint */
 
-/* The lock that a strand has after `l`, NULL: the first; NULL: that was the last.  It may
-** run meanwhile: then some may be missed.  Those inside other objects are passed over. */
-const cr_lock *cr_lock_next(const cr_strand *s, const cr_lock *l);
+/* Copies the lock that a strand has after the one at *at, 0: the first; false: that was the
+** last.  It may run meanwhile: then some may be missed.  Those inside other objects are passed
+** over. */
+bool cr_lock_next(const cr_view *v, const cr_strand *s, uint64_t *at, cr_lock *copy);
 
 /* " since script.lua:12" with `before` being " since ", for reports; "" if unknown. */
 const char *cr_lock_where(const cr_lock *l, const char *before, char text[CR_WHERE_MAX]);
@@ -231,6 +232,7 @@ int cr_queue_task_done(cr_queue *q);              /* ERANGE: more often than ite
 int cr_queue_join(cr_queue *q, cr_time deadline); /* until every item is done */
 void cr_queue_close(cr_queue *q, bool now);       /* now: drops the items, which count as done */
 bool cr_queue_closed(const cr_queue *q);
+size_t cr_queue_bytes(void); /* of a copy of it, of which the last four can be asked */
 /* 0: an item is there now; ESHUTDOWN: none will come. Takes nothing. */
 int cr_queue_poll(cr_queue *q, cr_time deadline);
 

@@ -3,9 +3,8 @@
 ** describe: a strand in words: what it does or waits for, since when, what it holds.
 **
 ** For the report of a deadlock and for SIGQUIT.  Everything is read from the
-** strand's record while the strand runs, so a line is true of about now and not of
-** one instant.  Nothing read can be unmapped, and a text in the arena is printed
-** with its bound: the worst that a race does is a line about something that is over.
+** strand's record while the strand runs (sight.c), so a line is true of about now and not
+** of one instant: the worst that a race does is a line about something that is over.
 **
 ** All of it may run in a signal handler that came at any instruction: it takes no
 ** lock, allocates nothing and formats no floating point, for which the C library
@@ -55,45 +54,23 @@ void text_write(text *t) {
 
 /* ------------------------------------------------------------------- waiting */
 
-static const char *const verbs[] = {
-    [CR_NOTHING] = "nothing",      [CR_ON_SLEEP] = "sleep",
-    [CR_ON_LOCK] = "acquire",      [CR_ON_CONDITION] = "wait",
-    [CR_ON_SEMAPHORE] = "acquire", [CR_ON_EVENT] = "wait",
-    [CR_ON_BARRIER] = "wait",      [CR_ON_PUT] = "put",
-    [CR_ON_GET] = "get",           [CR_ON_QUEUE_JOIN] = "join",
-    [CR_ON_FUTURE] = "result",     [CR_ON_WORKER] = "join",
-    [CR_ON_POOL] = "join",         [CR_ON_TASK] = "task",
-    [CR_ON_SELECT] = "select",     [CR_ON_CALLBACKS] = "its callbacks",
-    [CR_ON_START] = "start",
-};
-
-static void put_holder(text *t, const cr_lock *l) {
-  const cr_strand *holder = cr_lock_holder(l);
-  char since[CR_WHERE_MAX];
-  if (holder)
-    text_put(t, ", held by '%.*s'%s", CR_NAME_MAX, holder->name,
-             cr_lock_where(l, " since ", since));
-}
-
-/* NULL if it is no object any more. */
-static const char *name_of_type(const cr_object *o) {
-  uint32_t type = o ? o->type : 0;
-  return type > 0 && type < CR_TYPES ? cr_type_name((enum cr_type_id)type) : NULL;
+static void put_object(text *t, const cr_sight *x) {
+  if (x->what == CR_ON_WORKER && !x->object)
+    text_put(t, "the end of its workers");
+  else if (x->what == CR_ON_WORKER)
+    text_put(t, "the end of '%s'", x->target);
+  else if (x->type)
+    text_put(t, "%s %lu (%s)", cr_type_name(x->type), (unsigned long)x->serial, cr_verb(x->what));
+  else
+    text_put(t, "%s", cr_verb(x->what));
+  if (x->holder)
+    text_put(t, ", held by '%s'%s%s", x->holder_name, x->held[0] ? " since " : "", x->held);
 }
 
 void text_object(text *t, cr_strand *s) {
-  const cr_object *o = atomic_load(&s->waits_for);
-  const char *name = name_of_type(o);
-  enum cr_what what = (enum cr_what)atomic_load(&s->waits_what);
-  if (what == CR_ON_WORKER && !o)
-    text_put(t, "the end of its workers");
-  else if (what == CR_ON_WORKER)
-    text_put(t, "the end of '%.*s'", CR_NAME_MAX, ((const cr_worker *)o)->name);
-  else if (name)
-    text_put(t, "%s %lu (%s)", name, (unsigned long)o->serial, verbs[what]);
-  else
-    text_put(t, "%s", verbs[what]);
-  if (what == CR_ON_LOCK && o) put_holder(t, (const cr_lock *)o);
+  cr_sight x;
+  cr_sight_take(NULL, s, &x);
+  put_object(t, &x);
 }
 
 static void put_seconds(text *t, cr_time since) {
@@ -112,10 +89,15 @@ static void put_lock(text *t, const cr_lock *l) {
 }
 
 static void put_locks(text *t, const cr_strand *s) {
-  const cr_lock *l = NULL;
-  int n = 0;
-  while ((l = cr_lock_next(s, l)) && n++ < MOST_LOCKS) put_lock(t, l);
-  if (l) text_put(t, "    holds more locks\n");
+  cr_lock lock;
+  uint64_t at = 0;
+  for (int n = 0; cr_lock_next(NULL, s, &at, &lock); n++) {
+    if (n == MOST_LOCKS) {
+      text_put(t, "    holds more locks\n");
+      return;
+    }
+    put_lock(t, &lock);
+  }
 }
 
 /* --------------------------------------------------------------------- strands */
@@ -127,11 +109,13 @@ void text_name(text *t, cr_strand *s) {
 }
 
 void text_waiter(text *t, cr_strand *s) {
+  cr_sight x;
+  cr_sight_take(NULL, s, &x);
   text_name(t, s);
   text_put(t, " waits for ");
-  text_object(t, s);
-  if (s->where[0]) text_put(t, ", at %.*s", CR_WHERE_MAX, s->where);
-  put_seconds(t, atomic_load(&s->waits_since));
+  put_object(t, &x);
+  if (x.where[0]) text_put(t, ", at %s", x.where);
+  put_seconds(t, x.since);
   text_put(t, "\n");
   put_locks(t, s);
 }

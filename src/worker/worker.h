@@ -173,6 +173,28 @@ const char *cr_walls_raise(void);
 ** executed as `--zygote=...`. */
 _Noreturn void cr_zygote_main(const char *how);
 
+/*
+** What the record of a strand says, as a copy with what it points at: of this program (the
+** view is NULL) or of another one (sight.c).  All texts end and have a bound.
+*/
+typedef struct cr_sight {
+  cr_id id;
+  enum cr_strand_state state;
+  uint32_t index, kind, daemon;
+  int32_t pid, tid;
+  char name[CR_NAME_MAX], where[CR_WHERE_MAX];
+  enum cr_what what;    /* CR_NOTHING: it does not wait; then the rest says nothing */
+  cr_time since, until; /* CR_FOREVER */
+  uint64_t object;      /* its address; 0: none */
+  enum cr_type_id type; /* of the object; 0: it is none of which there are handles */
+  uint64_t serial;
+  char target[CR_NAME_MAX];                          /* the worker whose end it waits for */
+  cr_id holder;                                      /* of the lock; 0: nobody that is known */
+  char holder_name[CR_NAME_MAX], held[CR_WHERE_MAX]; /* "script.lua:12", where it was taken */
+} cr_sight;
+void cr_sight_take(const cr_view *v, cr_strand *s, cr_sight *x);
+const char *cr_verb(enum cr_what what);
+
 /* Writes on stderr what every strand does or waits for and what it holds, and asks
 ** all but the caller for their Lua stacks.  For a signal handler. */
 void cr_strands_show(void);
