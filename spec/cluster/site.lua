@@ -16,8 +16,8 @@ local quote = helpers.quote
 -- Starts a command below the shell that watches; its process id.
 local function start(self, name, command)
   local log = self.folder .. "/" .. name
-  local watch = ("exec 3<&0; %s </dev/null >%s 2>&1 3<&- & p=$!; echo $p >%s.pid; cat <&3; kill -KILL $p; wait")
-    :format(command, quote(log), quote(log))
+  local watch = ("exec 3<&0; %s </dev/null >%s 2>&1 3<&- & p=$!; echo $p >%s.pid; " ..
+    "cat <&3; kill -KILL $p 2>/dev/null; wait"):format(command, quote(log), quote(log))
   local pipe = assert(io.popen(watch .. " 2>/dev/null", "w"))
   self.pipes[#self.pipes + 1] = pipe
   local pid = helpers.eventually(function()
@@ -30,11 +30,26 @@ local function start(self, name, command)
   return assert(pid, "the shell has started nothing"), log
 end
 
+-- What the server says in the end: it is ready, or another program has its port.
+local function ready(log)
+  return helpers.eventually(function()
+    local text = helpers.slurp(log)
+    return text:find("Server is ready", 1, true) and "ready" or text:find("in use", 1, true) and "taken"
+  end)
+end
+
 --- Starts the server, on the port that it had if it had one.
-function site:start_server()
+---@param options? string more options of nats-server
+function site:start_server(options)
   local ports = self.port and "-p " .. self.port or "-p -1 --ports_file_dir " .. quote(self.folder)
-  self.server = start(self, "server.log", ("exec nats-server -a 127.0.0.1 %s -js -sd %s --auth %s"):format(
-    ports, quote(self.folder .. "/data"), self.token))
+  local log
+  repeat
+    self.starts = self.starts + 1
+    self.server, log = start(self, ("server%d.log"):format(self.starts),
+      ("exec nats-server -a 127.0.0.1 %s -js -sd %s --auth %s %s"):format(
+        ports, quote(self.folder .. "/data"), self.token, options or ""))
+    local state = assert(ready(log), "nats-server is not ready")
+  until state == "ready"
   self.port = self.port or helpers.eventually(function()
     local file = io.open(("%s/nats-server_%d.ports"):format(self.folder, self.server))
     local port = file and file:read "a":match ":(%d+)"
@@ -42,9 +57,6 @@ function site:start_server()
     return port
   end)
   self.url = "nats://127.0.0.1:" .. assert(self.port, "nats-server tells no port")
-  assert(helpers.eventually(function()
-    return helpers.slurp(self.folder .. "/server.log"):find("Server is ready", 1, true)
-  end), "nats-server is not ready")
 end
 
 --- Starts an agent; its process id and the file with what it says.
@@ -97,7 +109,7 @@ function site.new(...)
   local folder = os.tmpname()
   os.remove(folder)
   os.execute("mkdir -p " .. quote(folder))
-  local self = setmetatable({ folder = folder, pipes = {}, agents = 0, token = "a-token-of-specs" }, site)
+  local self = setmetatable({ folder = folder, pipes = {}, agents = 0, starts = 0, token = "a-token-of-specs" }, site)
   self.token_file = folder .. "/token"
   local file = assert(io.open(self.token_file, "w"))
   file:write(self.token, "\n")

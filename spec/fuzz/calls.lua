@@ -105,6 +105,12 @@ local function round(mode, seed, calls, trace, names, count, doing, stop, forbid
     end
   end
 
+  -- What a hub and an agent ask of the system is not for strings that happen to be there.
+  local has_net, net = pcall(require, "conrun.core.net")
+  for _, name in next, { "become", "private_file", "folder", "count_signals", "begin_agent", "carry" } do
+    if has_net then seen[net[name]] = true end
+  end
+
   -- The libraries of Lua are not conrun's, and some of them end the program.
   for _, library in next, { _G, coroutine or {}, table or {}, string or {}, math or {}, os or {}, io or {},
     debug or {}, package or {}, utf8 or {}, package and package.loaded or {}, getmetatable "",

@@ -56,6 +56,7 @@ function agent:open(told, now)
     program = "conrun.p." .. told.pool .. ".",
   }
   self.works[told.pool] = work
+  self.next_tick = now -- its lease may be shorter than those of the others
   work.settings = self:fetch(work, "s", "", told.settings, now)
 end
 
@@ -116,7 +117,7 @@ function agent:pull(work, now)
       table.remove(work.pulls, i)
     end
   end
-  if self.leaving or not work.pool or now < work.pull_after then return end
+  if self.leaving or not work.pool or work.told.made == 0 or now < work.pull_after then return end
   local free = self:room(work) - math.min(self:others(work), self.workers) - work.count - work.wanted
   if free < 1 or free < self.workers / 2 and work.count + work.wanted > 0 then return end
   work.pull_number = work.pull_number + 1
@@ -159,11 +160,12 @@ function agent:add(work, data, ticket, now)
   local id, puts, before, mode, key, code_size, size, bytes = wire.read_task(data)
   local task = work.tasks[id]
   count_pulled(work)
-  if task and task.state and puts > task.puts then -- put again, since its result was no result
+  if task and (task.state == "died" or task.state == "back") and puts > task.puts then -- another attempt
     engine.done(self.connection, task.ticket)
     forget(work, task)
-  elseif task then -- the lease had run out, and nobody else was quicker
-    task.ticket = ticket
+  elseif task then -- the lease had run out, and nobody else was quicker; or the server has lost it
+    task.ticket, task.puts = ticket, puts
+    if task.state then self:send(work, task, now) end
     return
   end
   task = { id = id, puts = puts, mode = mode, key = key, size = size, bytes = bytes, ticket = ticket,
@@ -332,6 +334,8 @@ function heard:open(data)
   local work = self.works[told.pool]
   if work then
     work.heard = now
+    if work.told.made ~= told.made then work.pulls, work.wanted = {}, 0 end
+    work.told = told
   elseif not self.leaving and wire.has_all(self.tags, told.tags) then
     self:open(told, now)
     self:beat(now)
@@ -426,6 +430,9 @@ function agent:tick(now)
     for _, work in pairs(self.works) do
       work.pulls, work.wanted = {}, 0
       work.heard = now
+      for _, task in pairs(work.tasks) do
+        task.sent = -math.huge
+      end
     end
   end
   for _, work in pairs(self.works) do

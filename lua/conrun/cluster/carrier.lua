@@ -40,9 +40,14 @@ function carrier:say(kind, data)
   self.connection:publish("conrun.all." .. kind, data)
 end
 
+-- With how often the consumer was made, so that agents know what they have asked for in vain.
 function carrier:announce(now)
+  local options = self.options
   self.announced = now
-  self:say("open", self.announcement)
+  self:say("open", wire.tell {
+    pool = self.pool, name = options.name, host = net.hostname(), pid = net.pid(), lease = options.lease,
+    retries = options.retries, tags = options.tags, settings = #options.settings, made = self.consumers,
+  })
 end
 
 function carrier:put(task, now)
@@ -158,7 +163,9 @@ function handlers:c(_, data, status)
   self.refused = status and "status " .. status or engine.refusal(data)
   if self.refused then return end
   self.ready = true
+  self.consumers = self.consumers + 1
   self.next_tick = -math.huge
+  self:announce(clock())
 end
 
 -- What the server says of a silent task.
@@ -491,17 +498,13 @@ local function open(options)
     connection = connection, options = options, pool = options.pool,
     tasks = {}, count = 0, last = 0, codes = {}, serials = {}, confirmed = {},
     agents = {}, strangers = {}, slots = 0, most = few, dropped = 0, put_again_count = 0,
-    streams = 0, times = 0, announced = -math.huge, next_tick = -math.huge,
+    streams = 0, consumers = 0, times = 0, announced = -math.huge, next_tick = -math.huge,
     pace = math.min(1, options.lease / 4), patience = 3 * options.lease,
   }, carrier)
   local own = "conrun.p." .. self.pool .. "."
   self.prefix, self.pieces_at = #own, own
   self.accepted_at, self.looked_at = own .. "k", own .. "g"
   self.made_reply, self.shared_reply = own .. "s", own .. "c"
-  self.announcement = wire.tell {
-    pool = self.pool, name = options.name, host = net.hostname(), pid = net.pid(), lease = options.lease,
-    retries = options.retries, tags = options.tags, max_value = options.max_value, settings = #options.settings,
-  }
   connection:subscribe(own .. ">")
   connection:subscribe "conrun.beat"
   return self
