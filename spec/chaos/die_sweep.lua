@@ -444,13 +444,16 @@ describe("a worker that dies from its birth on", function()
   end)
 end)
 
----A pool does six tasks while the plan lets one worker die.  True if one died.
+---A pool does six tasks while the plan lets one worker die.  True if one died.  Each task
+---has itself among its arguments, so it goes away only if they are let go of at its end.
 local function serve(number)
   local pool = kinds.pool("process", 2)
   fault.plan(("*:die:%d"):format(number), true)
   local futures, lost = {}, 0
   for i = 1, 6 do
-    futures[i] = pool:submit(function(x) return { x, require("conrun").current().pid } end, i)
+    local own = conrun.shared.list()
+    futures[i] = pool:submit(function(x) return { x, require("conrun").current().pid } end, i, own)
+    own:append(futures[i])
   end
   for i, f in ipairs(futures) do
     local e = f:error(LONG)

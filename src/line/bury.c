@@ -49,10 +49,7 @@ static void fail(cr_future *f, const char *kind, const char *text, const cr_stra
   if (cr_future_done(f)) return;
   bool made = cr_encode_error(kind, text, dead->name, &v) == 0;
   if (!made) v.head = CR_V_NONE;
-  if (cr_future_settle(f, CR_FAILED, &v) != 0)
-    cr_value_free(&v);
-  else
-    cr_task_let_go(f);
+  if (cr_future_settle(f, CR_FAILED, &v) != 0) cr_value_free(&v);
 }
 
 /* One that was helped with has never left the line.  The pool's latch is held. */

@@ -255,7 +255,5 @@ void cr_pool_leave(cr_pool *p);
 void cr_pool_break(cr_pool *p, const char *why, const cr_value *error);
 /* The calling worker has computed a task within the task `outer`, with which it goes on. */
 void cr_pool_helped(cr_pool *p, uint64_t outer);
-/* Nobody will compute the task any more: gives back what it was to be computed from. */
-void cr_task_let_go(cr_future *f);
 
 #endif

@@ -66,7 +66,7 @@ void settle_unrun(cr_future *f, const cr_value *error) {
   cr_value copy;
   bool failed = error && cr_value_copy(error, &copy) == 0;
   if (failed && cr_future_settle(f, CR_FAILED, &copy) != 0) cr_value_free(&copy);
-  if (!failed && cr_future_cancel(f) == 0) cr_task_let_go(f);
+  if (!failed) cr_future_cancel(f);
 }
 
 static const cr_value *error_of(cr_pool *p) {
@@ -278,7 +278,6 @@ int cr_pool_take(cr_pool *p, cr_hold **task, cr_time patience) {
       *task = hold;
       return 0;
     }
-    if (cr_future_state(future_of(cr_me)) == CR_CANCELLED) cr_task_let_go(future_of(cr_me));
     forget_task(p, false);
     cr_object_drop(hold);
   }

@@ -31,14 +31,6 @@ cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode) {
 /* Born first, so that it is destroyed as any other object is. */
 void cr_task_discard(cr_future *f) { cr_object_drop(cr_object_born(f)); }
 
-/* Only the runner looks at code and arguments once the future is running, so it
-** may let go of them early; so may its burial, and who finds it cancelled in the
-** line.  They may mention things that others wait to see the end of. */
-void cr_task_let_go(cr_future *f) {
-  cr_value_free_owned(&f->arguments);
-  cr_object_disown(&f->code);
-}
-
 /* A carrier looks for the mark when it is woken; an interruption would hit its own code. */
 static bool ask_runner(const cr_future *f) {
   const cr_pool *p = cr_at(const cr_pool, &f->pool);

@@ -8,6 +8,10 @@
 ** bells and callbacks follow after the latch is dropped.  If the settler dies in
 ** between, it owes the news, and its burial announces it.
 **
+** What a future was to be computed from goes when it is final: it may mention what others
+** wait to see the end of, or even the future itself, so that nothing else would ever free
+** it.  That is owed by who has settled it, from the very redo log on.
+**
 ** On the road of pool:map (lua/conrun/pool.lua) this is where the two strands
 ** meet: the worker settles, the caller waits.
 */
@@ -58,14 +62,53 @@ static void announce(cr_future *f) {
   post_callbacks(f);
 }
 
-static void settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
+void cr_future_let_go(cr_future *f) {
+  cr_value_free_owned(&f->arguments);
+  cr_object_disown(&f->code);
+}
+
+/* Will nobody read any more what it is to be computed from?  It was not begun, or its runner
+** is the caller, or dead. */
+static bool is_unread(const cr_future *f) {
+  cr_id runner = atomic_load(&f->runner);
+  const cr_strand *s = runner == cr_id_of(cr_me) ? NULL : cr_strand_named(runner);
+  return !s || cr_strand_state(s) == CR_DYING;
+}
+
+/* The news are owed before the deed; the place is for what is owed after it. */
+static _Atomic uint64_t *begin(cr_future *f) {
+  cr_owe(CR_OWE_NEWS, f);
+  _Atomic uint64_t *place = cr_note_place();
+  cr_noted();
+  return place;
+}
+
+static void log_final(cr_future *f, enum cr_future_state final, _Atomic uint64_t *place) {
   atomic_store_explicit(&f->final_at, cr_clock(), memory_order_relaxed);
-  cr_value_log_put(&f->result, v);
+  if (is_unread(f)) cr_redo(place, cr_debt_word(CR_OWE_CARE, f));
   cr_redo(&f->runner, 0);
   cr_redo(&f->state, final);
+}
+
+static void settle(cr_future *f, enum cr_future_state final, const cr_value *v,
+                   _Atomic uint64_t *place) {
+  cr_value_log_put(&f->result, v);
+  log_final(f, final, place);
   cr_redo_commit();
   cr_value_published(v);
 }
+
+static void end(cr_future *f, bool settled, _Atomic uint64_t *place) {
+  if (settled) announce(f);
+  (void)cr_fault("future");
+  if (atomic_load_explicit(place, memory_order_relaxed) != 0) cr_future_let_go(f);
+  (void)cr_fault("future");
+  atomic_store_explicit(place, 0, memory_order_relaxed);
+  cr_unnote();
+  cr_strike(CR_OWE_NEWS, f);
+}
+
+static void care(cr_object *o) { cr_future_let_go((cr_future *)o); }
 
 /* For a trace: as of the moment from which on others could see it. */
 static void tell_settled(cr_future *f, enum cr_future_state final, uint32_t bytes) {
@@ -78,36 +121,34 @@ int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v
   cr_check(final >= CR_DONE);
   uint32_t bytes = v && cr_tracing() ? cr_value_bytes(v) : 0;
   cr_point(CR_AT_SETTLE, f);
-  cr_owe(CR_OWE_NEWS, f);
+  _Atomic uint64_t *place = begin(f);
   cr_latch_take(&f->object.latch);
   int r = cr_future_done(f) ? EALREADY : 0;
-  if (r == 0) settle(f, final, v ? v : &none);
+  if (r == 0) settle(f, final, v ? v : &none, place);
   cr_latch_drop(&f->object.latch);
-  if (r == 0) announce(f);
-  cr_strike(CR_OWE_NEWS, f);
+  end(f, r == 0, place);
   if (r == 0 && cr_tracing()) tell_settled(f, final, bytes);
   return r;
 }
 
-static int cancel(cr_future *f) {
+static int cancel(cr_future *f, _Atomic uint64_t *place) {
   switch (cr_future_state(f)) {
   case CR_PENDING: break;
   case CR_WORKING: return EBUSY;
   default: return EALREADY;
   }
-  atomic_store_explicit(&f->final_at, cr_clock(), memory_order_relaxed);
-  atomic_store(&f->state, CR_CANCELLED);
+  log_final(f, CR_CANCELLED, place);
+  cr_redo_commit();
   return 0;
 }
 
 int cr_future_cancel(cr_future *f) {
-  cr_owe(CR_OWE_NEWS, f);
+  _Atomic uint64_t *place = begin(f);
   cr_latch_take(&f->object.latch);
   bool before = cr_future_state(f) == CR_CANCELLED;
-  int r = before ? 0 : cancel(f);
+  int r = before ? 0 : cancel(f, place);
   cr_latch_drop(&f->object.latch);
-  if (r == 0 && !before) announce(f);
-  cr_strike(CR_OWE_NEWS, f);
+  end(f, r == 0 && !before, place);
   if (r == 0 && !before && cr_tracing()) tell_settled(f, CR_CANCELLED, 0);
   return r;
 }
@@ -162,8 +203,7 @@ static bool went_unasked(const cr_future *f) {
 static void destroy(cr_object *o) {
   cr_future *f = (cr_future *)o;
   if (went_unasked(f)) keep_failure(f);
-  cr_object_disown(&f->code);
-  cr_value_free_owned(&f->arguments);
+  cr_future_let_go(f);
   cr_value_free_owned(&f->result);
 }
 
@@ -175,4 +215,5 @@ static void visit(cr_object *o, cr_visit *v) {
   cr_value_visit(&f->result, v);
 }
 
-const cr_type cr_future_type = {.name = "future", .destroy = destroy, .tell = tell, .visit = visit};
+const cr_type cr_future_type = {
+    .name = "future", .destroy = destroy, .tell = tell, .care = care, .visit = visit};

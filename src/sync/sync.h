@@ -313,9 +313,12 @@ static inline cr_sync_part *cr_sync_root(void) {
 cr_future *cr_future_new(void);
 /* PENDING -> WORKING, its runner is `by`; ECANCELED, EALREADY. */
 int cr_future_start(cr_future *f, const cr_strand *by);
-/* Gives the result away.  EALREADY: it was final already; `v` is still the caller's. */
+/* Gives the result away, and lets go of what it was computed from, unless a strand other than
+** the caller computes it still.  EALREADY: it was final already; `v` is still the caller's. */
 int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v);
 int cr_future_cancel(cr_future *f); /* 0 cancelled (also before); EBUSY running; EALREADY final */
+/* Its runner is done with what it was computed from. */
+void cr_future_let_go(cr_future *f);
 int cr_future_wait(cr_future *f, cr_time deadline);
 /* The calling strand will get CR_CALLBACKS when f is final: 0; EALREADY: it is. */
 int cr_future_call_back(cr_future *f);

@@ -405,6 +405,6 @@ void cr_task_run(lua_State *L, cr_future *f) {
   atomic_store_explicit(&cr_in_line(cr_me)->settled, 1, memory_order_relaxed);
   settle(&t);
   (void)cr_fault("task");
-  cr_task_let_go(f);
+  cr_future_let_go(f); /* somebody else may have settled it */
   cr_trace(.saw = CR_SAW_END, .object = f->object.serial, .number = cr_arena_in_use());
 }
