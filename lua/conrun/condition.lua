@@ -4,7 +4,8 @@
 
 local check = require "conrun.check"
 local core = require("conrun.core").public
-local condition = require("conrun.core.condition").public
+local bound = require "conrun.core.condition"
+local condition = bound.public
 
 ---@class conrun.Condition
 ---@field acquire fun(self, timeout?: number): boolean, string?
@@ -31,7 +32,9 @@ end
 function methods:wait_for(predicate, timeout)
   check_arguments(predicate, timeout)
   -- The lock must be held, also when there turns out to be nothing to wait for.
-  if not pcall(self.notify, self, 0) then
+  local held = bound.held(self)
+  if held == nil then check.raise("calling 'wait_for' on bad self (condition expected, got %s)", type(self)) end
+  if not held then
     check.raise "cannot wait: acquire the condition's lock first"
   end
   local deadline = timeout and core.clock() + timeout

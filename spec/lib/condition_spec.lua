@@ -96,6 +96,8 @@ describe("condition", function()
     kinds.bad_method(1, c, "wait", -1)
     kinds.bad_method(1, c, "wait", 0 / 0)
     kinds.bad_method(1, c, "wait_for", 42)
+    local bad_self = "condition_spec.lua:%d+: calling 'wait_for' on bad self %(condition expected, got userdata%)"
+    assert.matches(bad_self, kinds.raised(function() c.wait_for(conrun.queue(), function() return true end) end))
     kinds.bad_method(2, c, "wait_for", function() return false end, -1)
   end)
 

@@ -22,15 +22,9 @@ static int barrier_new(lua_State *L) {
   return 1;
 }
 
-static int look_up(lua_State *L) {
-  cr_look_up(L);
-  return 0;
-}
-
 /* Handles notices in the middle of a round. */
 static void look_up_or_leave(lua_State *L, cr_barrier *b, cr_hold *mine, uint32_t round) {
-  lua_pushcfunction(L, look_up);
-  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return;
+  if (cr_look_up_protected(L) == LUA_OK) return;
   cr_barrier_leave(b, mine, round, false);
   lua_error(L);
 }

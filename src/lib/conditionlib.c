@@ -36,14 +36,15 @@ static int condition_new(lua_State *L) {
 
 /* ---------------------------------------------------------- as the lock does */
 
-static int m_acquire(lua_State *L) {
-  int r = cr_lock_take(L, lock_of(L), cr_check_timeout(L, 2));
-  if (r == ETIMEDOUT) return cr_outcome(L, false, r);
-  lua_pushboolean(L, true);
-  if (r == 0) return 1;
-  if (r != EOWNERDEAD) return cr_fail(L, r);
-  lua_pushliteral(L, "abandoned");
-  return 2;
+static int m_acquire(lua_State *L) { return cr_lock_m_acquire(L, lock_of(L)); }
+
+/* held(value): does this strand hold the lock of that condition?  nil: it is none. */
+static int held(lua_State *L) {
+  if (cr_handle_test(L, 1, CR_CONDITION))
+    lua_pushboolean(L, cr_lock_mine(lock_of(L)));
+  else
+    lua_pushnil(L);
+  return 1;
 }
 
 static int m_release(lua_State *L) {
@@ -65,37 +66,10 @@ static bool has(const cr_handle *h, uint64_t taken) {
 
 static const cr_guarded guarded = {let_go, has};
 
-static int m_hold(lua_State *L) {
-  cr_lock *l = lock_of(L);
-  cr_time deadline = cr_check_timeout(L, 2);
-  cr_guard *g = cr_guard_push_given(L, &guarded, l->recursive);
-  int r = cr_lock_take(L, l, deadline);
-  if (r == ETIMEDOUT) return cr_outcome(L, true, r);
-  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
-  cr_guard_give(L, g, l->recursive, cr_lock_taken(l));
-  if (r == 0) return 1;
-  lua_pushliteral(L, "abandoned");
-  return 2;
-}
-
-static int m_with(lua_State *L) {
-  cr_lock *l = lock_of(L);
-  cr_check_callable(L, 2);
-  cr_guard *g = cr_guard_push(L, &guarded);
-  lua_insert(L, 2);
-  int r = cr_lock_take(L, l, CR_FOREVER);
-  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
-  g->armed = true;
-  lua_toclose(L, 2);
-  return cr_guard_call(L);
-}
+static int m_hold(lua_State *L) { return cr_lock_m_hold(L, lock_of(L), &guarded); }
+static int m_with(lua_State *L) { return cr_lock_m_with(L, lock_of(L), &guarded); }
 
 /* --------------------------------------------------------- wait and notify */
-
-static int look_up(lua_State *L) {
-  cr_look_up(L);
-  return 0;
-}
 
 /* The lock comes back before anything may raise, so what would is put aside.  But who
 ** would wait for it for ever goes without it (EDEADLK), and what it was told goes to
@@ -133,10 +107,7 @@ static void wait_once(lua_State *L, wait *w) {
   int r = cr_condition_park(c, w->deadline);
   w->notified = cr_condition_leave(c);
   w->again = r == EINTR && !w->notified;
-  if (r == EINTR) {
-    lua_pushcfunction(L, look_up);
-    status = lua_pcall(L, 0, 0, 0);
-  }
+  if (r == EINTR) status = cr_look_up_protected(L);
   r = relock(L, c, depth, w->notified);
   if (r == EDEADLK) cr_deadlock_raise(L);
   if (status != LUA_OK) {
@@ -200,7 +171,9 @@ static const luaL_Reg methods[] = {{"acquire", m_acquire},
 static const luaL_Reg meta[] = {{"__tostring", m_tostring}, {NULL, NULL}};
 
 int luaopen_conrun_core_condition(lua_State *L) {
-  lua_createtable(L, 0, 1);
+  lua_createtable(L, 0, 2);
+  lua_pushcfunction(L, held);
+  lua_setfield(L, -2, "held");
   luaL_newlib(L, functions);
   cr_lib_type(L, CR_CONDITION, methods, meta);
   cr_answers_module(L, "conrun.condition");

@@ -20,9 +20,11 @@ void cr_lib_register(void);
 /* A checksum of all that viewlib.c reads in another program's shared memory. */
 uint64_t cr_view_layout(void);
 
-/* `acquire` for locks and conditions: 0, EOWNERDEAD or ETIMEDOUT; raises a
-** deadlock.  Used by locklib.c and conditionlib.c. */
-int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline);
+/* The methods that locks and conditions have in common, of the lock `l` or that of the
+** condition at index 1. */
+int cr_lock_m_acquire(lua_State *L, cr_lock *l);
+int cr_lock_m_hold(lua_State *L, cr_lock *l, const cr_guarded *kind);
+int cr_lock_m_with(lua_State *L, cr_lock *l, const cr_guarded *kind);
 
 /* Takes the lock that guards the changes of shared data, if this strand has not
 ** got it; true: release it afterwards.  What the caller has in its hands (`n`

@@ -37,8 +37,9 @@ static void note(const lua_Debug *ar, cr_lock *l) {
   l->line = ar->currentline;
 }
 
-/* Where we are is asked before: others should not have to wait for it. */
-int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
+/* 0, EOWNERDEAD or ETIMEDOUT; raises a deadlock.  Where we are is asked before: others should
+** not have to wait for it. */
+static int take(lua_State *L, cr_lock *l, cr_time deadline) {
   lua_Debug ar;
   cr_may_take(L);
   bool noted = !l->recursive && lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar);
@@ -56,7 +57,7 @@ int cr_lock_take(lua_State *L, cr_lock *l, cr_time deadline) {
 
 int cr_lock_around(lua_State *L, cr_lock *l, int base, lua_CFunction f) {
   bool mine = cr_lock_mine(l);
-  int r = mine ? 0 : cr_lock_take(L, l, CR_FOREVER);
+  int r = mine ? 0 : take(L, l, CR_FOREVER);
   if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
   lua_pushcfunction(L, f);
   lua_insert(L, base + 1);
@@ -80,6 +81,41 @@ bool cr_lock_enter(lua_State *L, cr_lock *l, const cr_value v[], int n) {
   return true;
 }
 
+/* The results of an acquire whose first one (true, or a guard) is pushed already. */
+static int acquired(lua_State *L, int r) {
+  if (r == 0) return 1;
+  if (r != EOWNERDEAD) return cr_fail(L, r);
+  lua_pushliteral(L, "abandoned");
+  return 2;
+}
+
+int cr_lock_m_acquire(lua_State *L, cr_lock *l) {
+  int r = take(L, l, cr_check_timeout(L, 2));
+  if (r == ETIMEDOUT) return cr_outcome(L, false, r);
+  lua_pushboolean(L, true);
+  return acquired(L, r);
+}
+
+int cr_lock_m_hold(lua_State *L, cr_lock *l, const cr_guarded *kind) {
+  cr_time deadline = cr_check_timeout(L, 2);
+  cr_guard *g = cr_guard_push_given(L, kind, l->recursive);
+  int r = take(L, l, deadline);
+  if (r == ETIMEDOUT) return cr_outcome(L, true, r);
+  if (r == 0 || r == EOWNERDEAD) cr_guard_give(L, g, l->recursive, cr_lock_taken(l));
+  return acquired(L, r);
+}
+
+int cr_lock_m_with(lua_State *L, cr_lock *l, const cr_guarded *kind) {
+  cr_check_callable(L, 2);
+  cr_guard *g = cr_guard_push(L, kind);
+  lua_insert(L, 2);
+  int r = take(L, l, CR_FOREVER);
+  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
+  g->armed = true;
+  lua_toclose(L, 2);
+  return cr_guard_call(L);
+}
+
 /* --------------------------------------------------------- module functions */
 
 static int make(lua_State *L, bool recursive) {
@@ -99,21 +135,7 @@ static int lock_recursive(lua_State *L) { return make(L, true); }
 
 /* ------------------------------------------------------------------ methods */
 
-/* The results of an acquire whose first one (true, or a guard) is pushed already. */
-static int acquired(lua_State *L, int r) {
-  if (r == 0) return 1;
-  if (r != EOWNERDEAD) return cr_fail(L, r);
-  lua_pushliteral(L, "abandoned");
-  return 2;
-}
-
-static int m_acquire(lua_State *L) {
-  cr_lock *l = check(L);
-  int r = cr_lock_take(L, l, cr_check_timeout(L, 2));
-  if (r == ETIMEDOUT) return cr_outcome(L, false, r);
-  lua_pushboolean(L, true);
-  return acquired(L, r);
-}
+static int m_acquire(lua_State *L) { return cr_lock_m_acquire(L, check(L)); }
 
 static int m_release(lua_State *L) {
   if (cr_lock_release(check(L)) == EPERM)
@@ -135,27 +157,8 @@ static bool has(const cr_handle *h, uint64_t taken) {
 
 static const cr_guarded guarded = {let_go, has};
 
-static int m_hold(lua_State *L) {
-  cr_lock *l = check(L);
-  cr_time deadline = cr_check_timeout(L, 2);
-  cr_guard *g = cr_guard_push_given(L, &guarded, l->recursive);
-  int r = cr_lock_take(L, l, deadline);
-  if (r == ETIMEDOUT) return cr_outcome(L, true, r);
-  if (r == 0 || r == EOWNERDEAD) cr_guard_give(L, g, l->recursive, cr_lock_taken(l));
-  return acquired(L, r);
-}
-
-static int m_with(lua_State *L) {
-  cr_lock *l = check(L);
-  cr_check_callable(L, 2);
-  cr_guard *g = cr_guard_push(L, &guarded);
-  lua_insert(L, 2);
-  int r = cr_lock_take(L, l, CR_FOREVER);
-  if (r != 0 && r != EOWNERDEAD) return cr_fail(L, r);
-  g->armed = true;
-  lua_toclose(L, 2);
-  return cr_guard_call(L);
-}
+static int m_hold(lua_State *L) { return cr_lock_m_hold(L, check(L), &guarded); }
+static int m_with(lua_State *L) { return cr_lock_m_with(L, check(L), &guarded); }
 
 static int m_tostring(lua_State *L) {
   cr_lock *l = check(L);

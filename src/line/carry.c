@@ -55,7 +55,6 @@ int cr_pool_carry(cr_pool *p, cr_hold **task) {
       *task = hold;
       return 0;
     }
-    if (cr_future_state(f) == CR_CANCELLED) cr_task_let_go(f);
     forget(p, 0);
     cr_object_drop(hold);
   }

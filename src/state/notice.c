@@ -140,6 +140,16 @@ void cr_look_up(lua_State *L) {
   heed(L, notices);
 }
 
+static int look_up(lua_State *L) {
+  cr_look_up(L);
+  return 0;
+}
+
+int cr_look_up_protected(lua_State *L) {
+  lua_pushcfunction(L, look_up);
+  return lua_pcall(L, 0, 0, 0);
+}
+
 void cr_here(lua_State *L) {
   lua_Debug ar;
   cr_check_part(L);

@@ -169,6 +169,9 @@ int cr_news_raise(lua_State *L, const char *kind, const char *message);
 ** preceded by cr_here(L, 1), which notes the Lua line for reports. */
 void cr_look_up(lua_State *L);
 
+/* For who has something to put right before the error goes on: as lua_pcall.  [-0, +(0|1), -] */
+int cr_look_up_protected(lua_State *L);
+
 /* Has the strand been asked to stop what it does: the task that it computes, or its whole
 ** call?  True before the error is raised and afterwards, for what cleans up. */
 bool cr_stopping(void);
