@@ -68,7 +68,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos latches random soak install uninstall deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos cluster-chaos latches random soak install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -240,6 +240,11 @@ chaos: $(BIN)
 	@$(MAKE) --no-print-directory VARIANT=hard latches
 	@ulimit -c 0; $(BIN) --audit spec/chaos/chaos.lua $(CHAOS)
 
+# A cluster whose agents, workers and server are killed: CLUSTER_CHAOS="--seed=7 --seconds=600".
+CLUSTER_CHAOS ?= --seconds=60
+cluster-chaos: $(BIN)
+	@ulimit -c 0; CONRUN=$(abspath $(BIN)) $(BIN) --audit spec/cluster/chaos.lua $(CLUSTER_CHAOS)
+
 # The longest time that a latch was held in some seconds of it, which only a build with
 # assertions measures.
 latches: $(BIN)
@@ -319,6 +324,7 @@ help:
 	@echo 'make tsan       the specs under ThreadSanitizer'
 	@echo 'make plain      some specs without the parts that only make the program faster'
 	@echo 'make chaos      workers killed at random while they use everything; CHAOS="--help" has options'
+	@echo 'make cluster-chaos   agents, their workers and the server of a cluster killed at random'
 	@echo 'make random     random programs over the whole API; RANDOM="--help" has options'
 	@echo 'make denied     some of the specs with one system call refused, as on older kernels'
 	@echo 'make faults     a fault at every point of the main operations, one after the other'

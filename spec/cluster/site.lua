@@ -33,7 +33,9 @@ end
 -- What the server says in the end: it is ready, or another program has its port.
 local function ready(log)
   return helpers.eventually(function()
-    local text = helpers.slurp(log)
+    local file = io.open(log) -- the shell may not have opened it yet
+    local text = file and file:read "a" or ""
+    if file then file:close() end
     return text:find("Server is ready", 1, true) and "ready" or text:find("in use", 1, true) and "taken"
   end)
 end
