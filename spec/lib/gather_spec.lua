@@ -68,6 +68,27 @@ for _, kind in ipairs(kinds) do
       for _, worker in ipairs(workers) do worker:join() end
     end)
 
+    it("serves two iterations of one strand over the same futures", function()
+      local list = new_futures(200)
+      local first, second = conrun.future.as_completed(list, kinds.LONG), conrun.future.as_completed(list, kinds.LONG)
+      local worker = settler(kind, list)
+      local n = 0
+      for _ = 1, 200 do
+        n = n + (first() and 1 or 0) + (second() and 1 or 0)
+      end
+      assert.are.equal(400, n)
+      worker:join()
+    end)
+
+    it("serves two that know of each other what they take", function()
+      local list = new_futures(2)
+      local first, second = conrun.future.as_completed(list, kinds.LONG), conrun.future.as_completed(list, kinds.LONG)
+      list[1]:set_result(1)
+      assert.are.same({ list[1], list[1] }, { first(), second() })
+      kinds.start(kind, function(f) f:set_result(2) end, list[2]):join()
+      assert.are.same({ list[2], list[2] }, { first(), second() })
+    end)
+
     it("goes on beside waits that take what it was told", function()
       local list, others = new_futures(100), new_futures(100)
       local next_one = conrun.future.as_completed(list, kinds.LONG)

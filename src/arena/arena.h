@@ -314,18 +314,17 @@ void cr_object_watch(cr_object *o);
 
 /* Which of the objects that it watches have changed, for a strand that watches many: who
 ** rings the bell for an object leaves its serial number there first (told.c).  It is a
-** hint: any other numbers can be among them, and the same number twice. */
+** hint: any other numbers can be among them, and the same number twice.  Several waits of
+** one strand may watch the same object, and one takes what was meant for all: so each
+** keeps in *seen how often the strand had taken, and learns that another has. */
 #define CR_TOLD 64
 typedef struct cr_told {
-  bool lost; /* some have found no place: whoever watches looks at all that he watches */
+  bool lost; /* that may not be all: the caller looks at everything that he watches */
   uint32_t n;
   uint64_t serial[CR_TOLD];
 } cr_told;
-void cr_told_take(cr_told *t);
-
-/* The strand's own word, and for it alone.  Who takes numbers that he does not know counts
-** it up: another, who watches in the same strand, may have been meant. */
-uint64_t *cr_told_strangers(void);
+void cr_told_take(cr_told *t, uint64_t *seen);
+#define CR_TOLD_NEVER UINT64_MAX /* *seen of who has not taken yet */
 
 /* ----------------------------------------------------------------- messages */
 

@@ -31,7 +31,7 @@ typedef struct told {
   _Atomic uint64_t lost;              /* 1: look at all */
   _Atomic uint64_t takes;             /* 1: some owner of the record has ever taken; else nobody
                                       ** needs to tell */
-  uint64_t strangers;                 /* own, see cr_told_strangers */
+  uint64_t taken;                     /* own; how often something was taken */
   _Alignas(64) _Atomic uint64_t serial[CR_TOLD]; /* 0: none */
 } told;
 _Static_assert(sizeof(told) * CR_STRANDS == TOLD_SIZE, "one record for each strand");
@@ -52,7 +52,15 @@ void told_tell(const cr_strand *s, uint64_t serial) {
   atomic_fetch_or(&t->places, UINT64_C(1) << place);
 }
 
-void cr_told_take(cr_told *to) {
+/* Another wait of the strand that has taken, perhaps what was ours too, has counted it. */
+static bool is_first(told *t, const cr_told *to, uint64_t *seen) {
+  bool first = *seen == t->taken;
+  if (to->lost || to->n > 0) t->taken++;
+  *seen = t->taken;
+  return first;
+}
+
+void cr_told_take(cr_told *to, uint64_t *seen) {
   told *t = own();
   if (!atomic_load(&t->takes)) {
     atomic_store(&t->takes, 1); /* whoever did not tell us before was seen as LOST */
@@ -64,6 +72,5 @@ void cr_told_take(cr_told *to) {
     uint64_t serial = atomic_exchange(&t->serial[__builtin_ctzll(bits)], 0);
     if (serial) to->serial[to->n++] = serial;
   }
+  to->lost |= !is_first(t, to, seen);
 }
-
-uint64_t *cr_told_strangers(void) { return &own()->strangers; }

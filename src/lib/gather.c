@@ -8,8 +8,7 @@
 ** the strand's record (arena/told.c), so a call costs what has become final and not what
 ** is left.  A future changes once, so it is watched once.  The list is passed over again
 ** where the numbers may not be all: some found no place; another wait of this strand took
-** some that it did not know; or the caller is another strand, to which the iteration was
-** sent.
+** some; or the caller is another strand, to which the iteration was sent.
 **
 ** Arguments of `gather`:
 **
@@ -17,7 +16,8 @@
 **   READY     gets those that are final, in the order in which they became it
 **   KNOWN     serial number -> place in PENDING of each that is watched; and under keys that
 **             no serial number has, LEFT: how many are pending; OWNER: the strand for which
-**             all this is so; STRANGERS: its count of them when the numbers were complete
+**             all this is so; TAKEN: how often it had taken numbers when this list was told
+**             of all
 **   UNTIL     the moment
 */
 #include <stdlib.h>
@@ -33,7 +33,7 @@ enum {
 enum {
   LEFT = 0,
   OWNER = -1,
-  STRANGERS = -2
+  TAKEN = -2
 };
 
 typedef struct gathering {
@@ -104,32 +104,30 @@ static void pass_over(lua_State *L, gathering *g) {
   g->several.count = (size_t)kept;
 }
 
-/* False: no future of the list has that number. */
-static bool take_one(lua_State *L, gathering *g, uint64_t serial) {
+static void take_one(lua_State *L, gathering *g, uint64_t serial) {
   lua_Integer place = known(L, (lua_Integer)serial);
   const cr_handle *h = place > 0 ? push_pending(L, place) : NULL;
-  if (h && cr_future_done((cr_future *)h->object)) {
-    move_to_ready(L, g, h);
-    lua_pushboolean(L, false);
-    lua_rawseti(L, PENDING, place);
-  }
-  return h != NULL;
+  if (!h || !cr_future_done((cr_future *)h->object)) return;
+  move_to_ready(L, g, h);
+  lua_pushboolean(L, false);
+  lua_rawseti(L, PENDING, place);
 }
 
 /* Takes what was told; false: that may not be all.  Before the numbers are taken, the state
-** says that they are not complete: an error between here and the end costs a pass. */
+** says that they are not: an error between here and the end of the look costs a pass. */
 static bool take_told(lua_State *L, gathering *g) {
   cr_told told;
-  uint64_t *strangers = cr_told_strangers();
-  bool complete = known(L, OWNER) == (lua_Integer)cr_id_of(cr_me) &&
-                  known(L, STRANGERS) == (lua_Integer)*strangers;
+  bool owner = known(L, OWNER) == (lua_Integer)cr_id_of(cr_me);
+  uint64_t seen = owner ? (uint64_t)known(L, TAKEN) : CR_TOLD_NEVER;
+  int top = lua_gettop(L);
   know(L, OWNER, 0);
-  cr_told_take(&told);
-  bool all_mine = !told.lost;
-  for (uint32_t i = 0; i < told.n; i++) all_mine &= take_one(L, g, told.serial[i]);
-  if (!all_mine) ++*strangers;
-  know(L, STRANGERS, (lua_Integer)*strangers);
-  return complete && !told.lost;
+  cr_told_take(&told, &seen);
+  for (uint32_t i = 0; i < told.n; i++) {
+    take_one(L, g, told.serial[i]);
+    lua_settop(L, top);
+  }
+  know(L, TAKEN, (lua_Integer)seen);
+  return !told.lost;
 }
 
 static bool look(lua_State *L, cr_several *s, bool watch) {
