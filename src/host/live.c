@@ -61,6 +61,7 @@ static bool top(lua_State *L, const cr_options *o) {
 /* Off a terminal there is one frame, that of --dump. */
 static int show(lua_State *L) {
   const cr_options *o = lua_touserdata(L, 1);
+  cr_color_choose(o->color);
   bool failed = o->top && cr_full_possible() ? top(L, o) : dump(L, o);
   lua_pushboolean(L, failed);
   return 1;

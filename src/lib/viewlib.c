@@ -433,13 +433,19 @@ static uint64_t caught(lua_Integer pid) {
 }
 
 /* ask(pid) -> has the program been asked for its stacks?  SIGQUIT would end one that does not
-** listen, or another that has the number by now: hence the descriptor of the process. */
+** listen, or another that has the number by now: hence the descriptor of the process, where
+** the kernel has such. */
 static int ask(lua_State *L) {
-  lua_Integer pid = luaL_checkinteger(L, 1);
-  int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-  bool listens = fd >= 0 && caught(pid) >> (SIGQUIT - 1) & 1;
-  lua_pushboolean(L, listens && syscall(SYS_pidfd_send_signal, fd, SIGQUIT, NULL, 0) == 0);
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  bool by_number = fd < 0 && (errno == ENOSYS || errno == EPERM);
+  bool listens = caught(pid) >> (SIGQUIT - 1) & 1;
+  if (listens && by_number)
+    listens = kill(pid, SIGQUIT) == 0;
+  else if (listens)
+    listens = syscall(SYS_pidfd_send_signal, fd, SIGQUIT, NULL, 0) == 0;
   if (fd >= 0) close(fd);
+  lua_pushboolean(L, listens);
   return 1;
 }
 

@@ -10,7 +10,10 @@ local words = {}
 --- A text from another program.
 ---@param text string?
 ---@return string
-function words.clean(text) return (tostring(text or ""):gsub("[%c\127]", "?")) end
+function words.clean(text)
+  local good = tostring(text or ""):gsub("[%c\127]", "?"):gsub("\xC2[\x80-\x9F]", "?") -- those of Latin-1, too
+  return utf8.len(good) and good or (good:gsub("[\x80-\xFF]", "?"))
+end
 
 local clean = words.clean
 
