@@ -253,10 +253,14 @@ describe("--dump of what cannot be looked at:", function()
   end)
 
   it("another user's", function()
-    -- As root it is somebody else who looks; as anybody else it is root's first process.
+    -- As root it is somebody else who looks, where root may become that; as anybody else it
+    -- is the first process, if that is root's.
     local copy, as = room .. "/conrun", ""
     if helpers.run "id -u" == "0\n" then
       as = "setpriv --reuid 65534 --regid 65534 --clear-groups "
+    end
+    if helpers.run(as .. "id -u") == helpers.run "stat -c %u /proc/1" or select(3, helpers.run(as .. "true")) ~= 0 then
+      return
     end
     helpers.run(("cp %s %s; chmod 755 %s %s"):format(quote(helpers.conrun), copy, room, copy))
     assert.matches("^process 1 belongs to user '?[%w]+'?: only that user and root can look at it\n$",
