@@ -158,6 +158,16 @@ it("keeps the last words of a worker that was killed", function()
   assert.equal(victim.pid, reader.find(r.events, { ph = "i", name = "killed by signal 9" })[1].pid)
 end)
 
+it("has every try of a task whose workers die", function()
+  local r = traced [[
+    local pool <close> = require "conrun".pool.processes(1, { retries = 1 })
+    print(pool:submit(function() os.exit(3) end):error().kind)
+  ]]
+  assert.same({ "worker_died\n", 0 }, { r.out, r.code })
+  local tries = reader.find(r.events, { ph = "X", cat = "task", name = "script.lua:2" })
+  assert.same({ 2, true, true }, { #tries, tries[1].args.unfinished, tries[2].args.unfinished })
+end)
+
 it("keeps the end of a run that is too long, and says so", function()
   local r = traced([[
     local trace = require "conrun.trace"

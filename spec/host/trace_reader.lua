@@ -112,6 +112,7 @@ local function check_nesting(slices)
     local outer = open[#open]
     check(not outer or e.to <= outer.to, "'%s' (%d-%d) begins in '%s' (%d-%d) and ends behind it", e.name, e.from, e.to,
       outer and outer.name or "", outer and outer.from or 0, outer and outer.to or 0)
+    e.outer = outer
     open[#open + 1] = e
   end
 end
@@ -134,10 +135,18 @@ local function check_pairs(all, what, first, second)
   end
 end
 
+-- The slices are sorted, and each knows the one around it.
 local function check_bound(flow, slices)
-  for _, e in ipairs(slices or {}) do
-    if e.from <= flow.from and flow.from <= e.to then return end
+  local low, high = 0, #(slices or {})
+  while low < high do
+    local middle = (low + high + 1) // 2
+    if slices[middle].from <= flow.from then low = middle else high = middle - 1 end
   end
+  local e = low > 0 and slices[low]
+  while e and e.to < flow.from do
+    e = e.outer
+  end
+  if e then return end
   error(("flow %s/%s at %d is in no slice of track %s"):format(flow.cat, flow.id, flow.from, key(flow)), 0)
 end
 
@@ -169,15 +178,13 @@ function reader.read(text)
   end
   check_pairs(events, "pair", "b", "e")
   check_pairs(events, "flow", "s", "f")
+  local named = {}
+  for _, track in pairs(tracks) do
+    named[key(track)] = true
+  end
   for _, e in ipairs(events) do
     if e.ph == "s" or e.ph == "f" then check_bound(e, slices[key(e)]) end
-    if e.ph ~= "M" and e.ph ~= "C" then
-      local named = false
-      for _, track in pairs(tracks) do
-        named = named or key(track) == key(e)
-      end
-      check(named, "track %s has no name", key(e))
-    end
+    check(e.ph == "M" or e.ph == "C" or named[key(e)], "track %s has no name", key(e))
   end
   return events, tracks, whole.otherData
 end

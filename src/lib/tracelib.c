@@ -18,7 +18,7 @@ typedef struct span {
 static _Thread_local uint64_t spans;
 
 static void tell(cr_record r, const char *text, size_t length) {
-  if (cr_tracing()) cr_trace_text(r, text, length);
+  if (cr_trace_on()) cr_trace_text(r, text, length);
 }
 
 static int mark(lua_State *L) {
@@ -32,7 +32,7 @@ static int mark(lua_State *L) {
 static int open_span(lua_State *L) {
   size_t n;
   const char *name = luaL_checklstring(L, 1, &n);
-  if (!cr_tracing()) {
+  if (!cr_trace_on()) {
     lua_pushvalue(L, lua_upvalueindex(1));
     return 1;
   }

@@ -139,7 +139,7 @@ static void join_line(cr_pool *p, cr_future *const f[], size_t n, cr_hold *hold[
 _Static_assert(CR_POST_MOST + 3 <= CR_REDO_MAX, "one redo log puts them all in the line");
 
 /* The caller holds them. */
-static void tell_posted(const cr_pool *p, cr_future *const f[], size_t n, cr_time time) {
+CR_TELLS static void tell_posted(const cr_pool *p, cr_future *const f[], size_t n, cr_time time) {
   for (size_t i = 0; i < n; i++)
     cr_trace(.time = time, .saw = CR_SAW_POST, .object = f[i]->object.serial,
              .number = p->object.serial);

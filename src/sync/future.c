@@ -111,7 +111,7 @@ static void end(cr_future *f, bool settled, _Atomic uint64_t *place) {
 static void care(cr_object *o) { cr_future_let_go((cr_future *)o); }
 
 /* For a trace: as of the moment from which on others could see it. */
-static void tell_settled(cr_future *f, enum cr_future_state final, uint32_t bytes) {
+CR_TELLS static void tell_settled(cr_future *f, enum cr_future_state final, uint32_t bytes) {
   cr_trace(.time = atomic_load(&f->final_at), .saw = CR_SAW_SETTLED, .what = (uint8_t) final,
            .count = bytes, .object = f->object.serial);
 }

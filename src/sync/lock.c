@@ -90,13 +90,14 @@ void cr_locks_pay(cr_strand *dead, _Atomic uint64_t *note) {
 /* ------------------------------------------------------------------- the word */
 
 /* For a trace.  Those inside other objects are not told: each change of a dict would be. */
-static void tell_taken(const cr_lock *l) {
+CR_TELLS static int tell_taken(const cr_lock *l, int r) {
   if (l->object.serial) cr_trace(.saw = CR_SAW_TOOK, .object = l->object.serial);
+  return r;
 }
 
 #define TAIL sizeof(cr_record) /* bytes of a file's name that are told: its end */
 
-static void tell_given(const cr_lock *l) {
+CR_TELLS static void tell_given(const cr_lock *l) {
   size_t n = l->line > 0 ? strnlen(l->source, sizeof l->source) : 0;
   const char *tail = l->source + (n > TAIL ? n - TAIL : 0);
   cr_record e = {.saw = CR_SAW_GAVE, .object = l->object.serial, .number = (uint64_t)l->line};
@@ -120,8 +121,8 @@ static int attempt(void *arg) {
   l->turn++;
   l->line = 0;
   chain(me, l);
-  if (cr_tracing()) tell_taken(l);
-  return word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
+  int r = word & CR_LOCK_ABANDONED ? EOWNERDEAD : 0;
+  return cr_tracing() ? tell_taken(l, r) : r;
 }
 
 /* The caller holds it already.  With a deadline it waits like anybody else: it
@@ -145,8 +146,7 @@ int cr_lock_acquire(cr_lock *l, cr_time deadline) {
 /* Only the holder writes depth, and until the exchange that is the caller.  If
 ** it dies before the exchange, the lock is abandoned; after it, it is free and
 ** the burial wakes the sleepers. */
-static void open_lock(cr_strand *me, cr_lock *l) {
-  if (cr_tracing()) tell_given(l); /* from here on it may be another's */
+static void open_untold(cr_strand *me, cr_lock *l) {
   l->depth = 0;
   point(&cr_in_sync(me)->locking, l);
   unchain(me, l);
@@ -155,6 +155,19 @@ static void open_lock(cr_strand *me, cr_lock *l) {
   (void)cr_fault("lock");
   cr_gate_wake(&l->freed, 1);
   point(&cr_in_sync(me)->locking, NULL);
+}
+
+/* Told before, since from then on it may be another's. */
+CR_TELLS static void open_told(cr_strand *me, cr_lock *l) {
+  tell_given(l);
+  open_untold(me, l);
+}
+
+static void open_lock(cr_strand *me, cr_lock *l) {
+  if (cr_tracing())
+    open_told(me, l);
+  else
+    open_untold(me, l);
 }
 
 int cr_lock_release(cr_lock *l) {

@@ -147,7 +147,8 @@ static uint64_t put_all(cr_queue *q, const cr_value *v, cr_priority priority, ui
   return k;
 }
 
-static void tell(const cr_queue *q, enum cr_saw saw, cr_time time, uint64_t first, uint64_t n) {
+CR_TELLS static void tell(const cr_queue *q, enum cr_saw saw, cr_time time, uint64_t first,
+                          uint64_t n) {
   cr_trace(.time = time, .saw = (uint8_t)saw, .what = (uint8_t)q->order, .count = (uint32_t)n,
            .object = q->object.serial, .number = first);
 }

@@ -152,14 +152,14 @@ static void keep_error(lua_State *L, task *t) {
 
 /* ---------------------------------------------------------------------- telling */
 
-static void tell_start(const cr_future *f) {
+CR_TELLS static void tell_start(const cr_future *f) {
   const cr_pool *p = cr_at(const cr_pool, &f->pool);
   cr_trace(.saw = CR_SAW_START, .what = (uint8_t)f->mode, .count = cr_value_bytes(&f->arguments),
            .object = f->object.serial, .number = p ? p->object.serial : 0);
 }
 
 /* The function on the top of the stack is the task's, for so many elements. */
-static void tell_function(lua_State *L, const cr_future *f, size_t elements) {
+CR_TELLS static void tell_function(lua_State *L, const cr_future *f, size_t elements) {
   lua_Debug ar;
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &ar);

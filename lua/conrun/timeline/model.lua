@@ -56,7 +56,8 @@ end
 
 -- What of each future was seen, and which items of each queue.
 local function survey(core, strands)
-  local known = { seen = {}, pools = {}, deaths = {}, put = {}, got = {}, taken = {}, last = 0, files = {} }
+  local known = { seen = {}, taken = {}, started = {}, pools = {}, deaths = {}, put = {}, got = {}, files = {} }
+  known.last = 0
   local seen = known.seen
   local function note(object, bit) seen[object] = (seen[object] or 0) | bit end
   local function items(list, object, number, count, order)
@@ -235,8 +236,10 @@ local function replay(core, strands, known, strand, sink)
     end
     local entry = push("task", time, "task", args, object)
     entry.pool = number
-    entry.flow = has(object, POST | START)
-    if entry.flow then sink.flow(strand, time, "task", object, false) end
+    if has(object, POST | START) and not known.started[object] then
+      known.started[object] = true -- a task whose worker died may be tried again
+      sink.flow(strand, time, "task", object, false)
+    end
   end
 
   function on.name(_, _, count, object, number, text)
