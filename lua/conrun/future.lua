@@ -32,6 +32,41 @@ local future = {
   new = core.public.new,
 }
 
+-- What a task with `await = true` calls: the function with results in place of the futures
+-- among its arguments, which it waits for.  An error of one is that of the task.  It is kept
+-- where no module has it, and so is sent as a function of its own.
+local function awaited(fn, ...)
+  local arguments = table.pack(...)
+  for i = 1, arguments.n do
+    if core.is_future(arguments[i]) then
+      arguments[i] = (arguments[i]:result())
+    end
+  end
+  return fn(table.unpack(arguments, 1, arguments.n))
+end
+
+core.keep_awaited(awaited)
+
+local function follow(fn, f)
+  return fn(f:result())
+end
+
+--- A task of the same pool that calls `fn` with the results.
+---@param fn fun(...): any
+---@param pool? conrun.Pool default: the one that computes this future
+---@return conrun.Future
+function methods:next(fn, pool)
+  check.callable(fn, 1, "next")
+  if pool ~= nil and not require("conrun.core.pool").is_pool(pool) then
+    check.fail(2, "next", "pool", pool)
+  end
+  pool = pool or core.pool_of(self)
+  if not pool then
+    check.raise "cannot tell in which pool the next task is to run: write future:next(fn, pool)"
+  end
+  return pool:submit(follow, fn, self)
+end
+
 local function is_error_object(e)
   return type(e) == "table" and getmetatable(e) == errors.metatable
 end

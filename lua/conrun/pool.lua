@@ -36,7 +36,7 @@ local most_chunks = 4096
 local most_ahead = 65536 -- of an imap: as many as a mapping has room for
 
 ---@class conrun.Pool
----@field submit fun(self: conrun.Pool, fn: function, ...): conrun.Future
+---@field submit fun(self: conrun.Pool, ...): conrun.Future?, string? options may come before the function
 ---@field apply fun(self: conrun.Pool, fn: function, ...): any ...
 ---@field apply_async fun(self: conrun.Pool, fn: function, ...): conrun.Future
 ---@field close fun(self: conrun.Pool)
@@ -54,6 +54,8 @@ local pool = {}
 ---@field initializer? function every worker calls it first
 ---@field initargs? any[] its arguments
 ---@field max_tasks_per_worker? integer then the worker is replaced
+---@field max_queued? integer tasks in the line, beyond which submit and the others wait
+---@field idle_timeout? number seconds without a task, after which a worker leaves
 ---@field retries? integer how often a task whose worker died is tried again
 ---@field memory_limit? integer bytes of Lua memory of each worker
 ---@field libs? string[] standard libraries that tasks may use
@@ -108,10 +110,11 @@ end
 ---@field collect_errors? boolean an item's error becomes its result, instead of being raised
 ---@field progress? boolean|string show on stderr how far it is, with a label
 ---@field timeout? number seconds for the whole call
+---@field priority? integer from -3 to 3, lowest first; default 0
 
 local map_options =
-  { chunksize = true, buffersize = true, collect_errors = true, progress = true, timeout = true }
-local async_options = { chunksize = true, collect_errors = true }
+  { chunksize = true, buffersize = true, collect_errors = true, progress = true, timeout = true, priority = true }
+local async_options = { chunksize = true, collect_errors = true, priority = true }
 
 -- Things that have a length and can be indexed: lists, ranges, shared lists.
 local function is_list(xs)
@@ -196,7 +199,7 @@ local function run(self, star, xs, fn, options, deadline)
   local bar <close> = progress_bar(options.progress, total)
   local show = bar and function(done) bar:set(done) end
   local room = room_for(total, size, options.buffersize)
-  local mapping <close> = core.mapping(self, fn, star, room, options.collect_errors)
+  local mapping <close> = core.mapping(self, fn, star, room, options.collect_errors, options)
   return core.run(mapping, items, total, size, deadline, show)
 end
 
@@ -222,8 +225,8 @@ end
 ------------------------------------------------------------------------- async
 
 -- Posts all chunks; a list of their futures.
-local function post_all(self, star, fn, items, total, size, collect)
-  local mapping <close> = core.mapping(self, fn, star, 1, collect)
+local function post_all(self, star, fn, items, total, size, options)
+  local mapping <close> = core.mapping(self, fn, star, 1, options.collect_errors, options)
   local chunks = {}
   for first = 1, total, size do
     chunks[#chunks + 1] = core.future(mapping, items, first, math.min(size, total - first + 1))
@@ -260,7 +263,7 @@ end
 local function run_async(self, star, xs, fn, options)
   local items, total = to_list(xs)
   local size = options.chunksize or default_size(self, total)
-  local chunks = post_all(self, star, fn, items, total, size, options.collect_errors)
+  local chunks = post_all(self, star, fn, items, total, size, options)
   local result, left = future.new(), #chunks
   local function on_done()
     left = left - 1
@@ -347,10 +350,10 @@ end
 -- Keeps the mapping's ring full: a function that posts until there are `room`
 -- chunks on their way, and says whether any is.  An error of the source, or of an item that
 -- cannot be sent, ends the reading and comes behind the results that are before it.
-local function filler(mapping, read, room)
+local function filler(mapping, read, room, deadline)
   local number, more, failure = 1, true, nil
   local function post(items, first, count)
-    local ok, e = pcall(core.post, mapping, items, first, count, number)
+    local ok, e = pcall(core.post, mapping, items, first, count, number, deadline)
     if not ok and is_for_all(e) then error(e, 0) end
     number = number + count
     return not ok and { e } or nil
@@ -388,8 +391,8 @@ local function stream(self, collect, xs, fn, options, deadline)
   local ahead = options.buffersize or (options.chunksize or 1) * chunks_per_worker * core.workers(self)
   local size = math.min(options.chunksize or 1, ahead)
   local room = math.min(ahead // size, most_ahead)
-  local mapping = core.mapping(self, fn, false, room, options.collect_errors)
-  local fill = filler(mapping, reader(xs, size), room)
+  local mapping = core.mapping(self, fn, false, room, options.collect_errors, options)
+  local fill = filler(mapping, reader(xs, size), room, deadline)
   local bar = progress_bar(options.progress, type(xs) ~= "function" and core.length(xs) or nil)
   local values, start, count, given, done = {}, 0, 0, 0, 0
   fill()

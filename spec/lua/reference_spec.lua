@@ -269,6 +269,10 @@ local calls = {
     local pool <close> = conrun.pool.threads(1)
     pool:map_async(math.abs, { 1 }, options)
   end,
+  ["conrun.SubmitOptions"] = function(options)
+    local pool <close> = conrun.pool.threads(1)
+    pool:submit(options, math.abs, 1)
+  end,
   ["conrun.ShutdownOptions"] = function(options) conrun.pool.threads(1):shutdown(options) end,
   ["conrun.BarrierOptions"] = function(options) conrun.barrier.new(1, options) end,
   ["conrun.BufferOptions"] = function(options) conrun.shared.buffer(8, options) end,

@@ -282,6 +282,10 @@ void cr_handle_enter(lua_State *L);
 ** makes one, with a holding of its own, if there is none.  [-0, +1, m] */
 void cr_handle_push(lua_State *L, cr_object *o);
 
+/* The same for an object that may be gone: only a handle that this state has already; false:
+** it has none, and nothing is pushed.  [-0, +(0|1), -] */
+bool cr_handle_push_known(lua_State *L, const cr_object *o);
+
 /* Takes over a holding that the strand has: as cr_handle_push, then drops it. */
 void cr_handle_push_held(lua_State *L, cr_hold *hold);
 

@@ -181,6 +181,11 @@ static bool push_existing(lua_State *L, const cr_object *o) {
   return false;
 }
 
+bool cr_handle_push_known(lua_State *L, const cr_object *o) {
+  luaL_checkstack(L, 4, NULL);
+  return push_existing(L, o);
+}
+
 void cr_handle_push(lua_State *L, cr_object *o) {
   luaL_checkstack(L, 6, NULL);
   if (push_existing(L, o)) return;

@@ -249,6 +249,23 @@ static int is_future(lua_State *L) {
   return 1;
 }
 
+/* pool_of(future) -> this strand's handle of the pool that it was posted to, or nil.  The pool
+** may be gone, and its memory another's, which is younger than the future then. */
+static int pool_of(lua_State *L) {
+  const cr_future *f = check(L);
+  cr_object *o = (cr_object *)cr_at(cr_pool, &f->pool);
+  if (!o || !cr_handle_push_known(L, o)) return 0;
+  const cr_handle *h = lua_touserdata(L, -1);
+  bool same = cr_handle_test(L, -1, CR_POOL) == h && h->object->serial < f->object.serial;
+  return same ? 1 : 0;
+}
+
+static int keep_awaited(lua_State *L) {
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, CR_AWAITED);
+  return 0;
+}
+
 /* await(future, until) -> is it final? */
 static int await(lua_State *L) {
   lua_pushboolean(L, cr_future_await(L, check(L), cr_check_deadline(L, 2)) == 0);
@@ -259,16 +276,11 @@ static int await(lua_State *L) {
 
 static const luaL_Reg public_functions[] = {{"new", new_future}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"is_future", is_future},
-                                     {"gather", cr_gather},
-                                     {"deadline", deadline_of},
-                                     {"await", await},
-                                     {"settle_error", settle_error},
-                                     {"text", value_text},
-                                     {"serial", serial},
-                                     {"stopped", stopped},
-                                     {"call_back", call_back},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"is_future", is_future}, {"gather", cr_gather},          {"deadline", deadline_of},
+    {"await", await},         {"settle_error", settle_error}, {"text", value_text},
+    {"serial", serial},       {"pool_of", pool_of},           {"keep_awaited", keep_awaited},
+    {"stopped", stopped},     {"call_back", call_back},       {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"result", result},   {"error", get_error},       {"done", done},

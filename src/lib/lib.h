@@ -126,6 +126,9 @@ int cr_future_raise(lua_State *L, const cr_future *f);
 
 int cr_gather(lua_State *L); /* of conrun.core.future */
 
+/* Where the registry has what a task with `await` calls; future.lua puts it there. */
+#define CR_AWAITED "conrun.awaited"
+
 /* ---------------------------------------------------------------- poollib.c */
 
 /* Raises for an error of cr_pool_post: closed, broken, no worker, no memory. */
@@ -138,9 +141,15 @@ void cr_pool_check_rights(lua_State *L, const cr_pool *p);
 ** [-0, +0, e] */
 cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode);
 
-/* Posts one task, in hand, to the pool: *hold holds it then.  If this raises it is
-** discarded.  [-0, +0, e] */
-void cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold);
+/* Waits until the pool's line has room; false: not in time.  [-0, +0, e] */
+bool cr_pool_room(lua_State *L, cr_pool *p, cr_time until);
+
+/* Reads the option `priority`: the lane of the line. */
+uint32_t cr_option_lane(lua_State *L, int index);
+
+/* Posts one task, in hand, to the pool: *hold holds it then.  False, because the line has
+** no room, or an error: it is discarded.  [-0, +0, e] */
+bool cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold);
 
 /* Before something is given to the pool, whose handle is at index 1: its workers get this
 ** strand's settings, if it made the pool and they are others by now.  [-0, +0, e] */

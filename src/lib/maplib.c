@@ -54,6 +54,8 @@ typedef struct mapping {
   enum cr_task_mode mode;
   size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
   size_t made;              /* behind these, chunks that are tasks in hand, not posted yet */
+  size_t most;              /* chunks that are posted at once */
+  uint32_t lane;            /* of the pool's line */
   bool turn, busy;          /* a step is being taken; a function is at work with chunks */
   bool left;                /* the mapping is to be left after that */
   chunk ring[];
@@ -80,8 +82,8 @@ static void add_end(lua_State *L, const char *type, int value) {
   lua_setiuservalue(L, -2, value);
 }
 
-/* mapping(pool, fn, star, room, collect) -> mapping, for at most `room` chunks; with
-** `collect` an item's error is its result */
+/* mapping(pool, fn, star, room, collect, options) -> mapping, for at most `room` chunks; with
+** `collect` an item's error is its result; of the options the priority is looked at */
 static int new_mapping(lua_State *L) {
   enum {
     POOL = 1,
@@ -89,6 +91,7 @@ static int new_mapping(lua_State *L) {
     STAR,
     ROOM,
     COLLECT,
+    OPTIONS,
     CODE
   };
   cr_pool_check_rights(L, cr_handle_check(L, POOL, CR_POOL));
@@ -97,7 +100,10 @@ static int new_mapping(lua_State *L) {
   luaL_argcheck(L, room >= 1 && room <= ROOM_MOST, ROOM, "number of chunks out of range");
   uint32_t mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST;
   if (lua_toboolean(L, COLLECT)) mode |= CR_MAP_COLLECT;
-  lua_settop(L, COLLECT);
+  lua_settop(L, OPTIONS);
+  luaL_checktype(L, OPTIONS, LUA_TTABLE);
+  uint32_t lane = cr_option_lane(L, OPTIONS);
+  bool bounded = ((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->max_queued > 0;
   cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL));
   cr_far(((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->far);
   cr_code_push(L, FN, "function");
@@ -106,6 +112,8 @@ static int new_mapping(lua_State *L) {
   *m = (mapping){.pool = lua_touserdata(L, POOL),
                  .code = lua_touserdata(L, CODE),
                  .mode = (enum cr_task_mode)mode,
+                 .most = bounded ? 1 : CR_POST_MOST,
+                 .lane = lane,
                  .room = (size_t)room};
   lua_pushvalue(L, POOL);
   lua_setiuservalue(L, -2, MAPPING_POOL);
@@ -283,6 +291,7 @@ static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua
     encode_slice(L, s, first, count, &v);
   cr_far(false);
   cr_future *f = cr_pool_task(L, &v, m->mode);
+  f->lane = m->lane;
   cr_future_ask(f); /* the map does */
   return f;
 }
@@ -300,14 +309,16 @@ static void make_chunk(lua_State *L, mapping *m, const source *s, lua_Integer fi
   m->made++;
 }
 
-/* Posts the chunks that were made, or raises, and there are none. */
-static void post_made(lua_State *L, mapping *m) {
+/* Posts the chunks that were made; EAGAIN: the line is full.  Raises otherwise, and there
+** are none. */
+static int try_post(lua_State *L, mapping *m) {
   cr_future *f[CR_POST_MOST];
   cr_hold *hold[CR_POST_MOST];
   if (!m->pool->object) discard_made(m);
   cr_pool *p = pool_of(L, m);
   for (size_t i = 0; i < m->made; i++) f[i] = chunk_at(m, m->count + i)->future;
   int r = cr_pool_post(p, code_of(m), f, m->made, hold);
+  if (r == EAGAIN) return r;
   if (r) {
     discard_made(m);
     cr_pool_refuse(L, p, r);
@@ -315,6 +326,21 @@ static void post_made(lua_State *L, mapping *m) {
   for (size_t i = 0; i < m->made; i++) chunk_at(m, m->count + i)->hold = hold[i];
   m->count += m->made;
   m->made = 0;
+  return 0;
+}
+
+static int raise_full(lua_State *L) {
+  return cr_news_raise(L, "timeout", "the pool's line had no room within the timeout");
+}
+
+/* What is made stays the mapping's while it waits for room, and goes with it if the wait
+** raises. */
+static void post_made(lua_State *L, mapping *m, cr_time until) {
+  while (m->made > 0 && try_post(L, m) != 0)
+    if (!cr_pool_room(L, pool_of(L, m), until)) {
+      discard_made(m);
+      raise_full(L);
+    }
 }
 
 /* Reads items[first ...], so many, from the arguments of the same names. */
@@ -333,7 +359,7 @@ static source check_slice(lua_State *L, lua_Integer *first, lua_Integer *count) 
   return s;
 }
 
-/* post(mapping, items, first, count, number): a chunk of items[first ...]; it is
+/* post(mapping, items, first, count, number, until): a chunk of items[first ...]; it is
 ** item `number` of the call that comes first in it. */
 static int post(lua_State *L) {
   mapping *m = check(L);
@@ -341,8 +367,9 @@ static int post(lua_State *L) {
   source s = check_slice(L, &first, &count);
   luaL_argcheck(L, number >= 1 && number <= LUA_MAXINTEGER - count, 5, "number out of range");
   if (m->busy) return refuse_step(L);
+  cr_time until = cr_check_deadline(L, 6);
   make_chunk(L, m, &s, first, count);
-  post_made(L, m);
+  post_made(L, m, until);
   chunk_at(m, m->count - 1)->first = number;
   return 0;
 }
@@ -354,9 +381,12 @@ static int post_future(lua_State *L) {
   const mapping *m = check(L);
   lua_Integer first, count;
   source s = check_slice(L, &first, &count);
-  cr_future *f = make_task(L, m, &s, first, count);
-  if (!m->pool->object) cr_task_discard(f);
-  cr_pool_add(L, pool_of(L, m), code_of(m), f, &hold);
+  for (bool posted = false; !posted;) {
+    cr_pool_room(L, pool_of(L, m), CR_FOREVER);
+    cr_future *f = make_task(L, m, &s, first, count);
+    if (!m->pool->object) cr_task_discard(f);
+    posted = cr_pool_add(L, pool_of(L, m), code_of(m), f, &hold);
+  }
   cr_handle_push_held(L, hold);
   return 1;
 }
@@ -535,12 +565,12 @@ enum {
 ** there is. */
 static bool is_time_to_post(const mapping *m, const source *s) {
   const cr_future *newest = chunk_at((mapping *)m, m->count + m->made - 1)->future;
-  return m->made == CR_POST_MOST || s->kind == INDEXED || newest->arguments.kind == CR_V_MESSAGE;
+  return m->made >= m->most || s->kind == INDEXED || newest->arguments.kind == CR_V_MESSAGE;
 }
 
 /* Makes and posts tasks as long as there are items and the ring has room.  A long
 ** ring is let run down by some first, for the same reason. */
-static lua_Integer fill(lua_State *L, mapping *m, lua_Integer next) {
+static lua_Integer fill(lua_State *L, mapping *m, lua_Integer next, cr_time until) {
   lua_Integer total = lua_tointeger(L, RUN_TOTAL), size = lua_tointeger(L, RUN_SIZE);
   size_t some = m->room >= LONG_RING ? CR_POST_MOST : 1;
   if (next > total || m->room - m->count < some) return next;
@@ -549,9 +579,9 @@ static lua_Integer fill(lua_State *L, mapping *m, lua_Integer next) {
     lua_Integer count = total - next + 1 < size ? total - next + 1 : size;
     make_chunk(L, m, &s, next, count);
     next += count;
-    if (is_time_to_post(m, &s)) post_made(L, m);
+    if (is_time_to_post(m, &s)) post_made(L, m, until);
   }
-  if (m->made > 0) post_made(L, m);
+  if (m->made > 0) post_made(L, m, until);
   return next;
 }
 
@@ -604,13 +634,13 @@ static int run(lua_State *L) {
   lua_createtable(L, total < RESULTS_AT_ONCE ? (int)total : RESULTS_AT_ONCE, 0);
   lua_pushnil(L);
   begin_work(L, m);
-  lua_Integer next = fill(L, m, 1);
+  lua_Integer next = fill(L, m, 1, until);
   while (m->count > 0) {
     await_oldest(L, m, until);
     take_oldest(L, m);
     tell_progress(L, m);
     drop_oldest(m);
-    next = fill(L, m, next);
+    next = fill(L, m, next, until);
   }
   cr_due(L);
   bool failed = !lua_isnil(L, RUN_ERROR);

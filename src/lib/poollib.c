@@ -45,9 +45,13 @@ static uint64_t read_workers(lua_State *L, int index) {
 }
 
 static void read_options(lua_State *L, int index, cr_pool_options *o, char name[CR_NAME_MAX]) {
-  static const char *const known[] = {
-      "workers", "kind",         "name",         "initializer", "initargs", "max_tasks_per_worker",
-      "retries", "memory_limit", "task_timeout", "libs",        "sandbox",  NULL};
+  static const char *const known[] = {"workers",      "kind",
+                                      "name",         "initializer",
+                                      "initargs",     "max_tasks_per_worker",
+                                      "retries",      "memory_limit",
+                                      "task_timeout", "libs",
+                                      "sandbox",      "max_queued",
+                                      "idle_timeout", NULL};
   if (index) cr_check_options(L, index, known);
   o->kind = read_kind(L, index);
   o->workers = read_workers(L, index);
@@ -56,6 +60,8 @@ static void read_options(lua_State *L, int index, cr_pool_options *o, char name[
   o->retries = (uint64_t)cr_option_integer(L, index, "retries", 0, 0);
   o->memory_limit = cr_option_memory(L, index);
   o->task_timeout = cr_option_seconds(L, index, "task_timeout");
+  o->max_queued = (uint64_t)cr_option_integer(L, index, "max_queued", 1, 0);
+  o->idle_timeout = cr_option_seconds(L, index, "idle_timeout");
   o->rights = cr_option_rights(L, index, o->kind);
 }
 
@@ -176,9 +182,6 @@ int cr_pool_refuse(lua_State *L, cr_pool *p, int error) {
     if (cr_value_count(&p->broken) == 0) return cr_news_raise(L, "broken", "the pool is broken");
     cr_decode_borrowed(L, &p->broken);
     return lua_error(L);
-  case EAGAIN:
-    return cr_raise(L, "cannot start a worker of pool '%s': no more %s can run", name,
-                    kind_name(p, true));
   default: return cr_fail(L, error);
   }
 }
@@ -192,11 +195,28 @@ cr_future *cr_pool_task(lua_State *L, const cr_value *v, enum cr_task_mode mode)
   return NULL;
 }
 
-void cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold) {
+bool cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold) {
   int r = cr_pool_post(p, code, &f, 1, hold);
-  if (r == 0) return;
+  if (r == 0) return true;
   cr_task_discard(f);
-  cr_pool_refuse(L, p, r);
+  return r == EAGAIN ? false : cr_pool_refuse(L, p, r) == 0;
+}
+
+bool cr_pool_room(lua_State *L, cr_pool *p, cr_time until) {
+  int r;
+  if (p->max_queued == 0) return true;
+  if (until != 0) cr_here(L);
+  while ((r = cr_pool_await_room(p, until)) == EINTR) cr_look_up(L);
+  return r == 0;
+}
+
+uint32_t cr_option_lane(lua_State *L, int index) {
+  lua_Integer most = CR_LANES - 1 - CR_LANE_USUAL;
+  lua_Integer n = cr_option_integer(L, index, "priority", -CR_LANE_USUAL, 0);
+  if (n > most)
+    cr_raise(L, "bad option 'priority' (integer from %I to %I expected, got %I)",
+             (lua_Integer)-CR_LANE_USUAL, most, n);
+  return (uint32_t)(n + CR_LANE_USUAL);
 }
 
 static int send_settings(lua_State *L) {
@@ -220,38 +240,94 @@ void cr_pool_check_rights(lua_State *L, const cr_pool *p) {
     cr_raise(L, "cannot submit to pool '%s' from a sandbox: its workers may use more", p->name);
 }
 
-/* Posts the call of the function at 2 with the n values above it, and pushes the future.  Its
+/* What the options of a submit say, if the table at 2 is one; the function comes behind. */
+typedef struct order {
+  int fn; /* index */
+  int n;  /* arguments above it */
+  uint32_t lane;
+  cr_time until; /* when to give up waiting for room in the line */
+} order;
+
+static order usual_order(lua_State *L) {
+  return (order){2, lua_gettop(L) - 2, CR_LANE_USUAL, CR_FOREVER};
+}
+
+/* await = true: the function becomes one that waits for the futures among the arguments and
+** then calls that with their results (future.lua). */
+static void wrap(lua_State *L, int fn) {
+  cr_module(L, "conrun.future");
+  lua_pop(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, CR_AWAITED);
+  lua_insert(L, fn);
+}
+
+static cr_time read_timeout(lua_State *L, int options) {
+  if (lua_getfield(L, options, "timeout") == LUA_TNIL) {
+    lua_pop(L, 1);
+    return CR_FOREVER;
+  }
+  lua_Number s = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+  if (!(s >= 0))
+    cr_raise(L, "bad option 'timeout' (seconds, not negative, expected, got %s)",
+             luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 1);
+  return s == 0 ? 0 : cr_after(s);
+}
+
+static order read_order(lua_State *L) {
+  static const char *const known[] = {"priority", "timeout", "await", NULL};
+  order o = usual_order(L);
+  if (!lua_istable(L, 2) || cr_callable(L, 2)) return o;
+  cr_check_options(L, 2, known);
+  o.fn = 3;
+  o.n--;
+  o.lane = cr_option_lane(L, 2);
+  o.until = read_timeout(L, 2);
+  if (!cr_option_boolean(L, 2, "await", false)) return o;
+  cr_check_callable(L, o.fn);
+  wrap(L, o.fn);
+  o.n++;
+  return o;
+}
+
+/* Posts the call, and pushes the future, or nothing: NULL, the line had no room in time.  The
 ** handle is there before the task, and has the holding from the post on: an error behind it
-** loses nothing.  `owner`, if it is not 0, is a userdata that has the handle as its value. */
-static cr_future *post(lua_State *L, int n, int owner) {
+** loses nothing.  In a line that is full the call waits before it is encoded, when nothing is
+** in hand.  `owner`, if it is not 0, is a userdata that has the handle as its value. */
+static cr_future *post(lua_State *L, const order *o, int owner) {
   cr_pool *p = check(L);
+  cr_future *f;
   cr_value v;
-  cr_check_callable(L, 2);
+  cr_check_callable(L, o->fn);
   cr_pool_check_rights(L, p);
   luaL_checkstack(L, 10, NULL);
   cr_pool_keep_up(L, p);
   cr_far(p->far);
-  cr_code *code = cr_code_push(L, 2, "function");
+  cr_code *code = cr_code_push(L, o->fn, "function");
   cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);
   if (owner) {
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, owner, 1);
   }
-  cr_far(p->far);
-  cr_encode_call(L, 3, n, "argument", &v);
-  cr_far(false);
-  cr_future *f = cr_pool_task(L, &v, CR_CALL_ARGUMENTS);
-  cr_pool_add(L, p, code, f, &h->hold);
+  do {
+    if (!cr_pool_room(L, p, o->until)) return NULL;
+    cr_far(p->far);
+    cr_encode_call(L, o->fn + 1, o->n, "argument", &v);
+    cr_far(false);
+    f = cr_pool_task(L, &v, CR_CALL_ARGUMENTS);
+    f->lane = o->lane;
+  } while (!cr_pool_add(L, p, code, f, &h->hold));
   h->object = &f->object;
   cr_code_done(along);
   cr_handle_enter(L);
   return f;
 }
 
-/* submit(fn, ...) -> future */
+/* submit([options,] fn, ...) -> future | nil, "timeout" */
 static int submit(lua_State *L) {
-  post(L, lua_gettop(L) - 2, 0);
-  return 1;
+  (void)check(L);
+  order o = read_order(L);
+  return post(L, &o, 0) ? 1 : cr_outcome(L, true, ETIMEDOUT);
 }
 
 /* ---------------------------------------------------------------------- apply */
@@ -285,13 +361,13 @@ static int push_call(lua_State *L) {
 
 /* apply(fn, ...) -> what it returned */
 static int apply(lua_State *L) {
-  int n = lua_gettop(L) - 2;
+  order o = usual_order(L);
   if (!cr_handle_test(L, 1, CR_POOL))
     return cr_raise(L, "bad call of 'apply' (it is a method of a pool): write pool:apply(fn, ...), "
                        "with a colon");
   cr_check_callable(L, 2);
   luaL_checkstack(L, 4, NULL);
-  cr_future *f = post(L, n, push_call(L));
+  cr_future *f = post(L, &o, push_call(L));
   if (cr_future_await(L, f, CR_FOREVER) != 0 || cr_future_state(f) != CR_DONE)
     return cr_future_raise(L, f);
   return cr_future_values(L, f);

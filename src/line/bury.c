@@ -54,7 +54,7 @@ static void fail(cr_future *f, const char *kind, const char *text, const cr_stra
 
 /* One that was helped with has never left the line.  The pool's latch is held. */
 static bool in_line(const cr_pool *p, const cr_future *f) {
-  return atomic_load(&f->next_task) != 0 || atomic_load(&p->last) == cr_word(f);
+  return atomic_load(&f->next_task) != 0 || atomic_load(&p->last[f->lane]) == cr_word(f);
 }
 
 /* Back to the front of the line, with a reference of its own. */
@@ -136,6 +136,7 @@ static void bury_servant(const death *d) {
   cr_latch_drop(&p->object.latch);
   start_if_needed(p);
   cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->room, CR_ALL); /* it may have taken one and told nobody */
 }
 
 void pool_bury(cr_strand *dead, cr_worker *w, int status) {

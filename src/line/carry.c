@@ -28,6 +28,7 @@ static int take_first(cr_pool *p, cr_hold *hold) {
     add(&p->running, 1);
   }
   cr_latch_drop(&p->object.latch);
+  if (r == 0 && p->max_queued > 0) cr_gate_wake(&p->room, CR_ALL); /* dead, it breaks the pool */
   return r;
 }
 

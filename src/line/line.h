@@ -58,6 +58,11 @@ enum cr_far {
   CR_HOSTED   /* it computes tasks of a pool elsewhere */
 };
 
+/* The line has lanes, the first of which has the tasks of the lowest priority number, and
+** those go first. */
+#define CR_LANES 7
+#define CR_LANE_USUAL 3 /* of priority 0 */
+
 /*
 ** The numbers of workers are counted from the strand table (serves, task) under
 ** the latch whenever a worker comes, goes or dies, so that no death can leave
@@ -65,17 +70,19 @@ enum cr_far {
 */
 typedef struct cr_pool {
   cr_object object;
-  cr_gate work;                 /* workers without a task wait here */
-  cr_gate rest;                 /* join waits here: the last worker went */
-  _Atomic uint64_t state;       /* enum cr_pool_state; under the latch, read by anyone */
-  uint64_t workers_max;         /* r/o */
-  _Atomic uint64_t workers;     /* started and not gone; under the latch */
-  _Atomic uint64_t idle;        /* of these, without a task; under the latch */
-  _Atomic uint64_t running;     /* tasks taken and not finished; under the latch */
-  _Atomic uint64_t queued;      /* tasks in the line; under the latch */
-  _Atomic uint64_t completed;   /* tasks finished; under the latch */
-  _Atomic uint64_t failed;      /* of these, by an error; under the latch */
-  _Atomic uint64_t first, last; /* the line: cr_future, linked by next_task; under the latch */
+  cr_gate work;               /* workers without a task wait here */
+  cr_gate rest;               /* join waits here: the last worker went */
+  cr_gate room;               /* who would post waits here while the line is full */
+  _Atomic uint64_t state;     /* enum cr_pool_state; under the latch, read by anyone */
+  uint64_t workers_max;       /* r/o */
+  _Atomic uint64_t workers;   /* started and not gone; under the latch */
+  _Atomic uint64_t idle;      /* of these, without a task; under the latch */
+  _Atomic uint64_t running;   /* tasks taken and not finished; under the latch */
+  _Atomic uint64_t queued;    /* tasks in the line; under the latch */
+  _Atomic uint64_t completed; /* tasks finished; under the latch */
+  _Atomic uint64_t failed;    /* of these, by an error; under the latch */
+  _Atomic uint64_t first[CR_LANES],
+      last[CR_LANES];           /* the line: cr_future, linked by next_task; under the latch */
   _Atomic uint64_t initializer; /* cr_code, 0: none; owned */
   cr_value initargs;            /* owned; borrowed by each worker */
   _Atomic uint64_t settings, settings_old; /* cr_future: settings for living workers, 0: none;
@@ -94,6 +101,8 @@ typedef struct cr_pool {
   uint64_t tasks_per_worker; /* max_tasks_per_worker, 0: no limit; r/o */
   uint64_t retries;          /* times a task is started again whose worker died; r/o */
   uint64_t memory_limit;     /* r/o */
+  uint64_t max_queued;       /* tasks in the line, 0: no bound; r/o */
+  cr_time idle_timeout;      /* nanoseconds without a task, then a worker leaves, 0: none; r/o */
   cr_time task_timeout;      /* nanoseconds that a task may take, 0: no limit; r/o */
   uint32_t rights;           /* of its workers, as in cr_worker; r/o */
   uint32_t far;              /* enum cr_far; r/o once others know the pool */
@@ -123,8 +132,8 @@ typedef struct cr_pool_options {
   enum cr_strand_kind kind;
   uint64_t workers;
   const char *name; /* NULL: "pool-1" */
-  uint64_t tasks_per_worker, retries, memory_limit;
-  cr_time task_timeout;
+  uint64_t tasks_per_worker, retries, memory_limit, max_queued;
+  cr_time task_timeout, idle_timeout;
   uint32_t rights;
 } cr_pool_options;
 
@@ -150,10 +159,15 @@ bool cr_task_stop(cr_future *f);
 /* Puts up to CR_POST_MOST new tasks in the line, which all or none of them join, and
 ** starts workers if too few are idle and there is room.  On success each is held by
 ** the caller (hold[i]) and by the line.  On failure they are in the caller's hands, to
-** be discarded: ESHUTDOWN: closed; EPIPE: broken.  If no worker at all can be started
-** the futures fail with that. */
+** be discarded: ESHUTDOWN: closed; EPIPE: broken; EAGAIN: the line has no room for them, which
+** it always has for the pool's own workers: they would wait for themselves.  If no worker at
+** all can be started the futures fail with that. */
 #define CR_POST_MOST 8
 int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_hold *hold[]);
+
+/* Waits until the line has room for a task of the calling strand; another may be quicker to
+** fill it.  0 also if posting will say something else; ETIMEDOUT, EINTR. */
+int cr_pool_await_room(cr_pool *p, cr_time deadline);
 
 /*
 ** The calling worker gives up one task and takes the next.

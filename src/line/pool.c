@@ -28,21 +28,26 @@ void count_finished(cr_pool *p, const cr_future *f) {
 
 /* ------------------------------------------------------------------ the line */
 
-cr_future *line_first(cr_pool *p) { return cr_at(cr_future, &p->first); }
+cr_future *line_first(cr_pool *p) {
+  for (size_t i = 0; i < CR_LANES; i++)
+    if (cr_at(cr_future, &p->first[i])) return cr_at(cr_future, &p->first[i]);
+  return NULL;
+}
 
 /* Logs that `f` goes to the front again: its worker died. */
 void log_prepend(cr_pool *p, cr_future *f) {
-  cr_redo(&f->next_task, atomic_load_explicit(&p->first, memory_order_relaxed));
-  if (!line_first(p)) cr_redo_pointer(&p->last, f);
-  cr_redo_pointer(&p->first, f);
+  uint64_t next = atomic_load_explicit(&p->first[f->lane], memory_order_relaxed);
+  cr_redo(&f->next_task, next);
+  if (next == 0) cr_redo_pointer(&p->last[f->lane], f);
+  cr_redo_pointer(&p->first[f->lane], f);
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + 1);
 }
 
 /* Logs that the first leaves; its reference goes to `place`, as `word`. */
 void log_pop(cr_pool *p, cr_future *f, _Atomic uint64_t *place, uint64_t word) {
   uint64_t next = atomic_load_explicit(&f->next_task, memory_order_relaxed);
-  cr_redo(&p->first, next);
-  if (next == 0) cr_redo(&p->last, 0);
+  cr_redo(&p->first[f->lane], next);
+  if (next == 0) cr_redo(&p->last[f->lane], 0);
   cr_redo(&f->next_task, 0);
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) - 1);
   cr_redo(place, word);
@@ -85,6 +90,7 @@ void clear_line(cr_pool *p, const cr_value *error) {
     cr_object_disown(note);
     cr_unnote();
   }
+  cr_gate_wake(&p->room, CR_ALL);
 }
 
 /* The pool is there: the dead strand has a reference to it, or was about to free it. */
@@ -128,11 +134,12 @@ static void make_ready(cr_pool *p, cr_future *f, const cr_future *next) {
 /* One redo log: all are born and in the line.  Until then they are in the caller's
 ** hands, and so go with it if it dies, whatever they have got. */
 static void join_line(cr_pool *p, cr_future *const f[], size_t n, cr_hold *hold[]) {
-  cr_future *last = cr_at(cr_future, &p->last);
+  uint32_t lane = f[0]->lane; /* that of all */
+  cr_future *last = cr_at(cr_future, &p->last[lane]);
   for (size_t i = 0; i < n; i++) make_ready(p, f[i], i + 1 < n ? f[i + 1] : NULL);
   for (size_t i = 0; i < n; i++) cr_redo_pointer(&(hold[i] = hand(f[i]))->what, f[i]);
-  cr_redo_pointer(last ? &last->next_task : &p->first, f[0]);
-  cr_redo_pointer(&p->last, f[n - 1]);
+  cr_redo_pointer(last ? &last->next_task : &p->first[lane], f[0]);
+  cr_redo_pointer(&p->last[lane], f[n - 1]);
   cr_redo(&p->queued, atomic_load_explicit(&p->queued, memory_order_relaxed) + n);
   cr_redo_commit();
 }
@@ -143,6 +150,19 @@ CR_TELLS static void tell_posted(const cr_pool *p, cr_future *const f[], size_t 
   for (size_t i = 0; i < n; i++)
     cr_trace(.time = time, .saw = CR_SAW_POST, .object = f[i]->object.serial,
              .number = p->object.serial);
+}
+
+static bool has_room(const cr_pool *p, size_t n) {
+  return p->max_queued == 0 || atomic_load(&p->queued) + n <= p->max_queued ||
+         atomic_load(&cr_in_worker(cr_me)->serves) == cr_word(p);
+}
+
+static int attempt_room(void *arg) { return refusal(arg) || has_room(arg, 1) ? 0 : EAGAIN; }
+
+/* Everybody is woken who waits for room, so that nobody owes the others anything. */
+int cr_pool_await_room(cr_pool *p, cr_time deadline) {
+  if (attempt_room(p) == 0) return 0;
+  return cr_wait(CR_ON_PUT, p, &p->room, deadline, attempt_room, p);
 }
 
 /* The code is shared before the pool's latch is taken, which all workers want. */
@@ -156,6 +176,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
   cr_owe(CR_OWE_CARE, p);
   cr_latch_take(&p->object.latch);
   int r = refusal(p);
+  if (r == 0 && !has_room(p, n)) r = EAGAIN;
   if (r == 0) join_line(p, f, n, hold);
   cr_latch_drop(&p->object.latch);
   if (r == 0) {
@@ -163,6 +184,7 @@ int cr_pool_post(cr_pool *p, cr_code *code, cr_future *const f[], size_t n, cr_h
     for (size_t i = 0; i < n; i++) start_if_needed(p);
   }
   cr_strike(CR_OWE_CARE, p);
+  for (size_t i = 0; r == EAGAIN && i < n; i++) cr_object_disown(field[i]); /* until next time */
   if (r == 0 && cr_tracing()) tell_posted(p, f, n, time);
   return r;
 }
@@ -191,6 +213,8 @@ static void rest(cr_pool *p, uint64_t before, bool wait) {
 ** burial in between finds the strand at the one or at the other, and passes over
 ** what is settled.  Latch taken and dropped. */
 static int try_take(cr_pool *p, cr_hold *hold) {
+  bool bounded = p->max_queued > 0;
+  if (bounded) cr_owe(CR_OWE_WAKE, &p->room);
   cr_latch_take(&p->object.latch);
   cr_future *f = line_first(p);
   uint64_t before = atomic_load_explicit(&cr_in_line(cr_me)->task, memory_order_relaxed);
@@ -202,6 +226,8 @@ static int try_take(cr_pool *p, cr_hold *hold) {
     rest(p, before, r == EAGAIN);
   if (before >= DOING_TASK) count_finished(p, cr_to(cr_future, before));
   cr_latch_drop(&p->object.latch);
+  if (bounded && r == 0) cr_gate_wake(&p->room, CR_ALL);
+  if (bounded) cr_strike(CR_OWE_WAKE, &p->room);
   return r;
 }
 
@@ -303,12 +329,17 @@ void cr_pool_helped(cr_pool *p, uint64_t outer) {
 
 /* ------------------------------------------------------------------------ end */
 
+static void wake_all(cr_pool *p) {
+  cr_gate_wake(&p->work, CR_ALL);
+  cr_gate_wake(&p->rest, CR_ALL);
+  cr_gate_wake(&p->room, CR_ALL);
+}
+
 static void change_state(cr_pool *p, enum cr_pool_state to) {
   cr_latch_take(&p->object.latch);
   if (atomic_load(&p->state) < to) atomic_store(&p->state, to);
   cr_latch_drop(&p->object.latch);
-  cr_gate_wake(&p->work, CR_ALL);
-  cr_gate_wake(&p->rest, CR_ALL);
+  wake_all(p);
 }
 
 void cr_pool_close(cr_pool *p) {
@@ -318,7 +349,11 @@ void cr_pool_close(cr_pool *p) {
   cr_strike(CR_OWE_CARE, p);
 }
 
-void cr_pool_cancel(cr_pool *p) { clear_line(p, NULL); }
+void cr_pool_cancel(cr_pool *p) {
+  cr_owe(CR_OWE_CARE, p);
+  clear_line(p, NULL);
+  cr_strike(CR_OWE_CARE, p);
+}
 
 /* The record may be freed and taken by another strand while we look: a process is
 ** killed only if it still serves this pool just before. */
@@ -359,8 +394,7 @@ void cr_pool_break(cr_pool *p, const char *why, const cr_value *error) {
   cr_latch_drop(&p->object.latch);
   if (!first) cr_value_free(&v);
   clear_ended(p);
-  cr_gate_wake(&p->work, CR_ALL);
-  cr_gate_wake(&p->rest, CR_ALL);
+  wake_all(p);
   cr_strike(CR_OWE_CARE, p);
 }
 
@@ -455,8 +489,9 @@ static void visit(cr_object *o, cr_visit *v) {
   }
   cr_value_visit(&p->initargs, v);
   cr_value_visit(&p->broken, v);
-  for (cr_future *f = line_first(p); f; f = cr_at(cr_future, &f->next_task))
-    v->object(v, &f->object);
+  for (size_t i = 0; i < CR_LANES; i++)
+    for (cr_future *f = cr_at(cr_future, &p->first[i]); f; f = cr_at(cr_future, &f->next_task))
+      v->object(v, &f->object);
 }
 
 /* Each worker has one reference.  When only those are left, no new task can come:
@@ -475,8 +510,7 @@ static void care(cr_object *o) {
   cr_pool *p = (cr_pool *)o;
   if (atomic_load(&p->state) >= CR_POOL_TERMINATED) cr_pool_terminate(p);
   start_if_needed(p);
-  cr_gate_wake(&p->work, CR_ALL);
-  cr_gate_wake(&p->rest, CR_ALL);
+  wake_all(p);
 }
 
 static void send(cr_object *o) { cr_pool_fill((cr_pool *)o); }
@@ -500,6 +534,8 @@ cr_pool *cr_pool_new(const cr_pool_options *o) {
   p->retries = o->retries;
   p->memory_limit = o->memory_limit;
   p->task_timeout = o->task_timeout;
+  p->max_queued = o->max_queued;
+  p->idle_timeout = o->idle_timeout;
   p->rights = o->rights;
   p->owner_pid = own_pid();
   p->maker = cr_id_of(cr_me);

@@ -20,6 +20,7 @@ cr_future *cr_task_new(const cr_value *arguments, enum cr_task_mode mode) {
   cr_future *f = cr_future_new();
   if (!f) return NULL;
   f->mode = mode;
+  f->lane = CR_LANE_USUAL;
   if (arguments->kind != CR_V_MESSAGE) { /* owns nothing that could be lost or doubled */
     f->arguments = *arguments;
     return f;

@@ -286,6 +286,7 @@ typedef struct cr_future {
   _Atomic uint64_t pool;      /* the pool it was posted to, 0: none; not owned: only to compare.
                               ** While the future is pending the pool is there.  r/o after post */
   uint32_t mode;              /* enum cr_task_mode of pool/; r/o after post */
+  uint32_t lane;              /* of its pool's line; r/o after post */
   _Atomic uint64_t tries;     /* times it was started; under the latch */
   uint64_t number;            /* how many came to its pool before it, and it; r/o after post */
 } cr_future;

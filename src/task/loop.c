@@ -5,8 +5,8 @@
 **   1 the initializer runs once; if it fails, or dies, the pool is broken: every
 **     task fails with its error, and no successor is started (one that only applies
 **     settings cannot die of itself, so there a successor is)
-**   2 tasks, until the pool is closed and its line empty, the pool is ended, or
-**     the worker has had its number of tasks (max_tasks_per_worker)
+**   2 tasks, until the pool is closed and its line empty, the pool is ended, the worker
+**     has had its number of tasks (max_tasks_per_worker), or none for long (idle_timeout)
 **   3 the worker leaves; if tasks wait, a successor comes
 **
 ** In the middle of a task that waits for another of the same pool, the worker may
@@ -120,15 +120,24 @@ static void look_up(lua_State *L) {
   if (cr_lua_lent.look_up_idle) cr_lua_lent.look_up_idle(L);
 }
 
+/* Threads that another process may want to use stay, for it could not start others. */
+static bool leaves_when_idle(cr_pool *p) { return p->idle_timeout && !atomic_load(&p->abroad); }
+
+/* How long to wait for a task when there is nothing left to tidy up. */
+static cr_time idle_patience(cr_pool *p) {
+  return leaves_when_idle(p) ? p->idle_timeout : CR_FOREVER;
+}
+
 /* 2: until nothing more is to be done.  A worker that has had nothing to do for a while
-** tidies up behind its last task. */
+** tidies up behind its last task; after a longer while it may leave (idle_timeout). */
 static void serve(lua_State *L, cr_pool *p) {
   uint64_t done = 0;
   cr_hold *task = NULL;
   cr_time patience = TIDY_AFTER;
   bool tidy = false;
   while (p->tasks_per_worker == 0 || done < p->tasks_per_worker) {
-    int r = cr_pool_take(p, &task, tidy || !cr_lua_lent.untidy(L) ? CR_FOREVER : patience);
+    bool rests = tidy || !cr_lua_lent.untidy(L);
+    int r = cr_pool_take(p, &task, rests ? idle_patience(p) : patience);
     if (r == 0) {
       run(L, p);
       done++;
@@ -137,7 +146,7 @@ static void serve(lua_State *L, cr_pool *p) {
         cr_pool_finished(p, &task);
         look_up(L);
       }
-    } else if (r == ETIMEDOUT) {
+    } else if (r == ETIMEDOUT && !rests) {
       patience = tidy_up(L);
       tidy = true;
     } else if (r == EINTR && !(cr_notices() & CR_END)) {

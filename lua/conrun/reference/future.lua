@@ -158,6 +158,20 @@ function Future:cancel(options) end
 ---@param fn fun(future: conrun.Future)
 function Future:on_done(fn) end
 
+--- A task that goes on from here: a future of `fn(...)` with the results, computed in the pool that computes this one. An
+--- error of this one is that of the next, whose function is not called then. The worker that takes the task waits for
+--- this one, or computes it.
+---
+--- ```lua
+--- local pool <close> = conrun.pool.threads(2)
+--- local length = pool:submit(string.rep, "ab", 3):next(string.upper):next(function(s) return s, #s end)
+--- print(length:result()) --> ABABAB 6
+--- ```
+---@param fn function
+---@param pool? conrun.Pool to be given for a future that this strand has not got from a pool of its own
+---@return conrun.Future next
+function Future:next(fn, pool) end
+
 --- Settles the future with values. An error if it is final already; the first values stay.
 ---
 --- ```lua

@@ -75,6 +75,8 @@ local pool = {}
 ---@field retries? integer how often a task whose worker died is tried again; default 0
 ---@field memory_limit? integer bytes of Lua memory of each worker; a task beyond them fails with "not enough memory"
 ---@field task_timeout? number seconds that a task may take; then it fails with kind "timeout"
+---@field max_queued? integer how many tasks may wait for a worker; who would add more waits until there is room. Not the pool's own tasks, which would wait for themselves
+---@field idle_timeout? number seconds without a task, after which a worker ends; others are started when there are tasks again
 ---@field libs? string[] standard libraries that tasks may use, see above
 ---@field sandbox? boolean walls around each process, see above
 
@@ -117,10 +119,17 @@ function pool.processes(n, options) end
 ---@field collect_errors? boolean an error object stands in the place of a result, instead of being raised
 ---@field progress? boolean|string shows on stderr how many items are done, with a label if it is a string
 ---@field timeout? number seconds for the whole call; then an error of kind "timeout" is raised
+---@field priority? integer of its tasks, see `pool:submit`
 
 ---@class conrun.AsyncOptions
 ---@field chunksize? integer as for `map`
 ---@field collect_errors? boolean as for `map`
+---@field priority? integer of its tasks, see `pool:submit`
+
+---@class conrun.SubmitOptions
+---@field priority? integer from -3 to 3; tasks of a lower number are begun before all others, in order among themselves; default 0
+---@field timeout? number seconds to wait for room in the line of a pool with max_queued; then there is no task
+---@field await? boolean futures among the arguments stand for their (first) results: the worker that takes the task waits for them, or computes them, and an error of one is that of the task
 
 --- The handle of a pool. It can be sent to other strands, which may then give it tasks.
 ---@class conrun.Pool
@@ -134,9 +143,25 @@ local Pool = {}
 --- local future = pool:submit(string.rep, "ab", 3)
 --- print(future:result()) --> ababab
 --- ```
+---
+--- Options may come first:
+---
+--- ```lua
+--- local pool <close> = conrun.pool.new { workers = 1, max_queued = 2 }
+--- local began, go = conrun.event.new(), conrun.event.new()
+--- local first = pool:submit(function() began:set() go:wait() return 3 end)
+--- began:wait()
+--- local sum = pool:submit({ await = true }, function(a, b) return a + b end, first, 4)
+--- pool:submit({ priority = -1 }, print, "goes before the sum")
+--- print(pool:submit({ timeout = 0 }, print, "finds no room")) --> nil timeout
+--- go:set()
+--- print(sum:result()) --> goes before the sum
+---                     --> 7
+--- ```
+---@overload fun(self: conrun.Pool, options: conrun.SubmitOptions, fn: function, ...: any): conrun.Future?, string?
 ---@param fn function
 ---@param ... any arguments
----@return conrun.Future future of all the values that it returns
+---@return conrun.Future future of all the values that it returns; with the option `timeout` perhaps nil and "timeout"
 function Pool:submit(fn, ...) end
 
 --- Another name of `submit`.
