@@ -16,6 +16,7 @@ _conrun() {
   local word=${line##*[[:space:]]}
   case $word in
     --color=*) _conrun_after_equals "auto always never" "${word#*=}" ;;
+    --strategy=*) _conrun_after_equals "exhaustive random pct" "${word#*=}" ;;
     --unasked=*) _conrun_after_equals "report off" "${word#*=}" ;;
     --on-deadlock=*) _conrun_after_equals "error report off" "${word#*=}" ;;
     --example=*)

@@ -31,6 +31,7 @@ local parts = {}
 for _, name in ipairs {
   "thread", "process", "lock", "condition", "semaphore", "event", "barrier", "queue", "pipe",
   "future", "pool", "shared", "select", "log", "errors", "progress", "plot", "svg", "bench", "args", "trace", "scope",
+  "explore",
 } do
   parts[name] = function() return require("conrun." .. name) end
 end

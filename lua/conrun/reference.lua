@@ -28,7 +28,7 @@ local reference = {}
 reference.names = {
   "conrun", "thread", "process", "lock", "condition", "semaphore", "event", "barrier", "queue", "pipe",
   "future", "pool", "shared", "select", "log", "errors", "range", "progress", "plot", "svg", "trace",
-  "scope", "bench", "args",
+  "explore", "scope", "bench", "args",
 }
 
 ---@class conrun.reference.Part a parameter, a result or a field

@@ -53,8 +53,9 @@ describe("--help", function()
   it("names every option", function()
     local r = conrun "--help"
     for _, name in ipairs {
-      "audit", "color", "dump", "example", "examples", "help", "json", "memory-limit", "on-deadlock", "schedule",
-      "seed", "stacks", "top", "trace", "trace-size", "unasked", "version", "workers",
+      "audit", "color", "dump", "example", "examples", "explore", "help", "json", "memory-limit", "on-deadlock",
+      "outcomes", "preemptions", "schedule", "seed", "stacks", "strategy", "top", "trace", "trace-size", "unasked",
+      "version", "workers",
     } do
       assert.truthy(r.out:find("\n  --" .. name, 1, true), name)
     end

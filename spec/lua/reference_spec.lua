@@ -280,6 +280,7 @@ local calls = {
   ["conrun.PipeOptions"] = function(options) conrun.pipe.new(options) end,
   ["conrun.WaitOptions"] = function(options) conrun.future.wait({}, options) end,
   ["conrun.ProgressOptions"] = function(options) conrun.progress.new(options):close() end,
+  ["conrun.ExploreOptions"] = function(options) conrun.explore.run(function() end, options) end,
   ["conrun.CancelOptions"] = function(options) conrun.future.new():cancel(options) end,
   ["conrun.ScopeOptions"] = function(options) conrun.scope.new(options) end,
 }

@@ -23,6 +23,7 @@ local scripts = {
   pi = "--points=5000",
   pipeline = "--limit=50 --workers=2",
   crawler = "--pages=5 --delay=1 --workers=2",
+  explore = "--runs=5",
   queens = "--size=5 --workers=2",
   timeline = "--here --items=12 --slow=10 --workers=2",
 }

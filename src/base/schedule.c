@@ -41,6 +41,7 @@
 #define PATIENCE 16    /* looks in a row until a strand is idle */
 #define AGAIN 20000000 /* ns between two alarms for the same */
 #define INQUIRIES 8    /* about a deadlock, before the run is given up */
+#define FALLS 8        /* the most of a run */
 #define NOBODY UINT32_MAX
 #define START INT64_C(1000000000)
 
@@ -57,8 +58,10 @@ typedef struct slot {
   const _Atomic uint32_t *bell;
   uint32_t seen, seen_bell;
   cr_time deadline;
-  cr_time alarm;   /* 0: none */
-  uint32_t looks;  /* in a row that changed nothing */
+  cr_time alarm;     /* 0: none */
+  uint32_t looks;    /* in a row that changed nothing */
+  uint32_t priority; /* where chance decides by priorities */
+  char name[CR_STEP_NAME];
   uint32_t before; /* what it did last: a sum of operation and place */
 } slot;
 
@@ -67,11 +70,14 @@ typedef struct control {
   _Atomic uint64_t holder;
   _Atomic int64_t now;
   uint64_t chance;      /* state of the random numbers; 0: the word decides */
+  uint32_t depth;       /* of bugs that random priorities look for; 0: there are none */
+  uint32_t fall[FALLS]; /* the choices at which who runs falls behind */
   uint32_t at;          /* how far the word is read */
   uint32_t gap;         /* choices until the next deviation */
   uint32_t ahead;       /* 1: there is one */
   uint32_t expected;    /* checksum in the word */
   uint32_t checksum;    /* of the operations so far */
+  uint32_t choices;     /* so far */
   uint32_t inquiries;   /* about a deadlock, since the last operation */
   uint32_t steps, most; /* so far, and until the verdict */
   uint32_t left;        /* 1 + the step at which the run left its word; 0: it has not */
@@ -154,6 +160,18 @@ static int begin_by_chance(const char *number) {
   c->chance = strtoull(number, &end, 10) * 0x9e3779b97f4a7c15u + 0x1234567;
   if (c->chance == 0) c->chance = 1;
   return *end ? EINVAL : 0;
+}
+
+/* SEED:DEPTH:CHOICES */
+static int begin_by_priority(const char *words) {
+  unsigned seed, depth, steps;
+  char rest;
+  if (sscanf(words, "%9u:%9u:%9u%c", &seed, &depth, &steps, &rest) != 3) return EINVAL;
+  if (depth < 1 || depth > FALLS || steps < 1) return EINVAL;
+  c->chance = seed * 0x9e3779b97f4a7c15u + 0x7654321;
+  c->depth = depth;
+  for (uint32_t i = 0; i < FALLS; i++) c->fall[i] = 1 + (uint32_t)(draw() % steps);
+  return 0;
 }
 
 /* ---------------------------------------------------------------- candidates */
@@ -249,8 +267,27 @@ static uint32_t deviate(const cr_step *step) {
   return d.choice;
 }
 
+/* Random priorities: the highest runs until it waits, but at a few choices, picked beforehand,
+** who runs falls behind everybody.  That finds each bug that needs so many orders of two
+** steps with a known probability (the field calls it PCT). */
+static void fall_behind(const cr_step *step) {
+  for (uint32_t i = 0; i + 1 < c->depth; i++)
+    if (c->fall[i] == c->choices) c->slot[step->who].priority = i;
+  if (step->idle) c->slot[step->who].priority = 0;
+}
+
+static uint32_t highest(const cr_step *step) {
+  uint32_t best = 0;
+  for (uint32_t i = 1; i < step->count; i++)
+    if (c->slot[step->candidate[i]].priority > c->slot[step->candidate[best]].priority) best = i;
+  return best;
+}
+
 static uint32_t decide(const cr_step *step) {
   if (step->count <= 1) return 0;
+  c->choices++;
+  if (c->depth) fall_behind(step);
+  if (c->depth) return highest(step);
   if (c->chance) return (uint32_t)(draw() % step->count);
   if (!c->ahead) return 0;
   if (c->gap > 0) {
@@ -406,6 +443,8 @@ void cr_schedule_launch(const cr_strand *s) {
   c->slot[s->index].state = READY;
   c->slot[s->index].looks = 0;
   c->slot[s->index].alarm = 0;
+  snprintf(c->slot[s->index].name, CR_STEP_NAME, "%.*s", CR_STEP_NAME - 1, s->name);
+  c->slot[s->index].priority = c->depth + (uint32_t)(draw() % 1000000);
 }
 
 void cr_schedule_gone(const cr_strand *s, cr_id id) {
@@ -447,12 +486,15 @@ void cr_schedule_join(void *room) {
 }
 
 int cr_schedule_begin(const char *word, uint32_t most) {
-  int error = strncmp(word, "seed:", 5) == 0 ? begin_by_chance(word + 5) : begin_by_word(word);
+  int error = strncmp(word, "seed:", 5) == 0  ? begin_by_chance(word + 5)
+              : strncmp(word, "pct:", 4) == 0 ? begin_by_priority(word + 4)
+                                              : begin_by_word(word);
   if (error) return error;
   c->most = most;
   c->checksum = 2166136261u;
   atomic_store(&c->now, START);
-  c->slot[cr_me->index].state = READY;
+  cr_controlled = true;
+  cr_schedule_launch(cr_me);
   atomic_store(&c->holder, cr_id_of(cr_me));
   atomic_store(&c->on, 1);
   control_process();
@@ -479,5 +521,7 @@ const cr_step *cr_schedule_log(uint32_t *count) {
   *count = c->steps < CR_STEPS ? c->steps : CR_STEPS;
   return c->step;
 }
+
+const char *cr_schedule_name(uint32_t who) { return c->slot[who].name; }
 
 uint32_t cr_schedule_checksum(void) { return c->checksum; }

@@ -35,11 +35,12 @@
 
 #include "base/base.h"
 
-#define CR_STEPS 20000    /* steps that the log has room for: the first ones */
+#define CR_STEPS 5000     /* steps that the log has room for: the first ones */
 #define CR_CANDIDATES 16  /* of one choice: others wait for a later one */
 #define CR_WORD_MAX 65536 /* bytes of a schedule */
 #define CR_OPERATION_MAX 24
-#define CR_SCHEDULE_ROOM (3200 * 1024) /* bytes behind the table of strands */
+#define CR_STEP_NAME 24
+#define CR_SCHEDULE_ROOM (1280 * 1024) /* bytes behind the table of strands */
 
 /* Why a strand stands where it does. */
 enum cr_stand {
@@ -67,7 +68,7 @@ typedef struct cr_step {
 extern bool cr_controlled; /* is this a controlled run?  A fact of each process */
 
 /* Makes this a controlled run, with the calling strand as its first: a word, or
-** "seed:N", by which chance decides; after `most` steps there is a verdict.  EINVAL: not
+** "seed:N" or "pct:N:DEPTH:CHOICES", by which chance decides; after `most` steps there is a verdict.  EINVAL: not
 ** understood.  Before anything is started. */
 int cr_schedule_begin(const char *word, uint32_t most);
 void cr_schedule_join(void *room); /* a process has come to the table */
@@ -104,5 +105,6 @@ const char *cr_schedule_left(char room[], size_t size);
 /* The log so far. */
 const cr_step *cr_schedule_log(uint32_t *count);
 uint32_t cr_schedule_checksum(void);
+const char *cr_schedule_name(uint32_t who); /* who had that index last */
 
 #endif

@@ -44,9 +44,69 @@ static void write_log(const char *verdict, const char *left) {
   if (!out) return;
   const cr_step *log = cr_schedule_log(&count);
   for (uint32_t i = 0; i < count; i++) write_step(out, &log[i]);
+  for (uint32_t i = 0; i < cr_strands_top(); i++)
+    if (cr_schedule_name(i)[0]) fprintf(out, "name\t%u\t%s\n", i, cr_schedule_name(i));
   fprintf(out, "end\t%x\t%s\t%s\n", cr_schedule_checksum(), verdict ? verdict : "",
           left ? left : "");
   fclose(out);
+}
+
+/* -------------------------------------------------------------------- exploring */
+
+/* The words of the exploration itself are not for the runs. */
+static bool is_ours(const char *word) {
+  static const char *const words[] = {"--explore", "--strategy", "--preemptions", "--outcomes"};
+  size_t n = strcspn(word, "=");
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    if (strlen(words[i]) == n && memcmp(word, words[i], n) == 0) return true;
+  return false;
+}
+
+static void push_words(lua_State *L, const cr_options *o, char **argv) {
+  lua_newtable(L);
+  lua_pushstring(L, argv[0]);
+  lua_rawseti(L, -2, 0);
+  for (int i = 1, n = 1; argv[i]; i++) {
+    if (i < o->script && is_ours(argv[i])) continue;
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, n++);
+  }
+}
+
+static void set_integer(lua_State *L, const char *name, lua_Integer n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, name);
+}
+
+#define USUAL_SCHEDULES 1000
+#define USUAL_DEPTH 3
+
+static int explore(lua_State *L) {
+  const cr_options *o = lua_touserdata(L, 1);
+  char **argv = lua_touserdata(L, 2);
+  if (!cr_module(L, "conrun.explore.report")) return luaL_error(L, "no exploration");
+  lua_getfield(L, -1, "main");
+  push_words(L, o, argv);
+  lua_newtable(L);
+  set_integer(L, "schedules", o->schedules ? o->schedules : USUAL_SCHEDULES);
+  set_integer(L, "preemptions", o->preemptions);
+  set_integer(L, "depth", USUAL_DEPTH);
+  lua_pushstring(L, o->strategy ? o->strategy : "exhaustive");
+  lua_setfield(L, -2, "strategy");
+  lua_pushboolean(L, o->outcomes);
+  lua_setfield(L, -2, "outcomes");
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+int cr_host_explore(lua_State *L, const cr_options *o, char **argv) {
+  lua_pushcfunction(L, explore);
+  lua_pushlightuserdata(L, (void *)o);
+  lua_pushlightuserdata(L, argv);
+  if (cr_report_status(L, lua_pcall(L, 2, 1, 0)) != LUA_OK) return EXIT_FAILURE;
+  int code = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return code;
 }
 
 /* ------------------------------------------------------------------------ end */

@@ -50,6 +50,11 @@ typedef struct cr_options {
   bool plain;           /* -E: no environment variables */
   bool audit;           /* --audit */
   const char *schedule; /* --schedule; NULL: the kernel decides */
+  bool explore;         /* --explore */
+  uint32_t schedules;   /* --explore=N, 0: as many as the strategy tries */
+  uint32_t preemptions; /* --preemptions */
+  const char *strategy; /* --strategy */
+  bool outcomes;        /* --outcomes */
   bool unasked_off;     /* --unasked=off */
   bool about;           /* --version */
   bool help;            /* --help */
@@ -168,6 +173,9 @@ void cr_host_pin(char **argv);
 /* The arena is there and nothing has been started.  False: that is no schedule, and stderr
 ** says so. */
 bool cr_host_control(const char *schedule);
+
+/* --explore: runs the program under many schedules; the exit code.  [-0, +0, -] */
+int cr_host_explore(lua_State *L, const cr_options *o, char **argv);
 
 /* The program is over: writes the log if somebody wants it, and returns the exit code. */
 int cr_host_controlled(int code);

@@ -289,6 +289,17 @@ static bool explains(const cr_options *o) {
   return o->help || o->topic != NULL || o->about || o->examples || o->dump || o->top;
 }
 
+/* The program itself is run by others of its kind. */
+static int explore(program *p) {
+  if (reads_input(p) || p->options.interactive) {
+    cr_report_line("--explore needs a script: conrun --explore script.lua");
+    return EXIT_FAILURE;
+  }
+  cr_lib_register();
+  if (!open_state(p)) return EXIT_FAILURE;
+  return end(p, p->L, cr_host_explore(p->L, &p->options, p->argv), true);
+}
+
 /* What is Lua needs a state: the reference, and what is said about another program. */
 static int explain_in_lua(program *p) {
   const cr_options *o = &p->options;
@@ -363,6 +374,7 @@ int main(int argc, char **argv) {
   if (!take_example(&self)) return EXIT_FAILURE;
   if (o->trace != NULL && !open_trace(o)) return EXIT_FAILURE;
   cr_color_choose(o->color);
+  if (o->explore) return explore(&self);
   if (o->version) say_version();
   return run(&self);
 }

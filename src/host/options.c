@@ -103,6 +103,28 @@ static bool read_unasked(cr_options *o, const char *value) {
   return i >= 0;
 }
 
+static bool read_explore(cr_options *o, const char *value) {
+  lua_Integer n;
+  o->explore = true;
+  if (!read_number(value, 1, 1000000, &n)) return false;
+  o->schedules = (uint32_t)n;
+  return true;
+}
+
+static bool read_preemptions(cr_options *o, const char *value) {
+  lua_Integer n;
+  if (!read_number(value, 0, 100, &n)) return false;
+  o->preemptions = (uint32_t)n;
+  return true;
+}
+
+static bool read_strategy(cr_options *o, const char *value) {
+  static const char *const names[] = {"random", "pct", "exhaustive"};
+  int i = choose(value, names, 3);
+  o->strategy = i < 0 ? NULL : names[i];
+  return i >= 0;
+}
+
 static bool read_schedule(cr_options *o, const char *value) {
   o->schedule = value;
   return value[0] != '\0';
@@ -166,15 +188,19 @@ static const word words[] = {
     {"--dump", read_dump, offsetof(cr_options, dump), "the number of a process", false},
     {"--example", read_example, 0, "one of the names that --examples lists", false},
     {"--examples", NULL, offsetof(cr_options, examples), NULL, false},
+    {"--explore", read_explore, offsetof(cr_options, explore), "a number of schedules", false},
     {"--help", read_topic, offsetof(cr_options, help), "a name such as pool.map", false},
     {"--hub", NULL, offsetof(cr_options, hub), NULL, false},
     {"--json", NULL, offsetof(cr_options, json), NULL, false},
     {"--listen", read_listen, 0, "an address, such as 0.0.0.0:4222", false},
     {"--memory-limit", read_size, 0, "a size from 1M, such as 512M or 2G", true},
     {"--on-deadlock", read_deadlock, 0, "error, report or off", true},
+    {"--outcomes", NULL, offsetof(cr_options, outcomes), NULL, false},
+    {"--preemptions", read_preemptions, 0, "an integer from 0", false},
     {"--schedule", read_schedule, 0, "seed:N or a recorded schedule", false},
     {"--seed", read_seed, 0, "an integer", true},
     {"--stacks", NULL, offsetof(cr_options, stacks), NULL, false},
+    {"--strategy", read_strategy, 0, "random, pct or exhaustive", false},
     {"--tags", read_tags, 0, "words with commas in between", false},
     {"--token-file", read_token, 0, "the name of a file", false},
     {"--top", read_top, offsetof(cr_options, top), "the number of a process", false},
@@ -331,7 +357,8 @@ static bool is_lua(const char *program) {
 }
 
 bool cr_options_read(cr_options *o, int argc, char **argv) {
-  *o = (cr_options){.trace_size = CR_USUAL_TRACE, .as_lua = argc > 0 && is_lua(argv[0])};
+  *o = (cr_options){
+      .trace_size = CR_USUAL_TRACE, .preemptions = 2, .as_lua = argc > 0 && is_lua(argv[0])};
   cr_options first = *o;
   int bad = read_line(&first, argc, argv);
   if (bad != 0) {

@@ -63,6 +63,7 @@ int luaopen_conrun_core_shared(lua_State *L);
 int luaopen_conrun_select(lua_State *L);
 int luaopen_conrun_trace(lua_State *L);
 int luaopen_conrun_core_view(lua_State *L);
+int luaopen_conrun_core_explore(lua_State *L);
 
 void cr_print_open(lua_State *L); /* printlib.c: replaces print */
 

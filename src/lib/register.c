@@ -13,6 +13,7 @@ static const luaL_Reg modules[] = {
     {"conrun.core.barrier", luaopen_conrun_core_barrier},
     {"conrun.core.begin", luaopen_conrun_core_begin},
     {"conrun.core.condition", luaopen_conrun_core_condition},
+    {"conrun.core.explore", luaopen_conrun_core_explore},
     {"conrun.core.future", luaopen_conrun_core_future},
     {"conrun.core.net", luaopen_conrun_core_net},
     {"conrun.core.pool", luaopen_conrun_core_pool},

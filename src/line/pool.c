@@ -363,9 +363,11 @@ static void end_worker(cr_strand *s, void *arg) {
   int pid = atomic_load(&s->pid);
   bool killed = s->kind == CR_PROCESS && pid > 0 && (kill(pid, SIGKILL) == 0 || errno != EPERM);
   /* A carrier is told at its next wait, never in between: it has tasks in its hands. */
-  if (!killed && ((cr_pool *)arg)->far == CR_CARRIED)
+  if (killed)
+    cr_burial_await(id);
+  else if (((cr_pool *)arg)->far == CR_CARRIED)
     cr_post_to(id, CR_END);
-  else if (!killed)
+  else
     cr_strand_notify(id, CR_END); /* also from behind walls, which let no kill out */
 }
 

@@ -14,10 +14,12 @@
 ** good, for the thread goes on meanwhile.
 */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "worker/inside.h"
 
@@ -41,18 +43,20 @@ void signals_thread(void) {
 
 /* In a controlled run a thread that has given its strand's record back is waited for before
 ** another one begins: what it had, its stack above all, is then free, and the other one is
-** at the same addresses in each run.  Written by who has the baton. */
+** at the same addresses in each run.  It has nothing left to do but to end.  Written by who
+** has the baton. */
 static struct {
-  pthread_t thread[CR_STRANDS];
+  pid_t tid[CR_STRANDS];
   uint32_t count;
 } leaving;
 
-static void join_leaving(void) {
-  while (leaving.count > 0) pthread_join(leaving.thread[--leaving.count], NULL);
+static void await_leaving(void) {
+  for (; leaving.count > 0; leaving.count--)
+    while (tgkill(getpid(), leaving.tid[leaving.count - 1], 0) == 0) sched_yield();
 }
 
 static void leave(void) {
-  if (leaving.count < CR_STRANDS) leaving.thread[leaving.count++] = pthread_self();
+  if (leaving.count < CR_STRANDS) leaving.tid[leaving.count++] = gettid();
 }
 
 static void live(cr_strand *s) {
@@ -118,12 +122,12 @@ int thread_start(cr_strand *s) {
   pthread_once(&once, first_time);
   if (cr_fault("thread")) return EAGAIN;
   atomic_store(&s->pid, atomic_load(&cr_me->pid));
-  if (cr_controlled) join_leaving();
+  if (cr_controlled) await_leaving();
   if (cr_crew_hire(s)) return 0;
   pthread_attr_t attr;
   int error = pthread_attr_init(&attr);
   if (error) return error;
-  if (!cr_controlled) pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attr, stack_size());
   sigset_t before;
   block_signals(&before);

@@ -171,17 +171,16 @@ int cr_worker_notify(cr_worker *w, uint32_t notices) {
   return cr_strand_notify(atomic_load(&w->strand), notices) ? 0 : ESRCH;
 }
 
-/* In a controlled run: its burial, which strands see, is to be over before they go on.  The
-** process may have an answer of its own to the signal. */
-#define DYING_TIME 500000000
+#define DYING_TIME 500000000 /* ns: a process may have an answer of its own to a signal */
 
-static void await_burial(cr_worker *w) {
+void cr_burial_await(cr_id id) {
+  cr_gate *gate = cr_strands_gate();
   cr_time deadline = cr_clock() + DYING_TIME;
-  int r = 0;
+  int r = cr_schedule_mine() ? 0 : ETIMEDOUT;
   while (r != ETIMEDOUT) {
-    uint32_t seen = cr_gate_arm(&w->ended);
-    if (cr_worker_over(w)) break;
-    r = cr_gate_wait_outside(&w->ended, seen, deadline);
+    uint32_t seen = cr_gate_arm(gate);
+    if (!cr_strand_named(id)) break;
+    r = cr_gate_wait_outside(gate, seen, deadline);
   }
 }
 
@@ -190,6 +189,6 @@ int cr_worker_kill(cr_worker *w, int signal) {
   int pid = atomic_load(&w->pid);
   if (pid <= 0 || cr_worker_over(w)) return ESRCH;
   if (kill(pid, signal) != 0) return errno;
-  if (cr_schedule_mine()) await_burial(w);
+  cr_burial_await(atomic_load(&w->strand));
   return 0;
 }

@@ -163,6 +163,10 @@ int cr_worker_notify(cr_worker *w, uint32_t notices);
 bool cr_strand_notify(cr_id id, uint32_t notices); /* the same for a strand; false: it is gone */
 int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, EINVAL: a thread */
 
+/* A process has been sent a signal that ends it.  In a controlled run, waits until its strand
+** is buried, which others see: they are not to go on before that. */
+void cr_burial_await(cr_id id);
+
 /* Raises walls around the calling process, in which there is one thread, that nothing in it
 ** can take down again: no new files, sockets, programs (walls.c).  NULL, or what is in the
 ** way; the first asks beforehand. */

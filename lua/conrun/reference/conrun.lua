@@ -88,6 +88,7 @@
 ---@field plot conrun.plot
 ---@field svg conrun.svg
 ---@field trace conrun.trace
+---@field explore conrun.explore
 ---@field bench conrun.bench
 ---@field args conrun.args
 ---@field scope conrun.scope
