@@ -175,7 +175,9 @@ void cr_encode(lua_State *L, int first, int n, const char *noun, cr_value *v);
 ** this one: they may be code, also if this strand is a sandbox. */
 void cr_encode_call(lua_State *L, int first, int n, const char *noun, cr_value *v);
 
-/* The value at `index`, to be kept where many read it: a long one in a parcel (parcel.c). */
+/* A value in the caller's hands will be kept where many read it: a long one goes into a parcel
+** (parcel.c).  And a value that is encoded for that.  [-0, +0, -] and [-0, +0, e] */
+void cr_parcel(cr_value *v);
 void cr_encode_kept(lua_State *L, int index, const char *noun, cr_value *v);
 
 /* With `yes`: the next value that is encoded, or the next writer, is for another machine,
@@ -302,6 +304,11 @@ bool cr_make_room(lua_State *L);
 #define cr_make(L, object, call) \
   do (object) = (call);          \
   while (!(object) && cr_make_room(L))
+
+/* The same for what returns ENOMEM and has changed nothing then: cr_try(L, r, change(x)). */
+#define cr_try(L, r, call) \
+  do (r) = (call);         \
+  while ((r) == ENOMEM && cr_make_room(L))
 
 /* Tells the collector of shared memory that a handle keeps from now on: for Lua a handle is
 ** small, whatever it stands for.  [-0, +0, -] */

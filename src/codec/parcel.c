@@ -2,8 +2,8 @@
 /*
 ** parcel: a long value that is kept where many read it.
 **
-** Who reads an item of a list, an entry of a dict or a shared value gets a copy of its
-** message, made under the latch that keeps the writers out.  So a long message, or one that
+** Who reads an item of a list, an entry of a dict or a shared value, or peeks into a queue,
+** gets a copy of its message, made under the latch that keeps the writers out.  So a long message, or one that
 ** mentions many objects, is kept in a counted object of its own, the parcel, and what stands
 ** in the list is a short message that mentions the parcel:
 **
@@ -15,7 +15,7 @@
 */
 #include "codec/inside.h"
 
-#define LONG ((size_t)1 << 14)
+#define LONG ((size_t)1 << 15)
 #define MANY 16
 
 static bool is_long(const cr_value *v) {
@@ -42,9 +42,13 @@ static void wrap(cr_value *v) {
   cr_object_drop(hold);
 }
 
+void cr_parcel(cr_value *v) {
+  if (is_long(v)) wrap(v);
+}
+
 void cr_encode_kept(lua_State *L, int index, const char *noun, cr_value *v) {
   cr_encode(L, index, 1, noun, v);
-  if (is_long(v)) wrap(v);
+  cr_parcel(v);
 }
 
 const cr_message *parcel_content(lua_State *L, const cr_message *m) {

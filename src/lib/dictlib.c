@@ -50,7 +50,8 @@ static bool push_entry(lua_State *L, cr_dict *d, int index) {
   if (is_never_key(L, index)) return false;
   check_key(L, index, index);
   encode_key(L, index, &k);
-  int r = cr_dict_get(d, &k, &v);
+  int r;
+  cr_try(L, r, cr_dict_get(d, &k, &v));
   cr_value_free(&k);
   if (r == ENOENT) return false;
   if (r) cr_fail(L, r);
@@ -71,14 +72,20 @@ static void encode_entry(lua_State *L, int key, int value, cr_value entry[2]) {
   box->kind = CR_V_NONE;
 }
 
-/* Writes the entry, nil removes it; key and value are absolute indexes. */
-static void set_entry(lua_State *L, cr_dict *d, int key, int value) {
-  cr_value entry[2];
-  encode_entry(L, key, value, entry);
+static int set_locked(lua_State *L, cr_dict *d, const cr_value entry[2]) {
   cr_lock *lock = cr_dict_lock(d);
   bool taken = cr_lock_enter(L, lock, entry, 2);
   int r = cr_dict_set(d, &entry[0], &entry[1]);
   if (taken) cr_lock_release(lock);
+  return r;
+}
+
+/* Writes the entry, nil removes it; key and value are absolute indexes. */
+static void set_entry(lua_State *L, cr_dict *d, int key, int value) {
+  cr_value entry[2];
+  int r;
+  encode_entry(L, key, value, entry);
+  cr_try(L, r, set_locked(L, d, entry));
   if (r == 0) return;
   cr_value_free(&entry[0]);
   cr_value_free(&entry[1]);
@@ -138,6 +145,14 @@ static int m_get(lua_State *L) {
   return 1;
 }
 
+static int pop_locked(lua_State *L, cr_dict *d, const cr_value *k, cr_value *v) {
+  cr_lock *lock = cr_dict_lock(d);
+  bool taken = cr_lock_enter(L, lock, k, 1);
+  int r = cr_dict_pop(d, k, v);
+  if (taken) cr_lock_release(lock);
+  return r;
+}
+
 /* d:pop(k [, default]) -> the entry, which is taken out */
 static int m_pop(lua_State *L) {
   cr_dict *d = check(L);
@@ -146,10 +161,8 @@ static int m_pop(lua_State *L) {
   check_key(L, 2, 2);
   cr_may_take(L);
   encode_key(L, 2, &k);
-  cr_lock *lock = cr_dict_lock(d);
-  bool taken = cr_lock_enter(L, lock, &k, 1);
-  int r = cr_dict_pop(d, &k, &v);
-  if (taken) cr_lock_release(lock);
+  int r;
+  cr_try(L, r, pop_locked(L, d, &k, &v));
   cr_value_free(&k);
   if (r == 0) return cr_receive(L, &v);
   if (r != ENOENT) return cr_fail(L, r);
@@ -197,7 +210,8 @@ static int m_clear(lua_State *L) {
 ** way, a box has what is not decoded yet. */
 static bool push_next(lua_State *L, cr_dict *d, uint64_t *cursor) {
   cr_value entry[2], *box = NULL;
-  int r = cr_dict_next(d, cursor, &entry[0], &entry[1]);
+  int r;
+  cr_try(L, r, cr_dict_next(d, cursor, &entry[0], &entry[1]));
   if (r == ENOENT) return false;
   if (r) cr_fail(L, r);
   if (entry[1].kind == CR_V_MESSAGE) {

@@ -14,7 +14,8 @@ static cr_list *check(lua_State *L) { return cr_handle_check(L, 1, CR_LIST); }
 /* Pushes item `i` (from 0); false: there is none, and nothing is pushed. */
 static bool push_item(lua_State *L, cr_list *l, uint64_t i) {
   cr_value v;
-  int r = cr_list_get(l, i, &v);
+  int r;
+  cr_try(L, r, cr_list_get(l, i, &v));
   if (r == ERANGE) return false;
   if (r) cr_fail(L, r);
   cr_decode(L, &v);
@@ -30,15 +31,21 @@ static void encode(lua_State *L, int index, cr_value *v) {
 
 typedef int (*change)(cr_list *l, uint64_t i, const cr_value *v);
 
+static int change_locked(lua_State *L, cr_list *l, change f, uint64_t i, const cr_value *v) {
+  cr_lock *lock = cr_list_lock(l);
+  bool taken = cr_lock_enter(L, lock, v, 1);
+  int r = f(l, i == UINT64_MAX ? cr_list_size(l) : i, v);
+  if (taken) cr_lock_release(lock);
+  return r;
+}
+
 /* Changes the list with the item at `index`; 0 or ERANGE. Position UINT64_MAX
 ** means behind the last. */
 static int change_with(lua_State *L, cr_list *l, change f, uint64_t i, int index) {
   cr_value v;
+  int r;
   encode(L, index, &v);
-  cr_lock *lock = cr_list_lock(l);
-  bool taken = cr_lock_enter(L, lock, &v, 1);
-  int r = f(l, i == UINT64_MAX ? cr_list_size(l) : i, &v);
-  if (taken) cr_lock_release(lock);
+  cr_try(L, r, change_locked(L, l, f, i, &v));
   if (r == 0) return 0;
   cr_value_free(&v);
   return r == ERANGE ? r : cr_fail(L, r);
@@ -99,18 +106,25 @@ static int m_append(lua_State *L) {
   return 0;
 }
 
+/* 0, ENOENT if the list is empty, ERANGE or ENOMEM. */
+static int pop_locked(lua_State *L, cr_list *l, bool last, lua_Integer i, cr_value *v) {
+  cr_lock *lock = cr_list_lock(l);
+  bool taken = cr_lock_enter(L, lock, NULL, 0);
+  uint64_t size = cr_list_size(l);
+  int r = size ? cr_list_pop(l, last ? size - 1 : (uint64_t)i - 1, v) : ENOENT;
+  if (taken) cr_lock_release(lock);
+  return r;
+}
+
 /* l:pop([i]) -> the item, the last one if no position is given | nil, "empty" */
 static int m_pop(lua_State *L) {
   cr_list *l = check(L);
   bool last = lua_isnoneornil(L, 2);
   lua_Integer i = last ? 0 : luaL_checkinteger(L, 2);
   cr_value v;
-  cr_lock *lock = cr_list_lock(l);
+  int r;
   cr_may_take(L);
-  bool taken = cr_lock_enter(L, lock, NULL, 0);
-  uint64_t size = cr_list_size(l);
-  int r = size ? cr_list_pop(l, last ? size - 1 : (uint64_t)i - 1, &v) : ENOENT;
-  if (taken) cr_lock_release(lock);
+  cr_try(L, r, pop_locked(L, l, last, i, &v));
   if (r == 0) return cr_receive(L, &v);
   if (r == ERANGE) return bad_position(L, l, 2, i);
   if (r != ENOENT) return cr_fail(L, r);

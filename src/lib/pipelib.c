@@ -48,13 +48,18 @@ static cr_pipe *check_direction(lua_State *L, bool (*able)(const cr_pipe *), con
   return p;
 }
 
+/* A __transfer of the value may have closed the end, or a finalizer that made room. */
+static int send(lua_State *L, cr_pipe *p, const cr_value *v) {
+  return is_open(L) ? cr_pipe_send(p, v) : EBADF;
+}
+
 static int m_send(lua_State *L) {
   cr_pipe *p = check_direction(L, cr_pipe_writable, "send");
   cr_value v;
   luaL_checkany(L, 2);
   cr_encode(L, 2, 1, "value", &v);
-  /* A __transfer of the value may have closed the end. */
-  int r = is_open(L) ? cr_pipe_send(p, &v) : EBADF;
+  int r;
+  cr_try(L, r, send(L, p, &v));
   if (r) cr_value_free(&v);
   if (r == EBADF) check(L);
   if (r) return cr_outcome(L, false, r);

@@ -68,8 +68,8 @@ static int m_put(lua_State *L) {
   cr_encode(L, 2, 1, "value", &v);
   size_t weight = v.kind == CR_V_MESSAGE ? v.message->length : 0;
   int r;
-  do r = cr_queue_put(q, &v, priority, 0);
-  while (r == ENOMEM && cr_make_room(L));
+  if (weight > 0) cr_parcel(&v);
+  cr_try(L, r, cr_queue_put(q, &v, priority, 0));
   if (r == ETIMEDOUT && deadline != 0)
     r = put_waiting(L, q, &v, priority, deadline);
   else if (r)
@@ -84,7 +84,8 @@ static int m_put(lua_State *L) {
 /* 0, ETIMEDOUT or ESHUTDOWN, or raises. */
 static int get(lua_State *L, cr_queue *q, cr_value *v, cr_time deadline) {
   cr_may_take(L);
-  int r = cr_queue_get(q, v, 0);
+  int r;
+  cr_try(L, r, cr_queue_get(q, v, 0));
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
     while ((r = cr_queue_get(q, v, deadline)) == EINTR) cr_look_up(L);
@@ -107,8 +108,7 @@ static int m_peek(lua_State *L) {
   cr_time deadline = cr_check_timeout(L, 2);
   cr_value v;
   int r;
-  do r = cr_queue_peek(q, &v, 0);
-  while (r == ENOMEM && cr_make_room(L));
+  cr_try(L, r, cr_queue_peek(q, &v, 0));
   if (r == ETIMEDOUT && deadline != 0) {
     cr_here(L);
     while ((r = cr_queue_peek(q, &v, deadline)) == EINTR) cr_look_up(L);
@@ -180,7 +180,7 @@ static void batch_fill(lua_State *L, batch *b, lua_Integer at, lua_Integer n) {
   b->first = b->count = 0;
   for (; at <= n && b->count < BATCH; at++) {
     lua_geti(L, 2, at);
-    cr_encode(L, lua_gettop(L), 1, "item", &b->value[b->count]);
+    cr_encode_kept(L, lua_gettop(L), "item", &b->value[b->count]);
     b->count++;
     lua_pop(L, 1);
   }

@@ -20,13 +20,19 @@ static void check_wanted(lua_State *L, const cr_cell *c, int index) {
   if (c->wanted != LUA_TNONE) luaL_checktype(L, index, c->wanted);
 }
 
+static int set_locked(lua_State *L, cr_cell *c, const cr_value *v) {
+  bool taken = cr_lock_enter(L, &c->lock, v, 1);
+  int r = cr_cell_set(c, v);
+  if (taken) cr_lock_release(&c->lock);
+  return r;
+}
+
 static void write(lua_State *L, cr_cell *c, int index) {
   cr_value v;
+  int r;
   check_wanted(L, c, index);
   cr_encode_kept(L, index, "value", &v);
-  bool taken = cr_lock_enter(L, &c->lock, &v, 1);
-  int r = cr_cell_set(c, &v);
-  if (taken) cr_lock_release(&c->lock);
+  cr_try(L, r, set_locked(L, c, &v));
   if (r == 0) return;
   cr_value_free(&v);
   cr_fail(L, r);
@@ -34,7 +40,8 @@ static void write(lua_State *L, cr_cell *c, int index) {
 
 static int read(lua_State *L, cr_cell *c) {
   cr_value v;
-  int r = cr_cell_get(c, &v);
+  int r;
+  cr_try(L, r, cr_cell_get(c, &v));
   if (r) return cr_fail(L, r);
   if (v.kind != CR_V_NONE) return cr_decode(L, &v);
   lua_pushnil(L); /* not yet set: its maker ran out of memory half-way */
