@@ -31,6 +31,8 @@ complete -c conrun -l example -x -d 'run one of them' \
   -a '(conrun --examples 2>/dev/null | string replace -rf "^  (\S+) .*" "\$1")'
 complete -c conrun -l hub -d 'start a server for pools on other machines'
 complete -c conrun -l listen -x -d 'where the hub listens'
+complete -c conrun -l tls -d 'the hub speaks TLS alone'
+complete -c conrun -l tls-ca -r -d 'who certifies the server'
 complete -c conrun -l agent -x -d 'compute for pools on other machines'
 complete -c conrun -l tags -x -d 'what this agent has'
 complete -c conrun -l token-file -r -d 'the token of the server'

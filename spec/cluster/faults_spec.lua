@@ -155,6 +155,28 @@ describe("the commands of clusters", function()
     here:stop()
   end)
 
+  it("start a server that speaks TLS alone", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    local hub = helpers.quote(helpers.conrun) .. " --hub --tls"
+    local env = "XDG_STATE_HOME=" .. folder
+    helpers.run(("mkdir -p %s/bin; ln -s $(command -v openssl) $(command -v sh) %s/bin; %s PATH=%s/bin %s"):format(
+      folder, folder, env, folder, hub))
+    local state = folder .. "/conrun/hub/"
+    local here = site.new()
+    here:kill(here.server, "KILL")
+    assert.is_true(here:ended(here.server))
+    here:start_server(("--tls --tlscert %sserver.pem --tlskey %sserver.key"):format(state, state))
+    here:agent(1, "--tls-ca=" .. state .. "ca.pem")
+    local pool <close> = here:pool { tls_ca = state .. "ca.pem" }
+    assert.are.equal(5, pool:submit(math.abs, -5):result(LONG))
+    assert.is_truthy(kinds.raised(here.pool, here):find "SSL")
+    assert.are.equal("600\n", (helpers.run("stat -c %a " .. state .. "ca.key")))
+    pool:shutdown()
+    here:stop()
+    os.execute("rm -rf " .. folder)
+  end)
+
   it("start a server with a token that only its owner reads", function()
     local folder = os.tmpname()
     os.remove(folder)

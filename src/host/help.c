@@ -90,6 +90,8 @@ void cr_help_page(FILE *out) {
       "  --tags=A,B             what this agent has that some pools ask for\n"
       "  --token-file=FILE      the token of the server (default: the hub's)\n"
       "  --listen=ADDRESS       of the hub, such as 0.0.0.0:4222\n"
+      "  --tls                  of the hub: makes certificates, and refuses others\n"
+      "  --tls-ca=FILE          of an agent: who certifies the server\n"
       "  --version              print the version of conrun\n"
       "  --help                 print this\n"
       "  --help=NAME            what the reference says: --help=pool.map\n"

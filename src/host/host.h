@@ -65,11 +65,12 @@ typedef struct cr_options {
   const char *example;  /* --example; NULL: none */
   bool hub;             /* --hub */
   const char *agent;    /* --agent=URL; NULL: none */
-  const char *listen, *tags, *token_file; /* of these two; NULL: none */
-  uint32_t workers;                       /* --workers, 0: as many as there are processors */
-  size_t memory_limit;                    /* --memory-limit, 0: none */
-  const char *trace;                      /* --trace; NULL: none */
-  size_t trace_size;                      /* --trace-size */
+  const char *listen, *tags, *token_file, *tls_ca; /* of these two; NULL: none */
+  bool tls;                                        /* --tls */
+  uint32_t workers;    /* --workers, 0: as many as there are processors */
+  size_t memory_limit; /* --memory-limit, 0: none */
+  const char *trace;   /* --trace; NULL: none */
+  size_t trace_size;   /* --trace-size */
   enum cr_on_deadlock on_deadlock;
   enum cr_color color;
 

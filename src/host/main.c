@@ -99,15 +99,18 @@ static int run_cluster(lua_State *L, const cr_options *o) {
   uint32_t workers = o->workers ? o->workers : (uint32_t)cr_cpu_count();
   if (!cr_module(L, "conrun.cluster")) return LUA_ERRRUN;
   lua_getfield(L, -1, "command");
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 8);
   lua_pushboolean(L, o->hub);
   lua_setfield(L, -2, "hub");
+  lua_pushboolean(L, o->tls);
+  lua_setfield(L, -2, "tls");
   lua_pushinteger(L, workers);
   lua_setfield(L, -2, "workers");
   put_text(L, "agent", o->agent);
   put_text(L, "listen", o->listen);
   put_text(L, "tags", o->tags);
   put_text(L, "token_file", o->token_file);
+  put_text(L, "tls_ca", o->tls_ca);
   return cr_report_status(L, cr_script_call(L, 1, 0));
 }
 

@@ -166,6 +166,7 @@ static bool read_text(const char **place, const char *value) {
 static bool read_agent(cr_options *o, const char *value) { return read_text(&o->agent, value); }
 static bool read_listen(cr_options *o, const char *value) { return read_text(&o->listen, value); }
 static bool read_tags(cr_options *o, const char *value) { return read_text(&o->tags, value); }
+static bool read_ca(cr_options *o, const char *value) { return read_text(&o->tls_ca, value); }
 static bool read_token(cr_options *o, const char *value) {
   return read_text(&o->token_file, value);
 }
@@ -202,6 +203,8 @@ static const word words[] = {
     {"--stacks", NULL, offsetof(cr_options, stacks), NULL, false},
     {"--strategy", read_strategy, 0, "random, pct or exhaustive", false},
     {"--tags", read_tags, 0, "words with commas in between", false},
+    {"--tls", NULL, offsetof(cr_options, tls), NULL, false},
+    {"--tls-ca", read_ca, 0, "the name of a file", false},
     {"--token-file", read_token, 0, "the name of a file", false},
     {"--top", read_top, offsetof(cr_options, top), "the number of a process", false},
     {"--trace", read_trace, 0, "a file that ends in .json, .json.gz or .html", false},

@@ -213,6 +213,25 @@ local function make(result, why)
   if not result then fail("cannot write %s", why) end
 end
 
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- A certificate authority, made once, and a certificate for this host, made at each start.
+local function make_certificates(folder, host)
+  local names = { "DNS:localhost", "DNS:" .. net.hostname(), "IP:127.0.0.1" }
+  if host ~= "0.0.0.0" and host ~= "127.0.0.1" then
+    names[#names + 1] = (host:find "^[%d.]+$" and "IP:" or "DNS:") .. host
+  end
+  local key = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -batch "
+  local ok = os.execute("umask 077; exec 2>/dev/null; cd " .. quote(folder) .. " && { test -s ca.pem || " ..
+    key .. "-x509 -days 3650 -subj '/CN=conrun hub' -keyout ca.key -out ca.pem; } && " ..
+    key .. "-subj /CN=conrun -keyout server.key -out server.csr && echo subjectAltName=" ..
+    quote(table.concat(names, ",")) .. " >server.names && openssl x509 -req -days 3650 -in server.csr " ..
+    "-CA ca.pem -CAkey ca.key -CAcreateserial -extfile server.names -out server.pem")
+  if not ok then fail "cannot make certificates: that needs the program openssl (Debian's package is openssl)" end
+end
+
 -- conrun --hub: writes what the server needs, and becomes it.
 local function hub(options)
   local folder = state_folder()
@@ -226,6 +245,11 @@ local function hub(options)
     token = net.random() .. net.random()
     make(net.private_file(token_path(), token .. "\n"))
   end
+  local tls = ""
+  if options.tls then
+    make_certificates(folder, listen:match "^(.*):")
+    tls = ('tls { cert_file: "%s/server.pem", key_file: "%s/server.key" }\n'):format(folder, folder)
+  end
   local configuration = folder .. "/nats.conf"
   make(net.private_file(configuration, ([[
 # Written by conrun --hub, anew at each start.
@@ -234,8 +258,9 @@ authorization { token: "%s" }
 jetstream { store_dir: "%s" }
 max_payload: 1MB
 max_pending: 256MB
-]]):format(listen, token, folder)))
-  io.stderr:write(("conrun hub: nats-server at nats://%s, token in %s\n"):format(listen, token_path()))
+]]):format(listen, token, folder) .. tls))
+  io.stderr:write(("conrun hub: nats-server at nats://%s, token in %s%s\n"):format(listen, token_path(),
+    options.tls and ", authority in " .. folder .. "/ca.pem" or ""))
   net.become("nats-server", "-c", configuration)
   fail "cannot start nats-server: it is not installed (Debian's package is nats-server)"
 end
