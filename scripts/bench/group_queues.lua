@@ -110,6 +110,21 @@ local title = {
   },
 }
 
+-- One of 100 queues is filled, the selector finds it, and it is emptied.
+local function select_one(count)
+  local lines, sum = {}, 0
+  for i = 1, 100 do
+    lines[i] = conrun.queue.new()
+  end
+  local selector = conrun.select.new(lines)
+  local started = conrun.clock()
+  for i = 1, count do
+    lines[i * 37 % 100 + 1]:put(i)
+    sum = sum + selector:wait():get()
+  end
+  return conrun.clock() - started, sum
+end
+
 local rows = {}
 for _, kind in ipairs { "thread", "process" } do
   local slow = kind == "process"
@@ -173,4 +188,16 @@ for _, kind in ipairs { "thread", "process" } do
     note = "floor: a futex between two threads on one core",
   }
 end
+rows[#rows + 1] = {
+  name = "select",
+  title = "put to one of 100 queues, find it by a selector, get",
+  unit = "rate",
+  count = { 100000, python = 30000 },
+  quick = 500,
+  expect = function(count) return sum_to(count) end,
+  conrun = select_one,
+  python = "select_one",
+  target = { least = 1e6, text = "1 M/s" },
+  note = "Python: 100 pipes and selectors.DefaultSelector, of bytes",
+}
 return rows

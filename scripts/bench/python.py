@@ -14,6 +14,7 @@ import multiprocessing.pool
 import multiprocessing.shared_memory
 import os
 import queue
+import selectors
 import sys
 import threading
 import time
@@ -353,6 +354,21 @@ def submit_thread(n):
 def submit_process(n):
     make = concurrent.futures.ProcessPoolExecutor
     return submit_to(keep("executor", lambda: make(4, mp_context=processes)), n)
+
+
+def select_one(n):
+    selector, ends = selectors.DefaultSelector(), []
+    for _ in range(100):
+        read, write = os.pipe()
+        selector.register(read, selectors.EVENT_READ)
+        ends.append(write)
+    total = 0
+    started = clock()
+    for i in range(1, n + 1):
+        os.write(ends[i * 37 % 100], i.to_bytes(8, "little"))
+        key, _ = selector.select()[0]
+        total += int.from_bytes(os.read(key.fd, 8), "little")
+    return clock() - started, total
 
 
 def nap():

@@ -66,6 +66,7 @@ local classes = {
   ["conrun.Event"] = { "event", "methods", conrun.event.new },
   ["conrun.Barrier"] = { "barrier", "methods", function() return conrun.barrier.new(1) end },
   ["conrun.Queue"] = { "queue", "methods", conrun.queue.new },
+  ["conrun.Selector"] = { "selector", nil, conrun.select.new },
   ["conrun.Pipe"] = { "pipe", "methods", conrun.pipe.new },
   ["conrun.Future"] = { "core.future", "methods", conrun.future.new },
   ["conrun.Pool"] = { "core.pool", "methods", function() return conrun.pool.threads(1) end },

@@ -123,6 +123,16 @@ void cr_future_error(lua_State *L, const cr_future *f);
 ** final "timeout". */
 int cr_future_raise(lua_State *L, const cr_future *f);
 
+/* ------------------------------------------------------------- selectlib.c */
+
+/* The object on the top of the stack, which is item `i` of argument `arg`; raises if it is
+** none that select takes. */
+cr_object *cr_select_check(lua_State *L, lua_Integer i, int arg);
+bool cr_select_ready(cr_object *o);
+cr_object *cr_select_watched(cr_object *o); /* what changes when it becomes ready */
+
+int cr_selector_new(lua_State *L); /* selector.c */
+
 /* ---------------------------------------------------------------- gather.c */
 
 int cr_gather(lua_State *L); /* of conrun.core.future */

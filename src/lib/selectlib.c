@@ -12,7 +12,7 @@
 */
 #include "lib/lib.h"
 
-static bool is_ready(cr_object *o) {
+bool cr_select_ready(cr_object *o) {
   switch (o->type) {
   case CR_EVENT: return cr_event_is_set((cr_event *)o);
   case CR_QUEUE: return cr_queue_size((cr_queue *)o) > 0 || cr_queue_closed((cr_queue *)o);
@@ -23,8 +23,8 @@ static bool is_ready(cr_object *o) {
   }
 }
 
-/* What changes when the object becomes ready; NULL: it never does. */
-static cr_object *to_watch(cr_object *o) {
+/* NULL: no object that becomes ready. */
+cr_object *cr_select_watched(cr_object *o) {
   switch (o->type) {
   case CR_EVENT:
   case CR_QUEUE:
@@ -35,20 +35,24 @@ static cr_object *to_watch(cr_object *o) {
   }
 }
 
-/* Pushes item `i` of the list and returns its object. */
-static cr_object *push_object(lua_State *L, lua_Integer i) {
-  lua_geti(L, 1, i);
+cr_object *cr_select_check(lua_State *L, lua_Integer i, int arg) {
   cr_handle *h = cr_handle_test(L, -1, 0);
   cr_check_part(L);
-  if (h && h->object && to_watch(h->object)) {
+  if (h && h->object && cr_select_watched(h->object)) {
     cr_point(CR_AT_USE, h->object);
     return h->object;
   }
   const char *got = luaL_tolstring(L, -1, NULL);
   lua_pushfstring(L, "item %I is no worker, future, queue, event or receiving pipe end but %s", i,
                   got);
-  luaL_argerror(L, 1, lua_tostring(L, -1));
+  luaL_argerror(L, arg, lua_tostring(L, -1));
   return NULL;
+}
+
+/* Pushes item `i` of the list and returns its object. */
+static cr_object *push_object(lua_State *L, lua_Integer i) {
+  lua_geti(L, 1, i);
+  return cr_select_check(L, i, 1);
 }
 
 /* Pushes the first ready object and its index; otherwise all are watched. */
@@ -56,8 +60,8 @@ static bool push_ready(lua_State *L, cr_several *s, bool watch) {
   s->count = (size_t)luaL_len(L, 1);
   for (lua_Integer i = 1; i <= (lua_Integer)s->count; i++) {
     cr_object *o = push_object(L, i);
-    if (watch) cr_object_watch(to_watch(o));
-    if (is_ready(o)) {
+    if (watch) cr_object_watch(cr_select_watched(o));
+    if (cr_select_ready(o)) {
       s->owed = o->type == CR_FUTURE && cr_has_callbacks(lua_touserdata(L, -1));
       lua_pushinteger(L, i);
       return true;
@@ -88,7 +92,8 @@ static int call(lua_State *L) {
   return wait_first(L);
 }
 
-static const luaL_Reg functions[] = {{"select", wait_first}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"select", wait_first}, {"new", cr_selector_new}, {NULL, NULL}};
 
 int luaopen_conrun_select(lua_State *L) {
   luaL_newlib(L, functions);

@@ -31,4 +31,60 @@ local select = {}
 ---@return integer|string i its place in the list, or "timeout"
 function select.select(list, timeout) end
 
+--- A selector: a list that is kept, for who waits for the next of many things again and again, as a server does. What a
+--- wait costs does not depend on how many there are. It belongs to the strand that made it, and cannot be sent.
+---
+--- ```lua
+--- local inbox = {}
+--- for i = 1, 100 do inbox[i] = conrun.queue.new() end
+--- local selector = conrun.select.new(inbox)
+--- inbox[42]:put "for you"
+--- local q, i = selector:wait()
+--- print(i, q:get()) --> 42 for you
+--- ```
+---@param list? (conrun.Worker|conrun.Future|conrun.Queue|conrun.Pipe|conrun.Event)[] what `conrun.select` takes; none: empty
+---@return conrun.Selector selector
+function select.new(list) end
+
+--- A kept list of things to wait for. `#selector` is how many there are.
+---@class conrun.Selector
+local Selector = {}
+
+--- Waits for the next one that is ready, as `conrun.select` says what that is. Of several that stay ready each has its
+--- turn. It takes nothing away.
+---
+--- ```lua
+--- local a, b = conrun.queue.new(), conrun.queue.new()
+--- local selector = conrun.select.new { a, b }
+--- a:put(1)
+--- b:put(2)
+--- print((selector:wait()):get() + (selector:wait()):get()) --> 3
+--- print(selector:wait(0))                                  --> nil timeout
+--- ```
+---@param timeout? number
+---@return any? ready nil when the time is over
+---@return integer|string place of it, or "timeout"
+function Selector:wait(timeout) end
+
+--- Adds one. Its place is the next number, and stays its own; that of one that is there already is returned again.
+---
+--- ```lua
+--- local selector = conrun.select.new { conrun.queue.new() }
+--- print(selector:add(conrun.event.new()), #selector) --> 2 2
+--- ```
+---@param object conrun.Worker|conrun.Future|conrun.Queue|conrun.Pipe|conrun.Event
+---@return integer place
+function Selector:add(object) end
+
+--- Removes one: a queue that is closed and empty, for example, which would be ready for ever.
+---
+--- ```lua
+--- local q = conrun.queue.new()
+--- local selector = conrun.select.new { q }
+--- print(selector:remove(q), selector:remove(q), #selector) --> true false 0
+--- ```
+---@param object conrun.Worker|conrun.Future|conrun.Queue|conrun.Pipe|conrun.Event
+---@return boolean removed false: it was not there
+function Selector:remove(object) end
+
 return select
