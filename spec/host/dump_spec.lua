@@ -65,9 +65,15 @@ local HELD = [[
 ]]
 
 describe("--dump", function()
-  it("tells what each strand does, what it waits for and who holds that, and what there is", function()
-    local text = run(HELD .. "io.write(dump_with(ALL)) finish()")
-    assert.matches("^conrun %d+%.%d+%.%d+, process %d+: [^\n]*watched%.lua\n"
+  it("tells people and scripts what each strand does, what it waits for, and what there is", function()
+    local out = run(HELD .. [[
+      io.write(dump_with(ALL), dump "--json")
+      io.write("\n", shell(("%s --dump=%d"):format(arg[-2], waiter.pid)):match "process (%d+):", " ", pid)
+      finish()
+    ]])
+    local text, script, by_worker, main_pid = out:match "^(.-)({.*})\n\n(%d+) (%d+)$"
+    assert.equal(main_pid, by_worker) -- any of its processes names a program
+    assert.matches("^conrun %d+%.%d+%.%d+, process " .. main_pid .. ": [^\n]*watched%.lua\n"
       .. "up %d+%.%d s; 5 strands: 1 [^\n]+; [%d.]+[KM] of shared memory\n"
       .. "tasks: 1 queued, 2 running, 1 done, 1 failed\n\nSTRAND +KIND", text)
     assert.matches("\nmain +main +%d+ +%l+ +%d+%.%d s +[%d.]+[KM] +%-", text)
@@ -78,12 +84,9 @@ describe("--dump", function()
     assert.matches("\npool 'squares' +0 waiters +2 threads: 2 busy; 1 queued, 1 done, 1 failed\n", text)
     assert.matches("\nlock %d+ +1 waiter +held by 'main' since [^\n]+\n", text)
     assert.matches("\nqueue %d+ +0 waiters +1 of 3 items\n", text)
-  end)
 
-  it("says the same for scripts as JSON", function()
-    local text = run(HELD .. [[dump_with(ALL) io.write(dump "--json") finish()]])
-    assert.truthy(utf8.len(text))
-    local seen, by_name = cjson.decode(text), {}
+    assert.truthy(utf8.len(script))
+    local seen, by_name = cjson.decode(script), {}
     for _, strand in ipairs(seen.strands) do
       by_name[strand.name] = strand
     end
@@ -99,15 +102,6 @@ describe("--dump", function()
     for _, object in ipairs(seen.objects) do
       assert.is_true(object.type ~= "queue" or object.size == 1)
     end
-  end)
-
-  it("finds a program by any of its processes", function()
-    local pid, main = run(HELD .. [[
-      dump_with(ALL)
-      print(shell(("%s --dump=%d"):format(arg[-2], waiter.pid)):match "process (%d+):", pid)
-      finish()
-    ]]):match "^(%d+)\t(%d+)\n"
-    assert.equal(main, pid)
   end)
 
   it("shows one that computes, and one that is in a call", function()
