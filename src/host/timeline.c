@@ -237,6 +237,7 @@ static int load_part(lua_State *L) {
 }
 
 static int make(lua_State *L) {
+  lua_gc(L, LUA_GCGEN, 0, 0); /* most of it is forgotten at once */
   luaL_openlibs(L);
   lua_getglobal(L, "package");
   lua_createtable(L, 1, 0);

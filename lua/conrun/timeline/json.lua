@@ -20,27 +20,26 @@ local function micros(time)
 end
 
 local function pairs_of(args)
-  local list = {}
+  local list = ""
   for i = 1, #args, 2 do
-    list[#list + 1] = quote(args[i]) .. ":" .. text.value(args[i + 1])
+    list = list .. (i > 1 and "," or "") .. quote(args[i]) .. ":" .. text.value(args[i + 1])
   end
-  return "{" .. table.concat(list, ",") .. "}"
+  return "{" .. list .. "}"
 end
 
 return function(core)
   local write, finish = text.writer(core.write)
   local first = true
 
-  local function put(format, ...)
-    write(first and "\n" or ",\n")
+  local function put(line)
+    write(first and line or ",\n" .. line)
     first = false
-    write(format:format(...))
   end
 
   -- What all events have, and a rest that begins with a comma or is empty.
   local function event(phase, strand, time, name, rest)
-    local pid, tid = strand.pid, strand.tid
-    put('{"ph":"%s","name":%s,"pid":%d,"tid":%d,"ts":%s%s}', phase, quote(name), pid, tid, micros(time), rest)
+    local track = ',"pid":' .. strand.pid .. ',"tid":' .. strand.tid .. ',"ts":'
+    put('{"ph":"' .. phase .. '","name":' .. quote(name) .. track .. micros(time) .. rest .. "}")
   end
 
   local function make_sink(strands)
@@ -48,8 +47,8 @@ return function(core)
     local sink = {}
 
     function sink.slice(strand, start, stop, kind, name, args)
-      local rest = ',"dur":%s,"cat":"%s","args":%s'
-      event("X", strand, start, name, rest:format(micros(stop - start), kind, pairs_of(args)))
+      local rest = ',"dur":' .. micros(stop - start) .. ',"cat":"' .. kind .. '","args":' .. pairs_of(args)
+      event("X", strand, start, name, rest)
     end
 
     local holds = 0
@@ -82,11 +81,11 @@ return function(core)
 
   -- What a viewer calls a process or a track, and where it draws it.
   local function say(strand, what, field, value)
-    value = text.value(value)
-    put('{"ph":"M","name":"%s","pid":%d,"tid":%d,"args":{"%s":%s}}', what, strand.pid, strand.tid, field, value)
+    local line = '{"ph":"M","name":"%s","pid":%d,"tid":%d,"args":{"%s":%s}}'
+    put(line:format(what, strand.pid, strand.tid, field, text.value(value)))
   end
 
-  write '{"displayTimeUnit":"ns","traceEvents":['
+  write '{"displayTimeUnit":"ns","traceEvents":[\n'
   local strands = model.tell(core, make_sink)
 
   -- A thread of the system may have run several strands, one after the other.

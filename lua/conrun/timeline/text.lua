@@ -23,9 +23,19 @@ local function valid(s)
   return table.concat(pieces)
 end
 
+-- Programs say the same names again and again.
+local quoted, count, most = {}, 0, 10000
+
 --- The string in quotes.  `<` is written as an escape, so that it can stand in a page.
 function text.quote(s)
-  return '"' .. valid(s):gsub('[%c"\\<\127]', escape) .. '"'
+  local known = quoted[s]
+  if known then return known end
+  known = '"' .. valid(s):gsub('[%c"\\<\127]', escape) .. '"'
+  if count < most then
+    quoted[s] = known
+    count = count + 1
+  end
+  return known
 end
 
 --- A value that is a string, a number or a boolean.  What JSON has no number for is null.
