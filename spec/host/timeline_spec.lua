@@ -232,6 +232,7 @@ it("refuses what it cannot write with one line, before the program runs", functi
   assert.matches("bad value '1T' of option '%-%-trace%-size'", refused "--trace-size=1T")
   assert.equal("--trace and --schedule exclude each other: a run under a schedule has no time of its own\n",
     refused "--trace=run.json --schedule=seed:1")
+  assert.matches("^%-%-trace and %-%-explore exclude each other", refused "--trace=run.json --explore")
   local _, err, code = helpers.run(("CONRUN_OPTIONS=--trace=a.json %s -e ''"):format(binary))
   assert.equal(1, code)
   assert.matches("option '%-%-trace' belongs on the command line\n$", err)

@@ -356,9 +356,11 @@ static void take_places(void) {
 }
 
 static bool open_trace(const cr_options *o) {
-  if (o->schedule == NULL) return cr_timeline_open(o->trace);
-  cr_report_line("--trace and --schedule exclude each other: a run under a schedule has no time "
-                 "of its own");
+  if (o->schedule == NULL && !o->explore) return cr_timeline_open(o->trace);
+  fprintf(
+      stderr,
+      "%s: --trace and --%s exclude each other: a run under a schedule has no time of its own\n",
+      cr_report_prefix(), o->explore ? "explore" : "schedule");
   return false;
 }
 

@@ -174,7 +174,7 @@ local function replay(core, strands, known, strand, sink)
   local on = {}
 
   function on.park(time, what, count, object, number, text)
-    local verb = core.waits[what]
+    local verb = core.waits[what] or "wait"
     local args = {}
     if verb == "idle" then
       push("idle", time, "idle", { "pool", known.pools[object] or object }, "wait")
