@@ -124,7 +124,8 @@ describe("--dump", function()
         memory = link:find "memfd:conrun" and ("/proc/%d/fd/%d"):format(pid, name) or memory
       end
       local sum = ("{ head -c 8M %s | cksum; stat -L -c %%b %s; }"):format(memory, memory)
-      io.write(shell(("kill -STOP %d; %s; %s --dump=%d; %s; kill -CONT %d"):format(pid, sum, arg[-2], pid, sum, pid)))
+      local stop = ("kill -STOP %d; while ! grep -q ') T ' /proc/%d/stat; do :; done"):format(pid, pid)
+      io.write(shell(("%s; %s; %s --dump=%d; %s; kill -CONT %d"):format(stop, sum, arg[-2], pid, sum, pid)))
     ]]):match "^(%d+ %d+\n%d+\n)(.*\n)(%d+ %d+\n%d+\n)$"
     assert.equal(before, after)
     assert.matches("^conrun [^,]+, process %d+ %(stopped%): ", text)
