@@ -55,6 +55,6 @@ const cr_message *parcel_content(lua_State *L, const cr_message *m) {
   if (m->length == 0 || !(m->bytes[0] & FLAG_PARCEL)) return m;
   const cr_object *o = cr_message_object(m, 0);
   const cr_value *v = o && o->type == CR_CODE ? &((const cr_code *)o)->function : NULL;
-  if (!v || v->kind != CR_V_MESSAGE) corrupt(L);
-  return v->message;
+  if (v && v->kind == CR_V_MESSAGE) return v->message;
+  corrupt(L);
 }
