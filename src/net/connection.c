@@ -28,7 +28,7 @@
 #define SUBSCRIPTIONS 4
 #define SERVERS 16
 #define CONNECT_WITHIN 2000 /* ms */
-#define FLUSH_WITHIN 2000
+#define FLUSH_WITHIN 500
 #define RECONNECT_EVERY 100
 #define PING_EVERY 2000 /* with two pings unanswered the connection is lost */
 
