@@ -33,7 +33,9 @@ FLAGS_tsan = -DCR_DEBUG -DCR_HEAP_SMALL=0u -fsanitize=thread -DCR_TSAN -DCR_AREN
 
 # Only the goals that compile need Lua's headers; "make deps" must run without.
 LUA_CFLAGS = $(shell pkg-config --cflags lua5.4)
-ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -pthread -D_GNU_SOURCE= -Isrc $(LUA_CFLAGS) $(CFLAGS) $(FLAGS_$(VARIANT))
+# No name of a folder in the binary: it is the same from any.
+SAME = -ffile-prefix-map='$(CURDIR)'=.
+ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -pthread -D_GNU_SOURCE= -Isrc $(LUA_CFLAGS) $(CFLAGS) $(SAME) $(FLAGS_$(VARIANT))
 
 # Symbols are looked up at the start, once for all the children of the zygote.
 BIND = -Wl,-z,now
@@ -68,7 +70,7 @@ C_STRESS = $(patsubst %.c,$(OUT)/%,$(wildcard spec/stress/*_stress.c))
 C_MODULES = $(patsubst %.c,$(OUT)/%.so,$(wildcard spec/modules/*.c))
 SPEC ?=
 
-.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos cluster-chaos latches random soak install uninstall deps clean help
+.PHONY: all demo test spec doc bench fuzz fuzz-here fuzz-seeds calls lint debug hard asan tsan plain denied faults sweeps chaos cluster-chaos latches random soak install uninstall dist deb deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -289,7 +291,7 @@ MANDIR ?= $(DATADIR)/man
 
 # What is installed besides the program, as FROM:TO.  The texts of the reference are
 # definitions for editors with a Lua language server.
-INSTALLED = $(foreach f,$(SCRIPTS),$(f):$(DATADIR)/conrun/$(f)) \
+INSTALLED = $(PC):$(DATADIR)/pkgconfig/conrun.pc $(foreach f,$(SCRIPTS),$(f):$(DATADIR)/conrun/$(f)) \
   $(foreach f,$(wildcard lua/conrun/reference/*.lua),$(f):$(DATADIR)/conrun/library/$(notdir $(f))) \
   doc/editor/config.json:$(DATADIR)/conrun/config.json \
   doc/editor/luacheck.lua:$(DATADIR)/conrun/luacheck.lua \
@@ -297,9 +299,17 @@ INSTALLED = $(foreach f,$(SCRIPTS),$(f):$(DATADIR)/conrun/$(f)) \
   doc/shell/conrun.bash:$(DATADIR)/bash-completion/completions/conrun \
   doc/shell/_conrun:$(DATADIR)/zsh/site-functions/_conrun \
   doc/shell/conrun.fish:$(DATADIR)/fish/vendor_completions.d/conrun.fish \
-  $(foreach f,README.md LICENSE $(wildcard doc/*.md),$(f):$(DATADIR)/doc/conrun/$(f))
+  $(foreach f,README.md CHANGELOG.md LICENSE $(wildcard doc/*.md),$(f):$(DATADIR)/doc/conrun/$(f))
 
-install: all
+# Where things are, for pkg-config.
+VERSION = $(shell sed -n 's/.define CR_VERSION "\(.*\)"/\1/p' src/lib/lib.h)
+PC = $(OUT)/conrun.pc
+$(PC): FORCE
+	@mkdir -p $(@D)
+	@printf 'prefix=%s\nbindir=%s\ndatadir=%s/conrun\n\nName: conrun\nDescription: %s\nVersion: %s\n' \
+	  '$(PREFIX)' '$(BINDIR)' '$(DATADIR)' 'Lua 5.4 that runs concurrently' '$(VERSION)' > $@
+
+install: all $(PC)
 	$(Q)install -D -m 755 $(BIN) '$(DESTDIR)$(BINDIR)/conrun'
 	$(Q)for pair in $(INSTALLED); do \
 	  install -D -m 644 "$${pair%%:*}" "$(DESTDIR)$${pair#*:}" || exit; done
@@ -311,6 +321,18 @@ uninstall:
 	$(Q)for pair in $(INSTALLED); do rm -f "$(DESTDIR)$${pair#*:}"; done
 	$(Q)for d in conrun doc/conrun; do d="$(DESTDIR)$(DATADIR)/$$d"; \
 	  [ ! -d "$$d" ] || find "$$d" -depth -type d -empty -delete; done
+
+# ------------------------------------------------------------------- packaging
+
+# What is committed, the same byte for byte whenever it is made.
+DIST = build/conrun-$(VERSION).tar.gz
+dist:
+	@mkdir -p build
+	$(Q)git archive --format=tar --prefix=conrun-$(VERSION)/ HEAD | gzip -9n > $(DIST)
+	$(call say,MADE    $(DIST))
+
+deb: dist
+	$(Q).ci/deb $(VERSION)
 
 clean:
 	rm -rf build
@@ -337,6 +359,7 @@ help:
 	@echo 'make debug      build/debug/conrun, with assertions'
 	@echo 'make hard       build/hard/conrun, with fault points'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR= BINDIR= DATADIR= MANDIR=; make uninstall takes it away again'
+	@echo 'make dist       the tarball of what is committed; make deb: a package for Debian'
 	@echo 'make deps       install what is missing'
 	@echo 'make clean      remove build/'
 	@echo 'V=1             with any goal: show the commands'

@@ -37,9 +37,19 @@ describe("make install", function()
       "share/conrun/library/pool.lua", "share/conrun/config.json", "share/conrun/luacheck.lua",
       "share/bash-completion/completions/conrun", "share/zsh/site-functions/_conrun",
       "share/fish/vendor_completions.d/conrun.fish", "share/doc/conrun/README.md", "share/doc/conrun/LICENSE",
+      "share/doc/conrun/CHANGELOG.md", "share/pkgconfig/conrun.pc",
     } do
       assert.is_true(has(list, name), name)
     end
+  end)
+
+  it("tells pkg-config the version, which is the newest of the changes", function()
+    local command = "PKG_CONFIG_PATH=%s/stage/usr/share/pkgconfig pkg-config --modversion conrun"
+    local version = helpers.run(command:format(root))
+    assert.are.equal(require("conrun").version .. "\n", version)
+    local newest = helpers.slurp("CHANGELOG.md"):match "\n## (%S+)"
+    assert.are.equal(newest .. "\n", version)
+    assert.is_truthy(helpers.slurp(".ci/conrun-" .. newest .. "-1.rockspec"):find('"' .. newest .. '-1"', 1, true))
   end)
 
   it("installs pages whose links lead to pages", function()

@@ -12,7 +12,7 @@
 #include "net/net.h"
 #include "screen/screen.h"
 
-#define CR_VERSION "0.1.0"
+#define CR_VERSION "0.2.0"
 
 /* Registers types and hooks of all floors.  Once per process, before any strand. */
 void cr_lib_register(void);
