@@ -101,8 +101,7 @@ static int new_mapping(lua_State *L) {
   uint32_t mode = lua_toboolean(L, STAR) ? CR_MAP_STAR : CR_MAP_LIST;
   if (lua_toboolean(L, COLLECT)) mode |= CR_MAP_COLLECT;
   lua_settop(L, OPTIONS);
-  luaL_checktype(L, OPTIONS, LUA_TTABLE);
-  uint32_t lane = cr_option_lane(L, OPTIONS);
+  uint32_t lane = lua_istable(L, OPTIONS) ? cr_option_lane(L, OPTIONS) : CR_LANE_USUAL;
   bool bounded = ((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->max_queued > 0;
   cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL));
   cr_far(((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->far);
@@ -367,7 +366,7 @@ static int post(lua_State *L) {
   source s = check_slice(L, &first, &count);
   luaL_argcheck(L, number >= 1 && number <= LUA_MAXINTEGER - count, 5, "number out of range");
   if (m->busy) return refuse_step(L);
-  cr_time until = cr_check_deadline(L, 6);
+  cr_time until = lua_isnoneornil(L, 6) ? CR_FOREVER : cr_check_deadline(L, 6);
   make_chunk(L, m, &s, first, count);
   post_made(L, m, until);
   chunk_at(m, m->count - 1)->first = number;
