@@ -27,15 +27,23 @@ local function twice(schedule, program)
   return first
 end
 
+-- Addresses are the same where a process may ask for that, as this program does, and where
+-- no sanitizer gives out the memory.
+local pinned = select(3, helpers.run "setarch -R true") == 0 and not helpers.conrun:find "[at]san/"
+
 local lost_update = [[
   local v = conrun.shared.value("i64", 0)
   local function bump() v:set(v:get() + 1) end
   local a, b = conrun.%s.start(bump), conrun.%s.start(bump)
   a:join() b:join()
-  print({}, os.time(), conrun.clock(), math.random())
-  for k in pairs { one = 1, two = 2, three = 3, [print] = 4 } do print(k) end
+  print(os.time(), conrun.clock(), math.random())
+  if $pinned then
+    print {}
+    for k in pairs { one = 1, two = 2, three = 3, [print] = 4 } do print(k) end
+  end
   assert(v:get() == 2, "lost")
 ]]
+lost_update = lost_update:gsub("%$pinned", tostring(pinned))
 
 describe("a controlled run", function()
   for _, kind in ipairs { "thread", "process" } do

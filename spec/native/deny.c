@@ -34,6 +34,7 @@ static const named calls[] = {
     {"landlock", SYS_landlock_create_ruleset},
     {"madvise", SYS_madvise},
     {"memfd_create", SYS_memfd_create},
+    {"personality", SYS_personality},
     {"pidfd_open", SYS_pidfd_open},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"prctl", SYS_prctl},

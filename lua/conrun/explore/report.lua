@@ -140,7 +140,7 @@ end
 function report.explore(subject, options)
   local found = search.run(subject, options)
   if found.run then
-    found.run = search.simplest(subject, found.run, options.strategy)
+    found.run = search.simplest(subject, found.run, options)
     found.word, found.again = search.confirm(subject, found.run, options.again or 10)
   end
   return found

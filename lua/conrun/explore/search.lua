@@ -277,14 +277,14 @@ function search.minimise(subject, run)
   return best, tries
 end
 
-local FEWER = 200 -- schedules in which fewer preemptions are looked for
+local FEWER = 100 -- schedules in which fewer preemptions are looked for
 
 --- The same failure with the fewest preemptions, if they are soon found.
-function search.simplest(subject, run, strategy)
+function search.simplest(subject, run, options)
   local best = search.minimise(subject, run)
-  if best.preemptions > 0 and strategy ~= "exhaustive" then
+  if best.preemptions > 0 and options.strategy ~= "exhaustive" and options.fewer ~= 0 then
     local other = search.run(subject, {
-      strategy = "exhaustive", schedules = FEWER, preemptions = best.preemptions - 1,
+      strategy = "exhaustive", schedules = options.fewer or FEWER, preemptions = best.preemptions - 1,
       is_found = function(failure) return trial.same(failure, run.failure) end,
     })
     best = other.run and search.minimise(subject, other.run) or best
