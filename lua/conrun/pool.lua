@@ -356,22 +356,28 @@ local function filler(mapping, read, room, deadline)
     local ok, e = pcall(core.post, mapping, items, first, count, number, deadline)
     if not ok and is_for_all(e) then error(e, 0) end
     number = number + count
-    return not ok and { e } or nil
+    if ok then
+      return e
+    end
+    return core.pending(mapping), { e }
   end
   return function()
-    while more and core.pending(mapping) < room do
+    local pending = core.pending(mapping)
+    while more and pending < room do
       local items, first, count, unread = read()
-      local unsent = count > 0 and post(items, first, count)
+      local unsent
+      if count > 0 then
+        pending, unsent = post(items, first, count)
+      end
       failure = unsent or unread
       more = count > 0 and not failure
     end
-    local pending = core.pending(mapping) > 0
-    if failure and not pending then
+    if failure and pending == 0 then
       local e = failure[1]
       failure = nil
       error(e, 0)
     end
-    return pending
+    return pending > 0
   end
 end
 

@@ -42,6 +42,15 @@ local function map(kind, count, kept, options)
   return (conrun.clock() - started) / rounds, sum(results, count)
 end
 
+local function imap(kind, count, kept, chunksize)
+  local pool, total = pool_of(kept, kind, 4), 0
+  local started = conrun.clock()
+  for _, result in pool:imap(square, conrun.range(1, count), { chunksize = chunksize }) do
+    total = total + result
+  end
+  return conrun.clock() - started, total
+end
+
 local function submit(kind, count, kept)
   local pool = pool_of(kept, kind, 4)
   local futures, total = {}, 0
@@ -138,6 +147,20 @@ for _, kind in ipairs { "thread", "process" } do
     floor = "pcall",
     target = { least = 1.2e6, text = "1.2 M/s" },
   }
+  for _, chunksize in ipairs { 1, 100 } do
+    local each = chunksize == 1 and 10000 or 200000
+    rows[#rows + 1] = {
+      name = ("imap.%d.%s"):format(chunksize, kind),
+      title = ("pool:imap of n*n, 4 %s, chunksize %d"):format(workers, chunksize),
+      unit = "rate",
+      count = { 5 * each, python = each },
+      quick = 1000,
+      expect = sum_of_squares,
+      conrun = function(count, kept) return imap(kind, count, kept, chunksize) end,
+      python = ("imap_%d_%s"):format(chunksize, kind),
+      target = { least = chunksize == 1 and 0.6e6 or 5e6, text = chunksize == 1 and "0.6 M/s" or "5 M/s" },
+    }
+  end
   rows[#rows + 1] = {
     name = "submit." .. kind,
     title = ("submit 20,000 and collect, 4 %s"):format(workers),

@@ -340,6 +340,28 @@ def map_single_process(n):
     return map_with(process_pool(), n, 1)
 
 
+def imap_with(pool, n, chunksize):
+    started = clock()
+    total = sum(pool.imap(square, range(1, n + 1), chunksize))
+    return clock() - started, total
+
+
+def imap_1_thread(n):
+    return imap_with(thread_pool(), n, 1)
+
+
+def imap_1_process(n):
+    return imap_with(process_pool(), n, 1)
+
+
+def imap_100_thread(n):
+    return imap_with(thread_pool(), n, 100)
+
+
+def imap_100_process(n):
+    return imap_with(process_pool(), n, 100)
+
+
 def submit_to(executor, n):
     started = clock()
     futures = [executor.submit(square, i) for i in range(1, n + 1)]

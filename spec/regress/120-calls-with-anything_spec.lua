@@ -56,7 +56,7 @@ describe("a mapping", function()
   it("has as much room as there can be", function()
     each(function(pool)
       for _, room in ipairs { 0, -1, 1 << 20, 1 << 59, math.maxinteger, math.mininteger } do
-        assert.is_false((pcall(core.mapping, pool, identity, false, room)))
+        assert.is_false((pcall(core.mapping, pool, identity, false, room, false, {})))
       end
       local sum = 0
       for _, x in pool:imap(identity, { 1, 2, 3 }, { buffersize = 1 << 40 }) do sum = sum + x end
@@ -66,7 +66,7 @@ describe("a mapping", function()
 
   it("refuses a chunk for which it has no room, and to hand out one that is not there", function()
     each(function(pool)
-      local mapping <close> = core.mapping(pool, identity, false, 1)
+      local mapping <close> = core.mapping(pool, identity, false, 1, false, {})
       assert.is_false((pcall(core.collect, mapping, {}, math.maxinteger)))
       assert.is_false((pcall(core.collect_any, mapping, {}, math.maxinteger)))
       core.post(mapping, { 1, 2, 3 }, 1, 1, 1)
@@ -80,7 +80,7 @@ describe("a mapping", function()
 
   it("takes no numbers that have no end", function()
     each(function(pool)
-      local mapping <close> = core.mapping(pool, identity, false, 4)
+      local mapping <close> = core.mapping(pool, identity, false, 4, false, {})
       for _, bad in ipairs { 0, -1, math.mininteger, math.maxinteger } do
         assert.is_false((pcall(core.post, mapping, { 1 }, bad, 2, 1)))
         assert.is_false((pcall(core.post, mapping, { 1 }, 1, bad, 2)))
@@ -94,7 +94,7 @@ describe("a mapping", function()
 
   it("is not left by others while it waits for a chunk", function()
     each(function(pool)
-      local mapping <close> = core.mapping(pool, identity, false, 2)
+      local mapping <close> = core.mapping(pool, identity, false, 2, false, {})
       local list = core.run(mapping, { 1, 2, 3, 4 }, 4, 1, math.maxinteger, function()
         getmetatable(mapping).__close(mapping)
         assert.is_false((pcall(core.post, mapping, { 1 }, 1, 1, 1)))
