@@ -6,39 +6,37 @@
 local helpers = require "spec.helpers"
 local kinds = require "spec.lib.kinds"
 
--- Each setting: how it is made, and an expression whose value shows it in a worker.  `alive`:
--- workers of a living pool follow.
+-- Each setting: how it is made, and an expression whose value shows it in a worker.
 local SETTINGS = {
-  ["package.path"] = { "package.path = './spec/native/?.c;' .. package.path", "package.path:sub(1, 16)", alive = true },
-  ["package.cpath"] = { "package.cpath = './made/?.so;' .. package.cpath", "package.cpath:sub(1, 12)", alive = true },
+  ["package.path"] = { "package.path = './spec/native/?.c;' .. package.path", "package.path:sub(1, 16)" },
+  ["package.cpath"] = { "package.cpath = './made/?.so;' .. package.cpath", "package.cpath:sub(1, 12)" },
   ["package.preload"] = {
-    "package.preload.made = function() return 'made' end", "pcall(require, 'made') and require 'made'", alive = true,
+    "package.preload.made = function() return 'made' end", "pcall(require, 'made') and require 'made'",
   },
   ["package.preload with upvalues"] = {
     "local n = 5 package.preload.made = function() return n end", "pcall(require, 'made') and require 'made'",
-    alive = true,
   },
   ["a searcher"] = {
     [[table.insert(package.searchers, 2, function(name)
       if name == "made" then return function() return "found" end end
     end)]],
-    "pcall(require, 'made') and require 'made'", alive = true,
+    "pcall(require, 'made') and require 'made'",
   },
   ["searchers in another order"] = {
     "package.preload.made = function() return 'preloaded' end"
       .. " local first = table.remove(package.searchers, 1) table.insert(package.searchers, first)",
-    "type((package.searchers[#package.searchers] 'made'))", alive = true,
+    "type((package.searchers[#package.searchers] 'made'))",
   },
-  ["a searcher less"] = { "table.remove(package.searchers)", "#package.searchers", alive = true },
+  ["a searcher less"] = { "table.remove(package.searchers)", "#package.searchers" },
   ["globals that must be declared"] = {
     [[setmetatable(_G, { __index = function(_, name) error("undeclared " .. name, 2) end })]],
-    "select(2, pcall(function() return never_declared end))", alive = true,
+    "select(2, pcall(function() return never_declared end))",
   },
   ["on_error"] = {
     "conrun.on_error(function() end)",
-    "(function() local h = conrun.on_error() conrun.on_error(h) return type(h) end)()", alive = true,
+    "(function() local h = conrun.on_error() conrun.on_error(h) return type(h) end)()",
   },
-  ["the log's level"] = { "conrun.log.level 'debug'", "conrun.log.level()", alive = true },
+  ["the log's level"] = { "conrun.log.level 'debug'", "conrun.log.level()" },
   ["the working directory"] = { "require('lfs').chdir '/tmp'", "require('lfs').currentdir()" },
   ["the locale"] = { "os.setlocale 'C.UTF-8'", "os.setlocale()" },
   ["an environment variable"] = { "native.setenv('MADE', 'by main')", "os.getenv 'MADE'" },
@@ -63,7 +61,9 @@ local SCRIPT = [[
   local pool <close> = conrun.pool.new { workers = 1, kind = "%s" }
   assert(pool:apply(seen) == now, "pool")
   for i, value in ipairs(pool:map(seen, { 1, 2 })) do assert(value == now, "map") end
-  print(alive:submit(seen):result() == now, alive:map(seen, { 1 })[1] == now)
+  print(alive:apply(seen) == now, alive:submit(seen):result() == now, alive:map(seen, { 1 })[1] == now)
+  local other <close> = conrun.pool.new { workers = 1, kind = "%s" }
+  print(other:map(seen, { 1 })[1] == now)
 ]]
 
 for _, kind in ipairs(kinds) do
@@ -71,10 +71,9 @@ for _, kind in ipairs(kinds) do
     for _, name in ipairs(names) do
       it(name, function()
         local how, shows = SETTINGS[name][1], SETTINGS[name][2]
-        local out, err = kinds.run(SCRIPT:format(shows, kind, kind, how, kind, kind), "--audit", helpers.with_native)
-        -- What a process has, its threads have.
-        local follows = tostring(SETTINGS[name].alive or kind == "thread" and not SETTINGS[name].alive)
-        assert.are.equal(("%s\t%s\n"):format(follows, follows), out, err)
+        local script = SCRIPT:format(shows, kind, kind, how, kind, kind, kind)
+        local out, err = kinds.run(script, "--audit", helpers.with_native)
+        assert.are.equal("true\ttrue\ttrue\ntrue\n", out, err)
         assert.matches("audit: clean", err)
       end)
     end

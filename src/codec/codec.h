@@ -33,6 +33,7 @@
 */
 struct cr_codec;
 #define CR_SEEN 6
+#define CR_AROUND 3
 typedef struct cr_state {
   lua_State *L;               /* the main coroutine */
   const void *meta[CR_TYPES]; /* metatable of each handle type, as lua_topointer gives it */
@@ -46,10 +47,12 @@ typedef struct cr_state {
   int origins, known;         /* registry: where copies come from (origin.c) */
   int moments;                /* registry: when a class was encoded that is copied here */
   int carried;                /* registry: what came with functions, for warnings (carried.c) */
-  int sent;                /* registry: names of globals that were sent as something (function.c) */
-  uint64_t seen[CR_SEEN];  /* what the settings were when they were looked at (state/follow.c) */
-  int package, preload;    /* registry: the two tables (state/follow.c) */
-  int guards[2];           /* registry: the metatables of guards (state/guard.c) */
+  int sent; /* registry: names of globals that were sent as something (function.c) */
+  uint64_t around[CR_AROUND]; /* the same of what surrounds the process (state/around.c) */
+  uint64_t moves;             /* how often that was found changed */
+  uint64_t seen[CR_SEEN];     /* what the settings were when they were looked at (state/follow.c) */
+  int package, preload;       /* registry: the two tables (state/follow.c) */
+  int guards[2];              /* registry: the metatables of guards (state/guard.c) */
   uint64_t settings;       /* how often those that workers follow have changed (state/follow.c) */
   bool warns;              /* warnings are on in this state; set by state/ */
   int recent;              /* registry: the functions decoded last, kept alive */

@@ -163,8 +163,9 @@ uint32_t cr_option_lane(lua_State *L, int index);
 bool cr_pool_add(lua_State *L, cr_pool *p, cr_code *code, cr_future *f, cr_hold **hold);
 
 /* Before something is given to the pool, whose handle is at index 1: its workers get this
-** strand's settings, if it made the pool and they are others by now.  [-0, +0, e] */
-void cr_pool_keep_up(lua_State *L, cr_pool *p);
+** strand's settings, if it made the pool and they are others by now; of the working directory
+** only if `folder` says that it is to be looked at.  [-0, +0, e] */
+void cr_pool_keep_up(lua_State *L, cr_pool *p, bool folder);
 
 /* ----------------------------------------------------------------- maplib.c */
 

@@ -115,7 +115,7 @@ static int new_mapping(lua_State *L) {
   lua_settop(L, OPTIONS);
   uint32_t lane = lua_istable(L, OPTIONS) ? cr_option_lane(L, OPTIONS) : CR_LANE_USUAL;
   bool bounded = ((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->max_queued > 0;
-  cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL));
+  cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL), true);
   cr_far(((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->far);
   cr_code_push(L, FN, "function");
   cr_far(false);

@@ -60,7 +60,10 @@ static int os_exit(lua_State *L) {
 static _Atomic(lua_CFunction) set_locale; /* Lua's own; the same in all states */
 
 static int os_setlocale(lua_State *L) {
-  if (!lua_isnoneornil(L, 1)) cr_debris_locale();
+  if (!lua_isnoneornil(L, 1)) {
+    cr_debris_locale();
+    cr_lua->settings++;
+  }
   return set_locale(L);
 }
 

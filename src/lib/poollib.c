@@ -158,7 +158,7 @@ static int new_pool(lua_State *L) {
   cr_pool *p;
   cr_make(L, p, cr_pool_new(&o));
   cr_handle_fill(L, h, p);
-  p->settled = cr_settings_now(L);
+  p->settled = cr_settings_now(L, p, true);
   if (fn) {
     p->harmless = harmless;
     cr_object_share(&call.code->object, &p->initializer);
@@ -224,9 +224,9 @@ static int send_settings(lua_State *L) {
   return 0;
 }
 
-void cr_pool_keep_up(lua_State *L, cr_pool *p) {
+void cr_pool_keep_up(lua_State *L, cr_pool *p, bool folder) {
   if (p->maker != cr_id_of(cr_me)) return;
-  uint64_t now = cr_settings_now(L);
+  uint64_t now = cr_settings_now(L, p, folder);
   if (now == p->settled) return;
   luaL_checkstack(L, 4, NULL);
   lua_pushcfunction(L, send_settings);
@@ -301,7 +301,7 @@ static cr_future *post(lua_State *L, const order *o, int owner) {
   cr_check_callable(L, o->fn);
   cr_pool_check_rights(L, p);
   luaL_checkstack(L, 10, NULL);
-  cr_pool_keep_up(L, p);
+  cr_pool_keep_up(L, p, owner != 0);
   cr_far(p->far);
   cr_code *code = cr_code_push(L, o->fn, "function");
   cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);

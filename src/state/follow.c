@@ -7,13 +7,15 @@
 ** still those that the workers have: package.path and cpath, the searchers and what is in
 ** preload, the metatable of the globals by comparing; the handler of errors and the log by a
 ** count of the times that they were set.  If they are not, all of them go to the pool, and
-** each worker takes them before its next task.
+** each worker takes them before its next task.  A pool of processes follows what surrounds
+** the process, too: the locale as os.setlocale sets it, variables, the working directory.
 */
 #include <lualib.h>
 #include <string.h>
 
 #include "state/inside.h"
 
+#define LIBRARIES "_CLIBS"     /* registry: what package.loadlib has loaded, as Lua keeps it */
 #define SEEN "conrun.settings" /* registry: a list of what is in cr_state.seen */
 
 /* Addresses, and two numbers. */
@@ -77,7 +79,7 @@ static void anchor(lua_State *L) {
   lua_rawseti(L, -3, GLOBALS + 1);
 }
 
-uint64_t cr_settings_now(lua_State *L) {
+static uint64_t settings_now(lua_State *L) {
   uint64_t now[CR_SEEN] = {0};
   int top = lua_gettop(L);
   luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -93,12 +95,30 @@ uint64_t cr_settings_now(lua_State *L) {
   return cr_lua->settings;
 }
 
+static bool has_libraries(lua_State *L) {
+  bool has = lua_getfield(L, LUA_REGISTRYINDEX, LIBRARIES) == LUA_TTABLE && lua_rawlen(L, -1) > 0;
+  lua_pop(L, 1);
+  return has;
+}
+
+/* Has the pool workers here that are other processes?  What surrounds main's process surrounds
+** its threads, and on other machines it means nothing. */
+static bool is_surrounded(const cr_pool *p) { return p->kind == CR_PROCESS && p->far == 0; }
+
+/* To look at the folder is a call of the system, as long as a submit. */
+uint64_t cr_settings_now(lua_State *L, const cr_pool *p, bool folder) {
+  uint64_t settings = settings_now(L);
+  if (!is_surrounded(p)) return settings;
+  if (around_moved(folder && has_libraries(L), cr_lua->around)) cr_lua->moves++;
+  return settings + cr_lua->moves;
+}
+
 /* The future and what is in it are owned by the stack until the pool has them. */
 void cr_settings_send(lua_State *L, cr_pool *p) {
   int top = lua_gettop(L);
   cr_value v;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  settings_push_all(L);
+  settings_push_all(L, is_surrounded(p) ? CR_PROCESS : CR_THREAD);
   cr_code *code = cr_code_push(L, top + 1, "function");
   cr_encode_call(L, top + 2, 1, "setting", &v);
   cr_value *arguments = cr_value_box(L, &v);

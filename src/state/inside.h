@@ -21,7 +21,7 @@ void settings_take(lua_State *L, cr_code *code, const cr_value *arguments, bool 
 /* The table `package`, wherever its global went; and `begin` with a table of all settings
 ** that a living pool follows.  [-0, +1, m] and [-0, +2, m] */
 void settings_push_package(lua_State *L);
-void settings_push_all(lua_State *L);
+void settings_push_all(lua_State *L, enum cr_strand_kind kind);
 
 /* follow.c: lent to task/ as cr_lua_lent.follow.  [-0, +0, -] */
 void follow_pool(lua_State *L, cr_future *settings);
@@ -29,6 +29,10 @@ void follow_pool(lua_State *L, cr_future *settings);
 /* around.c: adds to the table of settings on top what a process is to begin with, true if
 ** there is something; and takes it from there.  [-0, +0, m] */
 bool around_note(lua_State *L);
+/* Adds all of it, for a worker that lives already. */
+void around_note_all(lua_State *L);
+/* Is it not what it was when this was asked last?  The folder is looked at only if asked. */
+bool around_moved(bool folder, uint64_t seen[CR_AROUND]);
 void around_take(lua_State *L);
 
 /* nudge.c, in the order of a worker's life.  `begin`: notices wait until the worker is

@@ -240,10 +240,11 @@ int cr_setup_push(lua_State *L, enum cr_strand_kind kind) {
   return 0;
 }
 
-void settings_push_all(lua_State *L) {
+void settings_push_all(lua_State *L, enum cr_strand_kind kind) {
   lua_pushcfunction(L, begin);
   lua_newtable(L);
   note_followed(L, NULL, NULL);
+  if (kind == CR_PROCESS) around_note_all(L);
   make_findable(L);
 }
 

@@ -394,9 +394,9 @@ cr_call cr_call_encode(lua_State *L, int fn, const char *noun, enum cr_strand_ki
 ** them; returns how many values it pushed, 0 or 2.  [-0, +(0|2), m] */
 int cr_setup_push(lua_State *L, enum cr_strand_kind kind);
 
-/* follow.c.  A number that is another whenever the settings that a living pool follows have
-** changed; and sends them to a pool.  [-0, +0, m] and [-0, +?, e] */
-uint64_t cr_settings_now(lua_State *L);
+/* follow.c.  A number that is another whenever the settings that a living pool
+** follows have changed, of the working directory only if it is to be looked at; and sends them to a pool.  [-0, +0, m] and [-0, +?, e] */
+uint64_t cr_settings_now(lua_State *L, const cr_pool *p, bool folder);
 void cr_settings_send(lua_State *L, cr_pool *p);
 
 /* The locale is about to change (debris.c). */

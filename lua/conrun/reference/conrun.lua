@@ -50,7 +50,8 @@
 --- | the metatable of the globals (as of `strict` modules) | yes | yes |
 --- | `conrun.on_error`, level and target of `conrun.log` | yes | yes |
 --- | warnings (`-W`, `warn "@on"`) | yes | no |
---- | working directory, locale, environment variables | yes | no; threads have their process's |
+--- | environment variables, and the locale as `os.setlocale` sets it | yes | yes; threads have their process's |
+--- | working directory | yes | when `apply`, `map` or one of its kin is called; `submit` does not look |
 --- | a global that a function names, also one that is nil by now | with the function | with the task |
 --- | other globals, loaded modules, open files, hooks, the collector's settings | no | no |
 ---
