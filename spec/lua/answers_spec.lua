@@ -213,7 +213,7 @@ describe("shapes of calls", function()
 
   it("an unknown option is told what there is", function()
     local message = message_of(function() local r = pool:map(math.max, { 1 }, { threads = 2 }) return r end)
-    local known = "'buffersize', 'chunksize', 'collect_errors', 'progress', 'timeout'"
+    local known = "'buffersize', 'chunksize', 'collect_errors', 'priority', 'progress', 'timeout'"
     assert.is_truthy(message:find(known, 1, true), message)
   end)
 end)
