@@ -43,8 +43,8 @@ function scope.new(options) end
 ---
 --- ```lua
 --- local ok, e = pcall(conrun.scope.run, { timeout = 10 }, function(scope)
----   scope:thread(function() error { code = 7 } end)
 ---   scope:thread(function() conrun.sleep(3600) end) -- is cancelled
+---   scope:thread(function() error { code = 7 } end)
 ---   conrun.sleep(3600)                              -- and this left
 --- end)
 --- print(ok, e.kind, e.value.code, #e.errors) --> false task 7 1
