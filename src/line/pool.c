@@ -355,13 +355,13 @@ void cr_pool_cancel(cr_pool *p) {
   cr_strike(CR_OWE_CARE, p);
 }
 
-/* The record may be freed and taken by another strand while we look: a process is
-** killed only if it still serves this pool just before. */
+/* The record may be freed and taken by another strand while we look: the strand that
+** serves this pool is meant, by its name. */
 static void end_worker(cr_strand *s, void *arg) {
   cr_id id = cr_id_of(s);
   if (atomic_load(&cr_in_worker(s)->serves) != cr_word(arg)) return;
   int pid = atomic_load(&s->pid);
-  bool killed = s->kind == CR_PROCESS && pid > 0 && (kill(pid, SIGKILL) == 0 || errno != EPERM);
+  bool killed = s->kind == CR_PROCESS && pid > 0 && cr_strand_kill(id, pid, SIGKILL) != EPERM;
   /* A carrier is told at its next wait, never in between: it has tasks in its hands. */
   if (killed)
     cr_burial_await(id);

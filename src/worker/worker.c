@@ -184,11 +184,24 @@ void cr_burial_await(cr_id id) {
   }
 }
 
+/* The zygote reaps a process after its burial.  So if the strand is not buried when the
+** descriptor has been opened, that is its process's, and no signal goes to another that has
+** the number by then.  Where there are no such descriptors the number has to do. */
+int cr_strand_kill(cr_id id, int pid, int signal) {
+  if (pid <= 0 || !cr_strand_named(id)) return ESRCH;
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return kill(pid, signal) == 0 ? 0 : errno;
+  int r = cr_strand_named(id) ? 0 : ESRCH;
+  if (r == 0 && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) != 0) r = errno;
+  close(fd);
+  return r;
+}
+
 int cr_worker_kill(cr_worker *w, int signal) {
   if (w->kind != CR_PROCESS) return EINVAL;
-  int pid = atomic_load(&w->pid);
-  if (pid <= 0 || cr_worker_over(w)) return ESRCH;
-  if (kill(pid, signal) != 0) return errno;
-  cr_burial_await(atomic_load(&w->strand));
-  return 0;
+  cr_id id = atomic_load(&w->strand);
+  if (cr_worker_over(w)) return ESRCH;
+  int r = cr_strand_kill(id, atomic_load(&w->pid), signal); /* it knows it before the record */
+  if (r == 0) cr_burial_await(id);
+  return r;
 }

@@ -161,6 +161,8 @@ bool cr_worker_over(const cr_worker *w);
 ** notice and nudges the thread, so that Lua code looks up too.  ESRCH: it is over. */
 int cr_worker_notify(cr_worker *w, uint32_t notices);
 bool cr_strand_notify(cr_id id, uint32_t notices); /* the same for a strand; false: it is gone */
+/* To the process of that strand, which has that number, and to no other; ESRCH: it is over. */
+int cr_strand_kill(cr_id id, int pid, int signal);
 int cr_worker_kill(cr_worker *w, int signal); /* processes; ESRCH: it is over, EINVAL: a thread */
 
 /* A process has been sent a signal that ends it.  In a controlled run, waits until its strand
