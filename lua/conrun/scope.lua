@@ -121,7 +121,8 @@ local function check_open(self, name)
     check.raise("%s '%s' is over: nothing can be started in it", metatable.__name, self.name)
   elseif self.cancelled then
     local message = ("%s '%s' is cancelled: nothing can be started in it"):format(metatable.__name, self.name)
-    error(errors.new { kind = "cancelled", message = message }, 0)
+    self.refusal = errors.new { kind = "cancelled", message = message }
+    error(self.refusal, 0)
   end
 end
 
@@ -274,14 +275,17 @@ local function finish(self, e)
   return ok, why
 end
 
--- Is it what our own interruption has made of the body?
-local function is_interruption(e)
-  return errors.is(e, "interrupted") or type(e) == "string" and e:find "interrupted!$" ~= nil
+-- Has the body been left because the scope was cancelled: by our interruption, or because it
+-- wanted to start something?
+local function is_own(self, e)
+  if e == nil then return false end
+  local interrupted = errors.is(e, "interrupted") or type(e) == "string" and e:find "interrupted!$" ~= nil
+  return rawequal(e, self.refusal) or self.interrupting and interrupted
 end
 
 function metatable.__close(self, e)
   if self.over then return end
-  local own = self.interrupting and is_interruption(e)
+  local own = is_own(self, e)
   local failed = has_failed(self)
   local ok, why = finish(self, e)
   if e ~= nil and failed and not own then self.failures[#self.failures + 1] = e end
