@@ -315,16 +315,43 @@ static int read_line(cr_options *o, int argc, char **argv) {
   return 0;
 }
 
+typedef struct belonging {
+  const char *name;
+  bool given;
+  const char *owner; /* the option whose meaning it says more exactly */
+  bool owner_given;
+} belonging;
+
 /* Options that only say how another one is meant. */
 static bool belong(const cr_options *o) {
-  if (o->dump && o->top)
-    fprintf(stderr, "%s: --dump and --top exclude each other\n", cr_report_prefix());
-  if (o->dump && o->top) return false;
-  const char *alone = o->dump ? NULL : o->json ? "--json" : o->stacks ? "--stacks" : NULL;
-  if (alone)
-    fprintf(stderr, "%s: option '%s' belongs to --dump: conrun --dump %s\n", cr_report_prefix(),
-            alone, alone);
-  return alone == NULL;
+  bool cluster = o->hub || o->agent;
+  const belonging all[] = {
+      {"--json", o->json, "--dump", o->dump},
+      {"--stacks", o->stacks, "--dump", o->dump},
+      {"--strategy", o->strategy, "--explore", o->explore},
+      {"--outcomes", o->outcomes, "--explore", o->explore},
+      {"--listen", o->listen, "--hub", o->hub},
+      {"--tls", o->tls, "--hub", o->hub},
+      {"--tags", o->tags, "--agent", o->agent},
+      {"--tls-ca", o->tls_ca, "--agent", o->agent},
+      {"--token-file", o->token_file, "--agent", cluster},
+  };
+  for (const belonging *b = all; b < all + sizeof all / sizeof all[0]; b++) {
+    if (!b->given || b->owner_given) continue;
+    fprintf(stderr, "%s: option '%s' belongs to %s: write both, or neither\n", cr_report_prefix(),
+            b->name, b->owner);
+    return false;
+  }
+  return true;
+}
+
+/* Both of them would be the whole program. */
+static bool agree(const cr_options *o) {
+  const char *both = o->dump && o->top    ? "--dump and --top"
+                     : o->hub && o->agent ? "--hub and --agent"
+                                          : NULL;
+  if (both) fprintf(stderr, "%s: %s exclude each other\n", cr_report_prefix(), both);
+  return both == NULL;
 }
 
 /* --------------------------------------------------------------- environment */
@@ -369,5 +396,5 @@ bool cr_options_read(cr_options *o, int argc, char **argv) {
     return false;
   }
   if (!first.plain && !o->as_lua && !read_environment(o)) return false;
-  return read_line(o, argc, argv) == 0 && belong(o);
+  return read_line(o, argc, argv) == 0 && agree(o) && belong(o);
 }
