@@ -112,8 +112,10 @@ int value_replace(cr_value *field, const cr_value *v, cr_value *old) {
   return 0;
 }
 
+/* A value in what was cleared has no message any more if its strand died between the
+** message's end and its own (cr_value_free_owned). */
 void cr_value_visit(const cr_value *v, cr_visit *visit) {
-  if (v->kind == CR_V_MESSAGE) visit->block(visit, v->message);
+  if (v->kind == CR_V_MESSAGE && v->message) visit->block(visit, v->message);
 }
 
 /* --------------------------------------------------------------------- trace */
