@@ -110,6 +110,8 @@ local function round(mode, seed, calls, trace, names, count, doing, stop, forbid
   for _, name in next, { "become", "private_file", "folder", "count_signals", "begin_agent", "carry" } do
     if has_net then seen[net[name]] = true end
   end
+  local has_cluster, cluster = pcall(require, "conrun.cluster")
+  if has_cluster then seen[cluster.command] = true end
 
   -- The libraries of Lua are not conrun's, and some of them end the program.
   for _, library in next, { _G, coroutine or {}, table or {}, string or {}, math or {}, os or {}, io or {},

@@ -65,12 +65,13 @@ typedef struct mapping {
 ** function's first upvalue: to compare the two costs a fifth of finding it by its name, and
 ** a step of imap checks eight times. */
 static void *check_type(lua_State *L, const char *type) {
+  void *object = lua_touserdata(L, 1); /* a table may have been given the metatable, too */
   bool same = false;
-  if (lua_getmetatable(L, 1)) {
+  if (object && lua_getmetatable(L, 1)) {
     same = lua_rawequal(L, -1, lua_upvalueindex(1));
     lua_pop(L, 1);
   }
-  return same ? lua_touserdata(L, 1) : luaL_checkudata(L, 1, type);
+  return same ? object : luaL_checkudata(L, 1, type);
 }
 
 static mapping *check(lua_State *L) { return check_type(L, MAPPING); }
