@@ -96,8 +96,12 @@ local function bury(mark)
   if #left == 0 then return nil end
   local lines = { "processes left behind:" }
   for _, pid in ipairs(left) do
-    local command = (slurp("/proc/" .. pid .. "/cmdline") or ""):gsub("%z", " ")
-    lines[#lines + 1] = ("  %s %s"):format(pid, command)
+    local function line_of(file)
+      return ((slurp("/proc/" .. pid .. "/" .. file) or ""):gsub("%z", " "):gsub("\n.*", ""))
+    end
+    local state, parent = line_of("stat"):match "%) (%a) (%d+)"
+    lines[#lines + 1] = ("  %s %s(%s, state %s, parent %s, in %s)"):format(pid, line_of "cmdline", line_of "comm",
+      state, parent, line_of "wchan")
   end
   os.execute("kill -9 " .. table.concat(left, " ") .. " 2>/dev/null")
   return table.concat(lines, "\n")
