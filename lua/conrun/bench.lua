@@ -201,9 +201,22 @@ local function check_times(times, position)
   end
 end
 
+-- Do others want the processors, or did they within the last minute?
+local function is_busy()
+  local minute, others = load_of_machine()
+  return minute ~= nil and (others >= core.cpu_count() or minute > 1.5 * core.cpu_count())
+end
+
+-- Does each run of one side say the same beside each of the other?
+local function is_apart(slow, fast, factor)
+  local least, most = math.min(table.unpack(slow)), math.max(table.unpack(slow))
+  return least > factor * math.max(table.unpack(fast)) or most < factor * math.min(table.unpack(fast))
+end
+
 --- Is one side at least `factor` times as slow as another?  Both were measured in
 --- alternating runs, so each pair of runs met the same machine.  Yes or no if nearly all
---- pairs say so and the median of them is clear; on a busy machine all must say so, and
+--- pairs say so and the median of them is clear; on a busy machine, which favours now the
+--- one and now the other, each run must say so beside every run of the other side, and
 --- more clearly.  Else it is too close to call: nil.
 ---@param slow number[] seconds of each run
 ---@param fast number[] of the other side
@@ -221,8 +234,8 @@ function bench.decide(slow, fast, factor)
   if runs == 0 then
     check.fail(1, "decide", "list of at least one time", slow)
   end
-  local _, others = load_of_machine()
-  local busy = others and others >= core.cpu_count()
+  local busy = is_busy()
+  if busy and not is_apart(slow, fast, factor or 1) then return nil end
   local margin = runs < 3 and clear_of_one or busy and clear_on_busy or clear
   local odd = busy and 0 or runs // 5
   local middle = bench.median(ratios)
