@@ -235,3 +235,22 @@ describe("a report", function()
     assert.is_string(odd:text())
   end)
 end)
+
+describe("a verdict over two sides", function()
+  it("is yes or no where every run of one is clear of every run of the other", function()
+    assert.is_true(bench.decide({ 9, 10, 11 }, { 1, 2, 3 }))
+    assert.is_false(bench.decide({ 1, 2, 3 }, { 9, 10, 11 }))
+    assert.is_false(bench.decide({ 9, 10, 11 }, { 1, 2, 3 }, 20))
+  end)
+
+  it("is none where each is faster now and then", function()
+    assert.is_nil(bench.decide({ 1, 9, 2, 8 }, { 9, 1, 8, 2 }))
+    assert.is_nil(bench.decide({ 10, 11, 12 }, { 10, 11, 12 }))
+  end)
+
+  it("is never the opposite of what most pairs of runs say", function()
+    local mixed = { 2, 2, 2, 2, 0.5 }
+    assert.are_not.equal(false, bench.decide(mixed, { 1, 1, 1, 1, 1 }))
+    assert.are_not.equal(true, bench.decide({ 1, 1, 1, 1, 1 }, mixed))
+  end)
+end)
