@@ -126,6 +126,14 @@ local function distinct(t, name)
   return futures, n, entries
 end
 
+-- What `gather` (lib/gather.c) remembers of a list of so many futures: under LEFT, how many
+-- of them are pending; under FOUND, how many have been found final.
+local LEFT, FOUND = 0, -3
+
+local function tally(n)
+  return { [LEFT] = n, [FOUND] = 0 }
+end
+
 -- Where `gather` has taken a future out, it leaves false.
 local function remaining(pending)
   local list = {}
@@ -136,8 +144,8 @@ local function remaining(pending)
 end
 
 -- A cancelled future counts as no error, since somebody wanted that.
-local function any_failed(ready, count)
-  for i = 1, count do
+local function any_failed(ready, first, last)
+  for i = first, last do
     if ready[i].state == "failed" then
       return true
     end
@@ -145,11 +153,11 @@ local function any_failed(ready, count)
   return false
 end
 
--- Each policy says whether to go on waiting after `count` more became final.
+-- Each policy says whether to go on waiting after those from `first` to `last` became final.
 local go_on = {
   all = function() return true end,
   first = function() return false end,
-  error = function(ready, count) return not any_failed(ready, count) end,
+  error = function(ready, first, last) return not any_failed(ready, first, last) end,
 }
 
 local wait_options = { timeout = true, when = true }
@@ -168,12 +176,11 @@ function future.wait(list, options)
     check.raise("bad option 'when' ('all', 'first' or 'error' expected, got '%s')", options.when)
   end
   local deadline = check.deadline(options.timeout, "option 'timeout'")
-  local done, ready, known = {}, {}, { [0] = n }
+  local done, known, before, count = {}, tally(n), 0, 0
   repeat
-    local count
-    n, count = core.gather(pending, ready, known, deadline)
-    table.move(ready, 1, count, #done + 1, done)
-  until n == 0 or count == 0 or not more(ready, count)
+    before = count
+    n, count = core.gather(pending, done, known, deadline)
+  until n == 0 or count == before or not more(done, before + 1, count)
   return done, remaining(pending)
 end
 
@@ -190,16 +197,16 @@ end
 function future.as_completed(list, timeout)
   local pending, n = distinct(list, "as_completed")
   local deadline = check.deadline(timeout, "argument #2 to 'as_completed'")
-  local ready, known, count, given = {}, { [0] = n }, 0, 0
+  local ready, known, given = {}, tally(n), 0
   return function()
-    if given == count then
-      if n == 0 then
+    while given == known[FOUND] do -- a callback within the wait may call this, too
+      if known[LEFT] == 0 then
         return nil
       end
-      n, count = core.gather(pending, ready, known, deadline)
-      given = 0
-      if count == 0 then
-        raise_timeout(n)
+      given, known[FOUND] = 0, 0
+      local left, _, in_time = core.gather(pending, ready, known, deadline)
+      if not in_time and given == known[FOUND] then
+        raise_timeout(left)
       end
     end
     given = given + 1

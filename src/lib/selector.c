@@ -42,7 +42,7 @@ typedef struct selector {
 typedef struct selection {
   cr_several several; /* count: places */
   selector *s;
-  uint32_t *line;
+  uint32_t *line; /* of the present look */
 } selection;
 
 static selector *check(lua_State *L) { return luaL_checkudata(L, 1, SELECTOR); }
@@ -130,10 +130,10 @@ static uint32_t enter(lua_State *L, selector *s, int arg) {
   if (place) return place;
   make_room(L, s);
   place = s->places + 1;
-  set_object(L, place, object);
+  set_object(L, place, object); /* until the place is given out, nobody looks at it */
+  set_place(L, serial, place);
   s->places = place;
   s->live++;
-  set_place(L, serial, place);
   put_in_line(s, line_of(L), place);
   return place;
 }
@@ -164,7 +164,9 @@ static bool is_ready(cr_object *o) {
 /* Pushes the next one in line that is ready, and its place. */
 static bool push_next(lua_State *L, cr_several *several, bool watch) {
   selection *n = (selection *)several;
-  (void)watch; /* it is one look in any case */
+  (void)watch;          /* it is one look in any case */
+  n->line = line_of(L); /* a callback may have added objects since the last look */
+  several->count = n->s->places;
   take_told(L, n);
   while (n->s->first != 0) {
     uint32_t place = n->s->first;
@@ -189,10 +191,9 @@ static cr_future *future_at(lua_State *L, const cr_several *several, size_t i) {
 
 /* wait([timeout]) -> object, place | nil, "timeout" */
 static int wait_next(lua_State *L) {
-  selection n = {{.look = push_next, .future = future_at}, check(L), line_of(L)};
+  selection n = {{.look = push_next, .future = future_at}, check(L), NULL};
   cr_time deadline = cr_check_timeout(L, 2);
   luaL_argcheck(L, n.s->live > 0, 1, "the selector is empty: there is nothing to wait for");
-  n.several.count = n.s->places;
   return cr_await_first(L, &n.several, deadline) ? 2 : cr_outcome(L, true, ETIMEDOUT);
 }
 
