@@ -44,9 +44,13 @@ static void describe(death *d, int status) {
              d->dead->name, pid, status);
 }
 
+/* The dead one has computed it. */
 static void fail(cr_future *f, const char *kind, const char *text, const cr_strand *dead) {
   cr_value v;
-  if (cr_future_done(f)) return;
+  if (cr_future_done(f)) {
+    cr_future_let_go(f); /* somebody had settled it while the dead one computed it */
+    return;
+  }
   bool made = cr_encode_error(kind, text, dead->name, &v) == 0;
   if (!made) v.head = CR_V_NONE;
   if (cr_future_settle(f, CR_FAILED, &v) != 0) cr_value_free(&v);

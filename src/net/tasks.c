@@ -122,7 +122,7 @@ static int settle(lua_State *L) {
   int state = luaL_checkoption(L, 2, NULL, names);
   cr_value v = {.head = CR_V_NONE};
   if (states[state] != CR_CANCELLED) value_take(L, 3, &v);
-  if (cr_future_settle(f, states[state], &v) != 0) cr_value_free(&v);
+  if (cr_future_finish(f, states[state], &v) != 0) cr_value_free(&v);
   cr_future_let_go(f);
   cr_pool_carried(p);
   return 0;

@@ -10,7 +10,9 @@
 **
 ** What a future was to be computed from goes when it is final: it may mention what others
 ** wait to see the end of, or even the future itself, so that nothing else would ever free
-** it.  That is owed by who has settled it, from the very redo log on.
+** it.  That is owed by who has settled it, from the very redo log on.  But anybody may settle
+** it, while its runner computes it still, or the very task that is computed.  Then it keeps
+** its runner, who lets go at the end, or whose burial does (line/bury.c).
 **
 ** On the road of pool:map (lua/conrun/pool.lua) this is where the two strands
 ** meet: the worker settles, the caller waits.
@@ -68,10 +70,9 @@ void cr_future_let_go(cr_future *f) {
 }
 
 /* Will nobody read any more what it is to be computed from?  It was not begun, or its runner
-** is the caller, or dead. */
+** is dead; or the caller knows. */
 static bool is_unread(const cr_future *f) {
-  cr_id runner = atomic_load(&f->runner);
-  const cr_strand *s = runner == cr_id_of(cr_me) ? NULL : cr_strand_named(runner);
+  const cr_strand *s = cr_strand_named(atomic_load(&f->runner));
   return !s || cr_strand_state(s) == CR_DYING;
 }
 
@@ -83,17 +84,20 @@ static _Atomic uint64_t *begin(cr_future *f) {
   return place;
 }
 
-static void log_final(cr_future *f, enum cr_future_state final, _Atomic uint64_t *place) {
+static void log_final(cr_future *f, enum cr_future_state final, bool unread,
+                      _Atomic uint64_t *place) {
   atomic_store_explicit(&f->final_at, cr_clock(), memory_order_relaxed);
-  if (is_unread(f)) cr_redo(place, cr_debt_word(CR_OWE_CARE, f));
-  cr_redo(&f->runner, 0);
+  if (unread) {
+    cr_redo(place, cr_debt_word(CR_OWE_CARE, f));
+    cr_redo(&f->runner, 0);
+  }
   cr_redo(&f->state, final);
 }
 
-static void settle(cr_future *f, enum cr_future_state final, const cr_value *v,
-                   _Atomic uint64_t *place) {
+static void log_result(cr_future *f, enum cr_future_state final, const cr_value *v, bool over,
+                       _Atomic uint64_t *place) {
   cr_value_log_put(&f->result, v);
-  log_final(f, final, place);
+  log_final(f, final, over || is_unread(f), place);
   cr_redo_commit();
   cr_value_published(v);
 }
@@ -116,7 +120,8 @@ CR_TELLS static void tell_settled(cr_future *f, enum cr_future_state final, uint
            .count = bytes, .object = f->object.serial);
 }
 
-int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
+/* Over: the runner's part is over. */
+static int settle(cr_future *f, enum cr_future_state final, const cr_value *v, bool over) {
   static const cr_value none = {.head = CR_V_NONE};
   cr_check(final >= CR_DONE);
   uint32_t bytes = v && cr_tracing() ? cr_value_bytes(v) : 0;
@@ -124,11 +129,19 @@ int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v
   _Atomic uint64_t *place = begin(f);
   cr_latch_take(&f->object.latch);
   int r = cr_future_done(f) ? EALREADY : 0;
-  if (r == 0) settle(f, final, v ? v : &none, place);
+  if (r == 0) log_result(f, final, v ? v : &none, over, place);
   cr_latch_drop(&f->object.latch);
   end(f, r == 0, place);
   if (r == 0 && cr_tracing()) tell_settled(f, final, bytes);
   return r;
+}
+
+int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v) {
+  return settle(f, final, v, false);
+}
+
+int cr_future_finish(cr_future *f, enum cr_future_state final, const cr_value *v) {
+  return settle(f, final, v, true);
 }
 
 static int cancel(cr_future *f, _Atomic uint64_t *place) {
@@ -137,7 +150,7 @@ static int cancel(cr_future *f, _Atomic uint64_t *place) {
   case CR_WORKING: return EBUSY;
   default: return EALREADY;
   }
-  log_final(f, CR_CANCELLED, place);
+  log_final(f, CR_CANCELLED, true, place); /* it was not begun */
   cr_redo_commit();
   return 0;
 }

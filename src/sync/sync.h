@@ -273,7 +273,8 @@ typedef struct cr_future {
   cr_gate settled;
   _Atomic uint32_t flags;     /* CR_FUTURE_* */
   _Atomic uint64_t state;     /* under the latch, read by anyone */
-  _Atomic uint64_t runner;    /* cr_id of the strand that computes it; under the latch */
+  _Atomic uint64_t runner;    /* cr_id of the strand that computes it, also while somebody else
+                              ** has settled it; under the latch */
   _Atomic uint64_t callbacks; /* bit (strand index mod 64) to post CR_CALLBACKS to; set under the
                               ** latch before the final state, taken after it */
   _Atomic int64_t final_at;   /* cr_time: when it became final, for the order; written before
@@ -314,9 +315,11 @@ static inline cr_sync_part *cr_sync_root(void) {
 cr_future *cr_future_new(void);
 /* PENDING -> WORKING, its runner is `by`; ECANCELED, EALREADY. */
 int cr_future_start(cr_future *f, const cr_strand *by);
-/* Gives the result away, and lets go of what it was computed from, unless a strand other than
-** the caller computes it still.  EALREADY: it was final already; `v` is still the caller's. */
+/* Gives the result away, and lets go of what it was computed from, unless a strand computes it
+** still.  EALREADY: it was final already; `v` is still the caller's. */
 int cr_future_settle(cr_future *f, enum cr_future_state final, const cr_value *v);
+/* The same for its runner, who has computed it. */
+int cr_future_finish(cr_future *f, enum cr_future_state final, const cr_value *v);
 int cr_future_cancel(cr_future *f); /* 0 cancelled (also before); EBUSY running; EALREADY final */
 /* Its runner is done with what it was computed from. */
 void cr_future_let_go(cr_future *f);

@@ -318,13 +318,13 @@ static int run(lua_State *L) {
 static void settle(task *t) {
   bool failed = t->result.kind == CR_V_NONE;
   if (failed && (atomic_load(&t->future->flags) & CR_FUTURE_STOP)) {
-    cr_future_settle(t->future, CR_CANCELLED, NULL);
+    cr_future_finish(t->future, CR_CANCELLED, NULL);
     cr_value_free(&t->error);
     return;
   }
   const cr_value *v = failed ? &t->error : &t->result;
   if (failed && stopped(t)) cr_future_ask(t->future); /* it was ended, and nobody need be told */
-  if (cr_future_settle(t->future, failed ? CR_FAILED : CR_DONE, v) != 0) cr_value_free(v);
+  if (cr_future_finish(t->future, failed ? CR_FAILED : CR_DONE, v) != 0) cr_value_free(v);
   if (!failed) cr_value_free(&t->error);
 }
 

@@ -333,8 +333,9 @@ static bool may_come(picture *q, const suspect *x, cr_strand *s) {
 /* ------------------------------------------------ callbacks, interruptions and ends */
 
 static bool is_its_task(const picture *q, size_t i, const cr_strand *s) {
-  const cr_object *o = q->held[i].object;
-  return o->type == CR_FUTURE && peek64(&((const cr_future *)o)->runner) == cr_id_of(s);
+  const cr_future *f = (const cr_future *)q->held[i].object;
+  return f->object.type == CR_FUTURE && peek64(&f->runner) == cr_id_of(s) &&
+         peek64(&f->state) < CR_DONE;
 }
 
 /* A callback that may be called, or a task that may be cancelled. */
