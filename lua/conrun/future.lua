@@ -176,9 +176,9 @@ function future.wait(list, options)
     check.raise("bad option 'when' ('all', 'first' or 'error' expected, got '%s')", options.when)
   end
   local deadline = check.deadline(options.timeout, "option 'timeout'")
-  local done, known, before, count = {}, tally(n), 0, 0
+  local done, known, count = {}, tally(n), 0
   repeat
-    before = count
+    local before = count
     n, count = core.gather(pending, done, known, deadline)
   until n == 0 or count == before or not more(done, before + 1, count)
   return done, remaining(pending)

@@ -20,6 +20,7 @@ describe("a selector to which a callback within its wait adds objects", function
       for _ = 1, 4 do collectgarbage() end
       local other = {}
       for i = 1, 1000 do other[i] = ("x"):rep(64 + i % 64) end
+      assert(#other == 1000)
       added[7]:set()
     end)
     local settler = conrun.thread.start(function() go:wait() future:set_result(1) end)

@@ -12,9 +12,9 @@ describe("a task whose future is settled while it is computed", function()
     it("may have done that itself, and fail for want of memory then: " .. kind, function()
       local pool <close> = conrun.pool.new { workers = 1, kind = kind, memory_limit = 16 << 20 }
       local own, go = conrun.shared.list(), conrun.event.new()
-      local future = pool:submit(function(own, go)
-        go:wait()
-        own[1]:set_result("mine")
+      local future = pool:submit(function(list, event)
+        event:wait()
+        list[1]:set_result("mine")
         return ("x"):rep(1 << 30)
       end, own, go)
       own:append(future)
@@ -50,8 +50,8 @@ describe("a task whose future is settled while it is computed", function()
       end
       print "enough"
     ]]
-    local conrun, quoted = helpers.quote(helpers.conrun), helpers.quote(script)
-    local out, err = helpers.run(("%s --memory-limit=2M -e %s"):format(conrun, quoted))
+    local binary, quoted = helpers.quote(helpers.conrun), helpers.quote(script)
+    local out, err = helpers.run(("%s --memory-limit=2M -e %s"):format(binary, quoted))
     assert.are.same({ "enough\n", "" }, { out, err })
   end)
 end)
