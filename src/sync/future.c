@@ -69,8 +69,8 @@ void cr_future_let_go(cr_future *f) {
   cr_object_disown(&f->code);
 }
 
-/* Will nobody read any more what it is to be computed from?  It was not begun, or its runner
-** is dead; or the caller knows. */
+/* Will nobody read any more what it is to be computed from?  For it was not begun, or its
+** runner is dead. */
 static bool is_unread(const cr_future *f) {
   const cr_strand *s = cr_strand_named(atomic_load(&f->runner));
   return !s || cr_strand_state(s) == CR_DYING;
