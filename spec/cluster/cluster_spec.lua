@@ -46,6 +46,16 @@ describe("a cluster pool", function()
     assert.are.same({ 2, 4 }, pool:map_async(function(x) return 2 * x end, { 1, 2 }):result(LONG))
   end)
 
+  it("goes on where the caller has settled a task that runs", function()
+    local task = pool:submit(function() require("conrun").sleep(0.1) return "its own" end)
+    assert(kinds.eventually(function() return task.state ~= "pending" end))
+    local ours = pcall(task.set_result, task, "ours") -- it may be done by now
+    assert.are.equal(ours and "ours" or "its own", task:result(LONG))
+    for i = 1, 4 do
+      assert.are.equal(i, pool:submit(function(x) require("conrun").sleep(0.05) return x end, i):result(LONG))
+    end
+  end)
+
   it("takes functions along with what they refer to", function()
     local factor = 10
     local function times(x) return x * factor end
