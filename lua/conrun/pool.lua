@@ -349,10 +349,12 @@ end
 
 -- Keeps the mapping's ring full: a function that posts until there are `room`
 -- chunks on their way, and says whether any is.  An error of the source, or of an item that
--- cannot be sent, ends the reading and comes behind the results that are before it.
+-- cannot be sent, ends the reading and comes behind the results that are before it.  What
+-- was read stays here until it is posted: a post that waits for room may be interrupted.
 local function filler(mapping, read, room, deadline)
   local number, more, failure = 1, true, nil
-  local function post(items, first, count)
+  local items, first, count, unread
+  local function post()
     local ok, e = pcall(core.post, mapping, items, first, count, number, deadline)
     if not ok and is_for_all(e) then error(e, 0) end
     number = number + count
@@ -364,11 +366,14 @@ local function filler(mapping, read, room, deadline)
   return function()
     local pending = core.pending(mapping)
     while more and pending < room do
-      local items, first, count, unread = read()
+      if not items then
+        items, first, count, unread = read()
+      end
       local unsent
       if count > 0 then
-        pending, unsent = post(items, first, count)
+        pending, unsent = post()
       end
+      items = nil
       failure = unsent or unread
       more = count > 0 and not failure
     end

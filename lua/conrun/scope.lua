@@ -148,10 +148,12 @@ end
 --- Gives a task to a pool, of which the scope is to be the end.
 ---@param pool conrun.Pool
 ---@param fn function
----@return conrun.Future
+---@return conrun.Future?
+---@return string? why "timeout": the pool's line had no room in the time that options give
 function methods:submit(pool, fn, ...)
   check_open(self, "submit")
-  local task = require("conrun.core.pool").methods.submit(pool, fn, ...)
+  local task, why = require("conrun.core.pool").methods.submit(pool, fn, ...)
+  if not task then return nil, why end
   watch(self, { future = task })
   return task
 end

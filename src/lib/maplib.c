@@ -55,6 +55,7 @@ typedef struct mapping {
   size_t room, head, count; /* of the ring: its size, the oldest chunk, how many */
   size_t made;              /* behind these, chunks that are tasks in hand, not posted yet */
   size_t most;              /* chunks that are posted at once */
+  lua_Integer newest;       /* the first item of the last chunk of an imap; 0: there was none */
   uint32_t lane;            /* of the pool's line */
   bool turn, busy;          /* a step is being taken; a function is at work with chunks */
   bool left;                /* the mapping is to be left after that */
@@ -386,9 +387,11 @@ static int post(lua_State *L) {
   luaL_argcheck(L, number >= 1 && number <= LUA_MAXINTEGER - count, 5, "number out of range");
   if (m->busy) return refuse_step(L);
   cr_time until = lua_isnoneornil(L, 6) ? CR_FOREVER : cr_check_deadline(L, 6);
+  if (number == m->newest) return pending(L); /* the interruption came just behind its post */
+  discard_made(m); /* of a post that was interrupted in its wait, and is called again */
   make_chunk(L, m, &s, first, count);
   post_made(L, m, until);
-  chunk_at(m, m->count - 1)->first = number;
+  m->newest = chunk_at(m, m->count - 1)->first = number;
   return pending(L);
 }
 
