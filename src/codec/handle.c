@@ -120,9 +120,15 @@ void cr_handle_type(lua_State *L, enum cr_type_id type) {
   cr_lua->meta_ref[type] = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+static int require_type(lua_State *L) {
+  state_require(L);
+  return 0;
+}
+
 /* The module registers the type; code objects have no methods and no module.  A type that
 ** is registered may still lack the methods that are written in Lua: some other part may
-** have loaded the C half alone. */
+** have loaded the C half alone, or an interruption, or want of memory, may have ended the
+** loading in the middle.  It counts as whole while it is loaded, for that makes handles. */
 static void load_type(lua_State *L, enum cr_type_id type) {
   cr_lua->whole[type] = true;
   if (!modules[type]) {
@@ -130,9 +136,12 @@ static void load_type(lua_State *L, enum cr_type_id type) {
     cr_handle_type(L, type);
     return;
   }
+  lua_pushcfunction(L, require_type);
   lua_pushstring(L, modules[type]);
-  state_require(L);
-  lua_pop(L, 1);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    cr_lua->whole[type] = false;
+    lua_error(L);
+  }
   if (!cr_lua->meta[type])
     cr_raise(L, "module '%s' does not know handles of type '%s'", modules[type],
              cr_type_name(type));
