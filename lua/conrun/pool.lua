@@ -329,8 +329,8 @@ local function reader(xs, size)
     end
   end
   local ended = false
+  local slice, n = {}, 0 -- of an iterator that was interrupted: what it had given before
   return function()
-    local slice, n = {}, 0
     local failure
     while n < size and not ended do
       local ok, x = pcall(xs)
@@ -343,7 +343,9 @@ local function reader(xs, size)
         slice[n] = x
       end
     end
-    return slice, 1, n, failure
+    local full, count = slice, n
+    slice, n = {}, 0
+    return full, 1, count, failure
   end
 end
 
