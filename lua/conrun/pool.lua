@@ -224,10 +224,19 @@ end
 
 ------------------------------------------------------------------------- async
 
+-- The chunks of a map_async that has raised, for it was interrupted while it waited for room,
+-- or an item cannot be sent, are for nobody.
+local unwanted = {
+  __close = function(chunks, e)
+    if e == nil then return end
+    for _, chunk in ipairs(chunks) do chunk:cancel() end
+  end,
+}
+
 -- Posts all chunks; a list of their futures.
 local function post_all(self, star, fn, items, total, size, options)
   local mapping <close> = core.mapping(self, fn, star, 1, options.collect_errors, options)
-  local chunks = {}
+  local chunks <close> = setmetatable({}, unwanted)
   for first = 1, total, size do
     chunks[#chunks + 1] = core.future(mapping, items, first, math.min(size, total - first + 1))
   end
