@@ -15,7 +15,7 @@
 **   redo     a log of word writes that happen all or not at all (a write-ahead log)
 **   debt     a note in the strand's record of what it owes to others (debts.h)
 **   burial   what is done for a strand that has ended or died (crash recovery)
-**   crew     threads that stay for the next strand of their process (a thread cache)
+**   crew     threads that stay for the next strand of their process (a thread cache; process.h)
 **   baton    in a controlled run, the right to run (schedule.h)
 **   point    a place that a strand passes before others can see what it does (point.h)
 **   event    a record of what a strand did, for a timeline (trace.h)
@@ -40,7 +40,6 @@ _Static_assert(sizeof(void *) == 8,
                "conrun needs a 64-bit system: words of shared memory are pointers");
 
 #include <errno.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -102,40 +101,6 @@ int cr_cpu_count(void);
 /* The quota alone (quota.c); INT_MAX: there is none.  `root` stands before the paths of the
 ** files that tell it, "" in all but specs. */
 int cr_cpu_quota(const char *root);
-
-/* Where a program was started with a standard stream closed, a new descriptor may
-** be 0, 1 or 2, and what is printed would go into it.  Moves it out of their way;
-** passes -1 through.  Close-on-exec is set.  -1 and errno if it cannot. */
-int cr_fd_above(int fd);
-
-/* Sets the length of a file.  EFBIG, and not the signal that the kernel would send, if
-** the limit on file sizes (ulimit -f) is below it. */
-int cr_fd_resize(int fd, uint64_t size);
-
-/* Closes every descriptor above the standard streams but the `n` given ones. */
-void cr_fd_close_others(const int fd[], int n);
-
-/* ---------------------------------------------------- signals and programs */
-
-/* The first act of a program: notes what its starter has left ignored, and puts right
-** what would keep it from working (signals.c). */
-void cr_signals_begin(void);
-
-/* No signal is blocked in the calling thread from now on. */
-void cr_signals_open(void);
-
-/* The action that the signal had when the program began: the default, or none. */
-void cr_signal_restore(int number);
-
-/* The main strand waits for a program that a person has in front: SIGINT and SIGQUIT are
-** the program's, until the strand is back. */
-void cr_signals_aside(void);
-void cr_signals_back(void);
-
-/* As posix_spawn.  The program gets no signal blocked, and those ignored that a shell in
-** our place would leave so; or, `afresh`, those that were when this process began. */
-int cr_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-             char *const argv[], bool afresh);
 
 /* --------------------------------------------------------------- strands */
 
@@ -372,31 +337,6 @@ void cr_strand_free(cr_strand *s);
 /* Changes whenever a record becomes free. */
 cr_gate *cr_strands_gate(void);
 
-/* ---------------------------------------------------------------- switches */
-
-/* Parts that only make the program faster, and that it works without.  Each can be turned
-** off from the environment, CONRUN_OFF=image,spare, to measure what it brings
-** (make bench BENCH=--switches) or to see whether a mistake is in it. */
-enum cr_part {
-  CR_IMAGE, /* state/image.c: states of threads are copies */
-  CR_HEAP,  /* state/heap.c: small blocks without malloc */
-  CR_WORDS, /* codec/words.c: strings that come again */
-  CR_PROVE, /* codec/encode.c: a long list is known to be all of its table */
-  CR_NEAR,  /* sync/queue.c: a fast getter lets items gather */
-  CR_SPARE, /* worker/spare.c: processes forked beforehand */
-  CR_CREW,  /* base/crew.c: threads stay for another strand */
-  CR_SPIN,  /* base/spin.c: looks around before a sleep */
-  CR_FIRST  /* codec/names.c: a state's first values are shown to have no name */
-};
-extern uint32_t cr_parts_off; /* a bit for each; r/o once the program has begun */
-static inline bool cr_has(enum cr_part part) {
-  return __builtin_expect(!(cr_parts_off >> part & 1), true);
-}
-
-/* Turns off the parts that are named in a list with commas; EINVAL: there is none of
-** that name. */
-int cr_parts_switch(const char *off);
-
 /* -------------------------------------------------------------------- lent */
 
 /*
@@ -452,29 +392,6 @@ typedef struct cr_loans {
   void (*over)(cr_strand *dead, struct cr_worker *w);
 } cr_loans;
 extern cr_loans cr_lent;
-
-/* -------------------------------------------------------------------- crew */
-
-/* A thread whose strand is over offers itself here for another one of its process,
-** and gets it with its record, which it must enter; NULL: nobody wanted it for a
-** while, or enough others wait already, and it should end. */
-cr_strand *cr_crew_wait(void);
-
-/* Gives `s` to a thread that waits so; false: there is none. */
-bool cr_crew_hire(const cr_strand *s);
-
-/* In a process that was forked: those who waited are another process's. */
-void cr_crew_forget(void);
-
-/* ------------------------------------------------------------------- stack */
-
-/* Calls f on a C stack of its own, in the same thread: 0 or ENOMEM.  f returns, or leaves
-** all such stacks for good by a longjmp to the thread's own: the second is called just
-** before that, the third there. */
-int cr_stack_call(void (*f)(void *arg), void *arg);
-void cr_stacks_leave(void);
-void cr_stacks_left(void);
-void cr_stacks_end(void); /* the thread ends */
 
 /* ----------------------------------------------------------------- notices */
 
@@ -635,7 +552,9 @@ void cr_redo_commit(void);
 
 #include "base/debts.h"
 #include "base/held.h"
+#include "base/part.h"
 #include "base/point.h"
+#include "base/process.h"
 #include "base/schedule.h"
 #include "base/trace.h"
 #include "base/watch.h"
