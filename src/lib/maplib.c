@@ -275,16 +275,21 @@ static void push_item(lua_State *L, const source *s, lua_Integer i) {
   }
 }
 
-/* One small value goes in place, without a message. */
-static void encode_one(lua_State *L, const source *s, lua_Integer i, cr_value *v) {
+/* One small value goes in place, without a message.  To read an item may run code that sends
+** something else, so only what is encoded behind that is for another machine. */
+static void encode_one(lua_State *L, const source *s, lua_Integer i, bool far, cr_value *v) {
   push_item(L, s, i);
+  cr_far(far);
   cr_encode_call(L, lua_gettop(L), 1, "item", v);
+  cr_far(false);
   lua_pop(L, 1);
 }
 
 static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_Integer count,
-                         cr_value *v) {
+                         bool far, cr_value *v) {
+  cr_far(far);
   cr_writer *w = cr_writer_new(L, "item", true);
+  cr_far(false);
   for (lua_Integer i = first; i < first + count; i++) {
     push_item(L, s, i);
     cr_writer_add(L, w, -1);
@@ -297,12 +302,11 @@ static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_I
 static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua_Integer first,
                             lua_Integer count) {
   cr_value v;
-  cr_far(pool_of(L, m)->far);
+  bool far = pool_of(L, m)->far;
   if (count == 1)
-    encode_one(L, s, first, &v);
+    encode_one(L, s, first, far, &v);
   else
-    encode_slice(L, s, first, count, &v);
-  cr_far(false);
+    encode_slice(L, s, first, count, far, &v);
   cr_future *f = cr_pool_task(L, &v, m->mode);
   f->lane = m->lane;
   cr_future_ask(f); /* the map does */
