@@ -57,25 +57,25 @@ describe("a cluster pool", function()
   end)
 
   it("refuses handles of its own tasks alone, whatever their items do while they are read", function()
-    local here, lock, event = conrun.queue.new(), conrun.lock.new(), conrun.event.new()
+    local line, lock, event = conrun.queue.new(), conrun.lock.new(), conrun.event.new()
     local items = setmetatable({}, {
       __len = function() return 2 end,
       __index = function(_, i)
-        here:put(lock)
+        line:put(lock)
         return i
       end,
     })
     assert.are.same({ 1, 2 }, pool:map(function(x) return x end, items, { chunksize = 1 }))
-    assert.are.equal(2, here:size())
+    assert.are.equal(2, line:size())
     local lockers = setmetatable({}, { __len = function() return 1 end, __index = function()
-      here:put(event)
+      line:put(event)
       return lock
     end })
     assert.has_error(function() pool:map(print, lockers, { chunksize = 1 }) end,
       "cannot send a lock to another machine (item 1)")
     local broken = setmetatable({}, { __len = function() return 1 end, __index = function() error "no item" end })
     assert.is_false((pcall(pool.map, pool, print, broken, { chunksize = 1 })))
-    assert.is_true(here:put(lock))
+    assert.is_true(line:put(lock))
   end)
 
   it("refuses a function with a handle that a pool of this machine has had", function()

@@ -13,6 +13,7 @@
 ** again a call that it falls into.  No look beforehand at what the thread does can be as
 ** good, for the thread goes on meanwhile.
 */
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -109,7 +110,15 @@ static size_t stack_size(void) {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic bool ever; /* has this process started one? */
 
+/* The C library's malloc takes 128 MiB of addresses for each new thread and gives half of
+** them back, so where they are limited another thread could find no room for its stack at
+** that moment.  There all threads share main's. */
+static void share_malloc(void) {
+  if (limit_of(RLIMIT_AS, SIZE_MAX) != SIZE_MAX) mallopt(M_ARENA_MAX, 1);
+}
+
 static void first_time(void) {
+  share_malloc();
   signals_thread();
   atomic_store(&ever, true);
 }
