@@ -259,9 +259,10 @@ describe("a program that becomes a daemon before it uses conrun", function()
 
   it("may have used threads that have ended", function()
     local out, err = run [[
-      print(conrun.thread.start(math.abs, -1):result())
-      local w = conrun.thread.start(math.abs, -1)
-      w:join()
+      local first, second = conrun.thread.start(math.abs, -1), conrun.thread.start(math.abs, -1)
+      print(first:result())
+      first:join() -- its result is known before it has ended
+      second:join()
       local child = native.fork()
       if child == 0 then os.exit(conrun.thread.start(math.abs, -2):result()) end
       print(native.wait(child))

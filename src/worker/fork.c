@@ -40,10 +40,12 @@ pid_t fork_child(void) {
   return pid;
 }
 
-/* Has the program, of which the caller is the main strand, started nobody? */
+/* Has the program, of which the caller is the main strand, started nobody who is left?  A
+** thread whose result is known may be still at the end of its burial. */
 static bool alone(void) {
   if (!cr_me || cr_me->kind != CR_MAIN || atomic_load(&cr_worker_root()->keeper_pid) != 0)
     return false;
+  roster_await_dying();
   cr_for_strands(s)
     if (s != cr_me && cr_strand_state(s) != CR_FREE) return false;
   return true;

@@ -30,6 +30,9 @@ extern _Atomic int zygote_socket; /* requests go in here; -1: none yet */
 /* fork.c: the zygote's fork, of a child that is part of the program. */
 pid_t fork_child(void);
 
+/* roster.c: waits until the caller's workers that bury themselves are gone. */
+void roster_await_dying(void);
+
 /* process.c: lets go, in a process that was forked, of what ties its parent to the zygote. */
 void process_forget(void);
 

@@ -56,7 +56,7 @@ static bool any_dying(void) {
 }
 
 /* A burial is short, and nothing can end it early. */
-static void wait_for_dying(void) {
+void roster_await_dying(void) {
   cr_gate *gate = cr_strands_gate();
   for (;;) {
     uint32_t seen = cr_gate_arm(gate);
@@ -85,5 +85,5 @@ void cr_roster_end(void) {
   cr_time deadline = cr_after(GRACE);
   while (wait_for(true, deadline) == EINTR) cr_notices_take();
   zygote_look(); /* a dead one buries nobody, and this is the last chance */
-  wait_for_dying();
+  roster_await_dying();
 }
