@@ -126,15 +126,12 @@ static bool write_private(const char *path, const char *text, size_t n) {
   (void)unlink(other);
   int fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return false;
-  bool good = write_all(fd, text, n);
+  bool good = write_all(fd, text, n) && rename(other, path) == 0;
   int error = errno;
   close(fd);
-  if (good) good = rename(other, path) == 0;
-  if (good) return true;
-  if (error == 0) error = errno;
-  (void)unlink(other);
+  if (!good) (void)unlink(other);
   errno = error;
-  return false;
+  return good;
 }
 
 /* private_file(path, text) -> true | nil, why: a file for its owner alone */

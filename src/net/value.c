@@ -121,12 +121,6 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-static int free_value(lua_State *L) {
-  cr_value *v = lua_touserdata(L, 1);
-  cr_value_free(v);
-  return 0;
-}
-
 static int slice_all(lua_State *L) {
   const cr_value *v = lua_touserdata(L, 1);
   value_slice(L, v, 0, (lua_Integer)value_size(v));
@@ -160,7 +154,6 @@ static int decode(lua_State *L) {
 static int encode_function(lua_State *L) {
   cr_far(true);
   cr_code *code = cr_code_push(L, 1, "function");
-  cr_far(false);
   value_slice(L, &code->function, 0, (lua_Integer)value_size(&code->function));
   return 1;
 }
@@ -174,9 +167,7 @@ static int failure(lua_State *L) {
   lua_pushcfunction(L, slice_all);
   lua_pushlightuserdata(L, &v);
   int status = lua_pcall(L, 1, 1, 0);
-  lua_pushcfunction(L, free_value);
-  lua_pushlightuserdata(L, &v);
-  lua_call(L, 1, 0);
+  cr_value_free(&v);
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
