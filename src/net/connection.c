@@ -15,7 +15,8 @@
 ** of the program is for one of its strands.
 **
 ** To connect and to flush are calls of libnats that wait for the server, for two seconds at
-** most; everything else here returns at once or waits where all strands wait (base/wait.c).
+** most, and so is to publish where the server does not read what was sent before; everything
+** else here returns at once or waits where all strands wait (base/wait.c).
 */
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@
 #define SERVERS 16
 #define CONNECT_WITHIN 2000 /* ms */
 #define FLUSH_WITHIN 500
+#define WRITE_WITHIN 2000
 #define RECONNECT_EVERY 100
 #define PING_EVERY 2000 /* with two pings unanswered the connection is lost */
 
@@ -157,6 +159,7 @@ static natsStatus set_options(natsOptions *o, const char *const *servers, int n,
   if (s == NATS_OK) s = nats.natsOptions_SetPingInterval(o, PING_EVERY);
   if (s == NATS_OK) s = nats.natsOptions_SetMaxPingsOut(o, 2);
   if (s == NATS_OK) s = nats.natsOptions_SetSendAsap(o, true);
+  if (s == NATS_OK) s = nats.natsOptions_SetWriteDeadline(o, WRITE_WITHIN);
   if (s == NATS_OK) s = nats.natsOptions_SetErrorHandler(o, ignore, NULL);
   if (s == NATS_OK && token) s = nats.natsOptions_SetToken(o, token);
   if (s == NATS_OK && ca) s = nats.natsOptions_SetSecure(o, true);

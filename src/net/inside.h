@@ -23,6 +23,7 @@
   F(natsOptions_SetPingInterval)           \
   F(natsOptions_SetMaxPingsOut)            \
   F(natsOptions_SetSendAsap)               \
+  F(natsOptions_SetWriteDeadline)          \
   F(natsOptions_SetSecure)                 \
   F(natsOptions_LoadCATrustedCertificates) \
   F(natsOptions_SetErrorHandler)           \
