@@ -44,10 +44,12 @@ static void remember(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
-/* The object is born empty, so that it owns nothing if encoding raises. */
+/* The object is born empty, so that it owns nothing if encoding raises.  What finalizers
+** encode before the function is reached, is not for another machine. */
 cr_code *cr_code_push(lua_State *L, int index, const char *noun) {
   cr_value function;
-  bool took;
+  bool took, far = cr_lua->far;
+  cr_far(false);
   luaL_checkstack(L, 8, NULL);
   index = lua_absindex(L, index);
   cr_code *code = lua_isfunction(L, index) ? push_known(L, index) : NULL;
@@ -55,7 +57,9 @@ cr_code *cr_code_push(lua_State *L, int index, const char *noun) {
   cr_handle *h = cr_handle_new(L, CR_CODE);
   cr_handle_fill(L, h, cr_code_new());
   code = (cr_code *)h->object;
+  cr_far(far);
   encode(L, index, 1, noun, &function, &took);
+  cr_far(false);
   cr_value_adopt(&code->function, &function);
   if (!took && lua_isfunction(L, index)) remember(L, index);
   code->kept = !took;

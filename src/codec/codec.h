@@ -184,7 +184,8 @@ void cr_parcel(cr_value *v);
 void cr_encode_kept(lua_State *L, int index, const char *noun, cr_value *v);
 
 /* With `yes`: the next value that is encoded, or the next writer, is for another machine,
-** where no shared object can be; a handle in it raises.  A raise takes that back; after an
+** where no shared object can be; a handle in it raises.  Nothing between may run code of the
+** user, as a finalizer.  A raise takes that back, and a writer and cr_code_push; after another
 ** encode that went well the caller does, with `yes` false. */
 static inline void cr_far(bool yes) { cr_lua->far = yes; }
 

@@ -142,13 +142,14 @@ static int collect_writer(lua_State *L) {
 }
 
 cr_writer *cr_writer_new(lua_State *L, const char *noun, bool call) {
+  bool far = cr_lua->far;
+  cr_far(false); /* not for what a finalizer encodes meanwhile */
   luaL_checkstack(L, 6, NULL);
   cr_writer *w = lua_newuserdatauv(L, sizeof *w, 0);
   *w = (cr_writer){.plain = true};
   w->e = (encoder){.L = L, .work = &w->work, .noun = noun, .plain = true};
   w->e.data = cr_lua->data_only && !call;
-  w->e.far = cr_lua->far;
-  cr_lua->far = false;
+  w->e.far = far;
   set_type(L, WRITER, collect_writer);
   if (!encoder_room(&w->e, HEADER)) raise_memory(L);
   w->e.length = HEADER;

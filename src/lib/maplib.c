@@ -120,7 +120,6 @@ static int new_mapping(lua_State *L) {
   cr_pool_keep_up(L, cr_handle_check(L, POOL, CR_POOL), true);
   cr_far(((cr_pool *)cr_handle_check(L, POOL, CR_POOL))->far);
   cr_code_push(L, FN, "function");
-  cr_far(false);
   mapping *m = lua_newuserdatauv(L, sizeof *m + (size_t)room * sizeof m->ring[0], MAPPING_VALUES);
   *m = (mapping){.pool = lua_touserdata(L, POOL),
                  .code = lua_touserdata(L, CODE),
@@ -275,10 +274,9 @@ static void push_item(lua_State *L, const source *s, lua_Integer i) {
   }
 }
 
-/* One small value goes in place, without a message.  To read an item may run code that sends
-** something else, so only what is encoded behind that is for another machine. */
+/* One small value goes in place, without a message. */
 static void encode_one(lua_State *L, const source *s, lua_Integer i, bool far, cr_value *v) {
-  push_item(L, s, i);
+  push_item(L, s, i); /* may run code of the user */
   cr_far(far);
   cr_encode_call(L, lua_gettop(L), 1, "item", v);
   cr_far(false);
@@ -289,7 +287,6 @@ static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_I
                          bool far, cr_value *v) {
   cr_far(far);
   cr_writer *w = cr_writer_new(L, "item", true);
-  cr_far(false);
   for (lua_Integer i = first; i < first + count; i++) {
     push_item(L, s, i);
     cr_writer_add(L, w, -1);
@@ -302,7 +299,7 @@ static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_I
 static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua_Integer first,
                             lua_Integer count) {
   cr_value v;
-  bool far = pool_of(L, m)->far;
+  bool far = pool_of(L, m)->far != 0;
   if (count == 1)
     encode_one(L, s, first, far, &v);
   else

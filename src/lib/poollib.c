@@ -304,7 +304,6 @@ static cr_future *post(lua_State *L, const order *o, int owner) {
   cr_pool_keep_up(L, p, owner != 0);
   cr_far(p->far);
   cr_code *code = cr_code_push(L, o->fn, "function");
-  cr_far(false); /* a wait for room may run code that sends something else */
   cr_handle *along = lua_touserdata(L, -1), *h = cr_handle_new(L, CR_FUTURE);
   if (owner) {
     lua_pushvalue(L, -1);
