@@ -53,6 +53,7 @@ typedef struct cr_options {
   bool explore;         /* --explore */
   uint32_t schedules;   /* --explore=N, 0: as many as the strategy tries */
   uint32_t preemptions; /* --preemptions */
+  bool bounded;         /*   was given */
   const char *strategy; /* --strategy */
   bool outcomes;        /* --outcomes */
   bool unasked_off;     /* --unasked=off */

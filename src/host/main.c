@@ -58,11 +58,15 @@ static void say_version(void) {
 
 static bool has_script(const program *p) { return p->options.script < p->argc; }
 
+/* A lone "-" is standard input, but after "--" it is a file of that name. */
+static bool is_input(const program *p) {
+  int i = p->options.script;
+  return has_script(p) && strcmp(p->argv[i], "-") == 0 && strcmp(p->argv[i - 1], "--") != 0;
+}
+
 static int run_script(lua_State *L, const program *p) {
   int i = p->options.script;
-  const char *name = p->argv[i];
-  /* A lone "-" is standard input, but after "--" it is a file of that name. */
-  if (strcmp(name, "-") == 0 && strcmp(p->argv[i - 1], "--") != 0) name = NULL;
+  const char *name = is_input(p) ? NULL : p->argv[i];
   return cr_script_run(L, name, true);
 }
 
@@ -292,9 +296,9 @@ static bool explains(const cr_options *o) {
   return o->help || o->topic != NULL || o->about || o->examples || o->dump || o->top;
 }
 
-/* The program itself is run by others of its kind. */
+/* The program itself is run by others of its kind, which have nothing on standard input. */
 static int explore(program *p) {
-  if (reads_input(p) || p->options.interactive) {
+  if (reads_input(p) || is_input(p) || p->options.interactive) {
     cr_report_line("--explore needs a script: conrun --explore script.lua");
     return EXIT_FAILURE;
   }

@@ -115,6 +115,7 @@ static bool read_preemptions(cr_options *o, const char *value) {
   lua_Integer n;
   if (!read_number(value, 0, 100, &n)) return false;
   o->preemptions = (uint32_t)n;
+  o->bounded = true;
   return true;
 }
 
@@ -329,6 +330,7 @@ static bool belong(const cr_options *o) {
       {"--json", o->json, "--dump", o->dump},
       {"--stacks", o->stacks, "--dump", o->dump},
       {"--strategy", o->strategy, "--explore", o->explore},
+      {"--preemptions", o->bounded, "--explore", o->explore},
       {"--outcomes", o->outcomes, "--explore", o->explore},
       {"--listen", o->listen, "--hub", o->hub},
       {"--tls", o->tls, "--hub", o->hub},
@@ -345,11 +347,12 @@ static bool belong(const cr_options *o) {
   return true;
 }
 
-/* Both of them would be the whole program. */
+/* Both of them would be the whole program, or say which schedule it runs under. */
 static bool agree(const cr_options *o) {
-  const char *both = o->dump && o->top    ? "--dump and --top"
-                     : o->hub && o->agent ? "--hub and --agent"
-                                          : NULL;
+  const char *both = o->dump && o->top           ? "--dump and --top"
+                     : o->hub && o->agent        ? "--hub and --agent"
+                     : o->explore && o->schedule ? "--explore and --schedule"
+                                                 : NULL;
   if (both) fprintf(stderr, "%s: %s exclude each other\n", cr_report_prefix(), both);
   return both == NULL;
 }

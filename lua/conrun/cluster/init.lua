@@ -265,13 +265,25 @@ max_pending: 256MB
   fail "cannot start nats-server: it is not installed (Debian's package is nats-server)"
 end
 
+-- What keeps a command from beginning is one line: there is no place in a script to be shown.
+local function plainly(fn, ...)
+  local results = table.pack(pcall(fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local e = results[2]
+  error(type(e) == "string" and setmetatable({}, { __tostring = function() return e end }) or e, 0)
+end
+
+local function reach(options)
+  local servers = read_servers(options.agent)
+  return connect { servers = servers, token = read_token(options.token_file), ca = options.tls_ca }, servers
+end
+
 local function agent(options)
   local tags = {}
   for tag in (options.tags or ""):gmatch "[^,]+" do
     tags[#tags + 1] = tag
   end
-  local servers = read_servers(options.agent)
-  local connection = connect { servers = servers, token = read_token(options.token_file), ca = options.tls_ca }
+  local connection, servers = plainly(reach, options)
   require("conrun.cluster.agent").main {
     connection = connection, workers = options.workers, tags = tags, url = table.concat(servers, ","),
   }
@@ -279,7 +291,7 @@ end
 
 --- What the command line asks for.
 function cluster.command(options)
-  if options.hub then return hub(options) end
+  if options.hub then return plainly(hub, options) end
   return agent(options)
 end
 

@@ -2,26 +2,9 @@
 --
 -- text: strings and numbers as JSON has them, and a writer that writes by large pieces.
 
+local json = require "conrun.view.json"
+
 local text = {}
-
-local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
-
-local function escape(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end
-
--- A name may have any bytes: those that are no UTF-8 become U+FFFD.
-local function valid(s)
-  local good, bad = utf8.len(s)
-  if good then return s end
-  local pieces, from = {}, 1
-  while not good do
-    pieces[#pieces + 1] = s:sub(from, bad - 1)
-    pieces[#pieces + 1] = "\u{FFFD}"
-    from = bad + 1
-    good, bad = utf8.len(s, from)
-  end
-  pieces[#pieces + 1] = s:sub(from)
-  return table.concat(pieces)
-end
 
 -- Programs say the same names again and again.
 local quoted, count, most = {}, 0, 10000
@@ -30,7 +13,7 @@ local quoted, count, most = {}, 0, 10000
 function text.quote(s)
   local known = quoted[s]
   if known then return known end
-  known = '"' .. valid(s):gsub('[%c"\\<\127]', escape) .. '"'
+  known = json.quote(s):gsub("<", "\\u003c")
   if count < most then
     quoted[s] = known
     count = count + 1

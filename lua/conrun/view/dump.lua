@@ -39,25 +39,9 @@ end
 
 ------------------------------------------------------------------------------ people
 
-local function header(seen)
-  local memory = words.size(seen.used) .. (seen.limit and " of " .. words.size(seen.limit) or "")
-  local tasks = seen.tasks
-  return {
-    ("conrun %s, process %d%s: %s"):format(seen.version, seen.pid, seen.stopped and " (stopped)" or "",
-      words.clean(seen.command)),
-    ("up %s; %s: %s; %s of shared memory"):format(words.time(seen.uptime), words.count(#seen.strands, "strand"),
-      words.states(seen.states), memory),
-    ("tasks: %d queued, %d running, %d done, %d failed"):format(tasks.queued, tasks.running, tasks.done,
-      tasks.failed),
-  }
-end
-
 local function strand_rows(seen)
-  local names = {}
+  local names = words.pools(seen)
   local rows = { { "STRAND", "KIND", "PID", "STATE", "CPU", "MEMORY", "TASK", "SINCE", "WAITS FOR" } }
-  for _, pool in ipairs(seen.pools) do
-    names[pool.id] = words.clean(pool.name)
-  end
   for _, strand in ipairs(seen.strands) do
     local task = strand.task and ("%s #%d"):format(names[strand.pool] or "pool", strand.task) or names[strand.pool]
     rows[#rows + 1] = {
@@ -96,7 +80,7 @@ local function object_rows(seen)
 end
 
 local function for_people(seen)
-  local lines = header(seen)
+  local lines = words.head(seen, "of shared memory")
   for _, part in ipairs { strand_rows(seen), hold_lines(seen), object_rows(seen) } do
     if #part > 0 then
       lines[#lines + 1] = ""

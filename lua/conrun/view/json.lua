@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- json: plain values as JSON, for scripts that read what conrun --dump --json says.
+-- json: plain values as JSON, for scripts that read what conrun --dump --json says; its
+-- strings are those of a trace, too.
 --
 -- Internal.  Keys are sorted, so that two equal values are the same text.  A table with a
 -- first element, or one that `json.list` has made, is a list.  Bytes that are no UTF-8
@@ -27,9 +28,14 @@ local function valid(text)
   end
 end
 
-local function quote(text)
+--- A string in quotes.
+---@param text string
+---@return string
+function json.quote(text)
   return '"' .. valid(text):gsub('[%c"\\\127]', function(c) return short[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
 end
+
+local quote = json.quote
 
 local encode
 

@@ -126,10 +126,7 @@ end
 local shades = { running = "32", calling = "36", stopped = "31", gone = "31", idle = "2" }
 
 local function strand_lines(seen, shown)
-  local names, lines = {}, {}
-  for _, pool in ipairs(seen.pools) do
-    names[pool.id] = words.clean(pool.name)
-  end
+  local names, lines = words.pools(seen), {}
   for _, strand in ipairs(seen.strands) do
     strand.pool_name = names[strand.pool]
   end
@@ -169,16 +166,10 @@ end
 ------------------------------------------------------------------------------- a frame
 
 local function head(seen, shown)
-  local memory = words.size(seen.used) .. (seen.limit and " of " .. words.size(seen.limit) or "")
-  local tasks = seen.tasks
-  return {
-    ("conrun %s, process %d%s: %s"):format(seen.version, seen.pid, seen.stopped and " (stopped)" or "",
-      words.clean(seen.command)),
-    ("up %s; %s: %s; %s shared"):format(words.time(seen.uptime), words.count(#seen.strands, "strand"),
-      words.states(seen.states), memory),
-    ("tasks: %d queued, %d running, %d done, %d failed%s"):format(tasks.queued, tasks.running, tasks.done,
-      tasks.failed, seen.rate and (", %.0f/s"):format(seen.rate) or "") .. (shown.paused and "   PAUSED" or ""),
-  }
+  local lines = words.head(seen, "shared")
+  lines[#lines] = lines[#lines] .. (seen.rate and (", %.0f/s"):format(seen.rate) or "")
+    .. (shown.paused and "   PAUSED" or "")
+  return lines
 end
 
 local function foot(shown)

@@ -58,6 +58,33 @@ end
 
 function words.count(n, name) return ("%d %s%s"):format(n, name, n == 1 and "" or "s") end
 
+--- What is said of a program as a whole: three lines.
+---@param seen table
+---@param shared string what its memory is called behind the number
+---@return string[]
+function words.head(seen, shared)
+  local memory = words.size(seen.used) .. (seen.limit and " of " .. words.size(seen.limit) or "")
+  local tasks = seen.tasks
+  return {
+    ("conrun %s, process %d%s: %s"):format(seen.version, seen.pid, seen.stopped and " (stopped)" or "",
+      clean(seen.command)),
+    ("up %s; %s: %s; %s %s"):format(words.time(seen.uptime), words.count(#seen.strands, "strand"),
+      words.states(seen.states), memory, shared),
+    ("tasks: %d queued, %d running, %d done, %d failed"):format(tasks.queued, tasks.running, tasks.done,
+      tasks.failed),
+  }
+end
+
+--- The names of the pools, by their ids.
+---@return table<integer, string>
+function words.pools(seen)
+  local names = {}
+  for _, pool in ipairs(seen.pools) do
+    names[pool.id] = clean(pool.name)
+  end
+  return names
+end
+
 --- "queue 7 (get)", as the report of a deadlock has it.
 function words.waits(waits)
   if waits.workers then
