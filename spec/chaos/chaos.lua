@@ -16,6 +16,7 @@
 
 local conrun = require "conrun"
 local committed = require "spec.chaos.committed"
+local read_options = require "spec.chaos.options"
 local world = require "spec.chaos.world"
 
 local LONG = 20 -- seconds; who needs more hangs
@@ -23,15 +24,7 @@ local ROUND = 2 -- seconds of killing
 local THREADS = 2
 local REPLAY = "replay: make chaos CHAOS='--seed=%d --seconds=%d --workers=%d'"
 
-local options = { seed = os.time(), seconds = 60, workers = 4 }
-for _, word in ipairs(arg) do
-  local name, value = word:match "^%-%-(%a+)=(%d+)$"
-  if not options[name] then
-    print 'usage: make chaos CHAOS="[--seed=N] [--seconds=N] [--workers=N]"'
-    os.exit(word == "--help")
-  end
-  options[name] = math.tointeger(tonumber(value))
-end
+local options = read_options("chaos", { "seed", "seconds", "workers" }, { seed = os.time(), seconds = 60, workers = 4 })
 
 local totals = {
   rounds = 0, failed = 0, operations = 0, tasks = 0, lost = 0,

@@ -18,20 +18,13 @@
 
 local conrun = require "conrun"
 local committed = require "spec.chaos.committed"
+local read_options = require "spec.chaos.options"
 local world = require "spec.chaos.world"
 
 local LONG = 30
 local PROCESSES, THREADS = 3, 2
 
-local options = { seed = os.time(), seconds = 1800 }
-for _, word in ipairs(arg) do
-  local name, value = word:match "^%-%-(%a+)=(%d+)$"
-  if not options[name] then
-    print 'usage: make soak SOAK="[--seconds=N] [--seed=N]"'
-    os.exit(word == "--help")
-  end
-  options[name] = math.tointeger(tonumber(value))
-end
+local options = read_options("soak", { "seconds", "seed" }, { seed = os.time(), seconds = 1800 })
 
 -- What may be more at the end than at the beginning: a factor, and something on top.
 local MEASURES = {

@@ -14,6 +14,7 @@
 
 local conrun = require "conrun"
 local helpers = require "spec.helpers"
+local read_options = require "spec.chaos.options"
 local site = require "spec.cluster.site"
 
 local LEASE = 0.5
@@ -21,15 +22,8 @@ local WINDOW = 200
 local PAUSE = 0.4 -- seconds from blow to blow, at most
 local PATIENCE = 60 -- seconds without any result: then it hangs
 
-local options = { seed = os.time(), seconds = 60, agents = 3 }
-for _, word in ipairs(arg) do
-  local name, value = word:match "^%-%-(%a+)=(%d+)$"
-  if not options[name] then
-    print 'usage: make cluster-chaos CLUSTER_CHAOS="[--seed=N] [--seconds=N] [--agents=N]"'
-    os.exit(word == "--help")
-  end
-  options[name] = math.tointeger(tonumber(value))
-end
+local options = read_options("cluster-chaos", { "seed", "seconds", "agents" },
+  { seed = os.time(), seconds = 60, agents = 3 })
 math.randomseed(options.seed)
 
 local here = site.new()

@@ -103,6 +103,26 @@ for _, kind in ipairs(kinds) do
       worker:join()
     end)
 
+    it("hears of each in turn where nobody has a deadline", function()
+      local rounds = 200
+      local asked, answered = new_futures(rounds), new_futures(rounds)
+      local partner = kinds.start(kind, function(from, to)
+        local n = 0
+        for f in conrun.future.as_completed(from) do
+          n = n + 1
+          to[n]:set_result(f:result())
+        end
+        return n
+      end, asked, answered)
+      local step = conrun.future.as_completed(answered)
+      for i = 1, rounds do
+        asked[rounds + 1 - i]:set_result(i)
+        assert.are.equal(i, step():result())
+      end
+      assert.is_nil(step())
+      assert.are.equal(rounds, kinds.finish(partner))
+    end)
+
     it("is served to several strands at once", function()
       local list = new_futures(300)
       local sums = {}

@@ -74,6 +74,28 @@ function kinds.pool(kind, n, options)
   return require("conrun.pool").new(settings)
 end
 
+--- Waits until a worker waits for something itself, which it does next.
+function kinds.until_it_waits(worker)
+  assert(kinds.eventually(function() return worker.state == "waiting" end))
+end
+
+--- A task that tells when it runs, and ends when it may.  It waits without a deadline: what
+--- never lets it go shows.
+function kinds.hold(began, go)
+  began:set()
+  go:wait()
+end
+
+--- Keeps one worker of a pool at work until the event is set.
+---@return table event
+---@return table future of the task that does it
+function kinds.occupy(pool, options)
+  local began, go = require("conrun.event").new(), require("conrun.event").new()
+  local task = pool:submit(options or {}, kinds.hold, began, go)
+  assert(began:wait(kinds.LONG))
+  return go, task
+end
+
 --- Calls a function that must raise and returns what it raised.
 function kinds.raised(fn, ...)
   local ok, raised = pcall(fn, ...)

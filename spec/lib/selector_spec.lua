@@ -107,6 +107,48 @@ end)
 
 for _, kind in ipairs(kinds) do
   describe("a selector (filled by a " .. kind .. ")", function()
+    it("finds all that came while nobody asked, more than a strand is told of", function()
+      local list, found = queues(200), {}
+      local s = conrun.select.new(list)
+      assert.is_nil((s:wait(0)))
+      kinds.finish(kinds.start(kind, function(qs)
+        for i = 1, #qs do qs[i]:put(i) end
+      end, list))
+      for _ = 1, 200 do
+        local q, i = s:wait(0)
+        assert.is_truthy(q, i)
+        found[i] = q:get(0)
+      end
+      for i = 1, 200 do assert.are.equal(i, found[i]) end
+    end)
+
+    it("hears of each in turn where nobody has a deadline", function()
+      local there, back = queues(20), queues(20)
+      local partner = kinds.start(kind, function(from, to)
+        local s, n = conrun.select.new(from), 0
+        while #s > 0 do
+          local q, i = s:wait()
+          local item = q:get()
+          if item then
+            to[i]:put(item)
+            n = n + 1
+          else
+            s:remove(q)
+          end
+        end
+        return n
+      end, there, back)
+      local s = conrun.select.new(back)
+      for n = 1, 400 do
+        local place = n * 7 % 20 + 1
+        there[place]:put(n)
+        local q, i = s:wait()
+        assert.are.same({ place, n }, { i, q:get() })
+      end
+      for _, q in ipairs(there) do q:close() end
+      assert.are.equal(400, kinds.finish(partner))
+    end)
+
     it("misses nothing of 100 queues, and goes on when they are closed", function()
       local list, workers, sum, closed = queues(100), {}, 0, 0
       for w = 1, 2 do

@@ -10,13 +10,13 @@ local scope = require "conrun.scope"
 
 local function wait_for_ever(began)
   if began then began:put(true) end
-  conrun.event.new():wait(kinds.LONG)
+  conrun.event.new():wait()
 end
 
 local function wait_stubbornly(began)
   began:put(true)
   while true do
-    pcall(conrun.sleep, kinds.LONG)
+    pcall(conrun.sleep, 3600)
   end
 end
 
@@ -55,7 +55,7 @@ for _, kind in ipairs(kinds) do
           began:get(kinds.LONG)
         end
         s[kind](s, fail, "no luck")
-        conrun.sleep(kinds.LONG)
+        conrun.sleep(3600)
       end)
       assert.are.equal("task", e.kind)
       assert.are.equal("no luck", e.message)
@@ -108,7 +108,7 @@ describe("a scope", function()
       local together = conrun.barrier.new(2)
       for i = 1, 2 do
         s:thread(function()
-          pcall(together.wait, together, 30)
+          pcall(together.wait, together)
           error({ number = i }, 0)
         end)
       end
@@ -118,13 +118,43 @@ describe("a scope", function()
     assert.are.equal(#e.errors == 2, e.message:find "and 1 more error" ~= nil)
   end)
 
+  it("has the error of one that fails before the scope hears of another", function()
+    local e = failure(function(s)
+      local a, b, both = s:add(conrun.future.new()), s:add(conrun.future.new()), conrun.shared.value("i64", 0)
+      conrun.thread.start({ daemon = true }, function()
+        a:set_error "first"
+        b:set_error "second"
+        both:set(1)
+      end)
+      repeat until both:get() == 1 -- and not a wait, in which the scope would hear of the first
+      conrun.sleep(3600)
+    end)
+    assert.are.equal(2, #e.errors)
+    assert.truthy(e.message:find("and 1 more error", 1, true))
+  end)
+
+  it("kills a process that does not end when it is asked, which is no failure", function()
+    local began = queue.new()
+    local worker
+    local e = failure(function(s)
+      worker = s:process(wait_for_ever, began)
+      began:get(kinds.LONG)
+      assert(kinds.signal("STOP", worker.pid)) -- so it hears of nothing
+      s:thread(fail, "no luck")
+      conrun.sleep(3600)
+    end)
+    assert.are.equal("no luck", e.message)
+    assert.are.equal(1, #e.errors)
+    assert.are.equal(-9, worker.exitcode)
+  end)
+
   it("ends in time", function()
     for _, options in ipairs { { timeout = 0.05 }, { deadline = conrun.clock() + 0.05 } } do
       options.name = "brief"
       local worker
       local e = failure(options, function(s)
         worker = s:thread(wait_for_ever)
-        conrun.sleep(kinds.LONG)
+        conrun.sleep(3600)
       end)
       assert.are.equal("timeout", e.kind)
       assert.truthy(e.message:find("'brief'", 1, true))
@@ -142,7 +172,7 @@ describe("a scope", function()
     local e = failure(function(outer)
       local began = queue.new()
       outer:thread(function()
-        began:get(30)
+        began:get()
         error("outer", 0)
       end)
       local note <close> = setmetatable({}, { __close = function() inner_left = true end })
@@ -179,7 +209,7 @@ describe("a scope", function()
   it("joins and goes on", function()
     local s <close> = scope.new()
     local go = conrun.event.new()
-    s:thread(function() go:wait(30) end)
+    s:thread(function() go:wait() end)
     assert.are.same({ false, "timeout" }, { s:join(0.01) })
     go:set()
     assert.is_true(s:join(kinds.LONG))
@@ -190,7 +220,7 @@ describe("a scope", function()
     local e = failure(function(s)
       local f = s:add(conrun.future.new())
       s:add(conrun.thread.start(function() f:set_error "settled elsewhere" end))
-      conrun.sleep(kinds.LONG)
+      conrun.sleep(3600)
     end)
     assert.are.equal("settled elsewhere", e.message)
   end)

@@ -10,19 +10,11 @@ local function double(n)
   return 2 * n
 end
 
-local function wait_for(began, go)
-  began:set()
-  go:wait(kinds.LONG)
-end
-
 -- A pool whose one worker is at work until the event is set.
 local function busy_pool(kind, options)
   options.workers, options.kind = 1, kind
   local pool = conrun.pool.new(options)
-  local began, go = conrun.event.new(), conrun.event.new()
-  pool:submit(wait_for, began, go)
-  assert(began:wait(kinds.LONG))
-  return pool, go
+  return pool, (kinds.occupy(pool))
 end
 
 for _, kind in ipairs(kinds) do
@@ -33,7 +25,8 @@ for _, kind in ipairs(kinds) do
       pool:submit(double, 2)
       assert.are.same({ nil, "timeout" }, { pool:submit({ timeout = 0 }, double, 3) })
       assert.are.same({ nil, "timeout" }, { pool:submit({ timeout = 0.01 }, double, 3) })
-      local poster = conrun.thread.start(function() return pool:submit(double, 4):result(30) end)
+      local poster = conrun.thread.start(function() return pool:submit(double, 4):result() end)
+      kinds.until_it_waits(poster)
       go:set()
       assert.are.equal(8, poster:result(kinds.LONG))
       assert.are.equal(2, first:result())
@@ -41,16 +34,21 @@ for _, kind in ipairs(kinds) do
 
     it("holds up map and its like, and never holds more than that", function()
       local pool <close> = conrun.pool.new { workers = 2, kind = kind, max_queued = 3 }
-      local list = pool:map(function(n) return pool:stats().queued <= 3 and n end, conrun.range(60), { chunksize = 1 })
+      local function checked(n) return pool:stats().queued <= 3 and n end
+      local list = pool:map(checked, conrun.range(60), { chunksize = 1 })
       for i = 1, 60 do
         assert.are.equal(i, list[i])
       end
-      local sum = 0
-      for _, n in pool:imap(double, conrun.range(40)) do
-        sum = sum + n
+      local last = 0
+      for i, n in pool:imap(checked, conrun.range(40)) do
+        assert.are.equal(i, n)
+        last = i
       end
-      assert.are.equal(1640, sum)
-      assert.are.equal(80, pool:map_async(double, conrun.range(40), { chunksize = 1 }):result(kinds.LONG)[40])
+      assert.are.equal(40, last)
+      list = pool:map_async(checked, conrun.range(40), { chunksize = 1 }):result(kinds.LONG)
+      for i = 1, 40 do
+        assert.are.equal(i, list[i])
+      end
     end)
 
     it("keeps the timeout of a map", function()
@@ -76,13 +74,11 @@ for _, kind in ipairs(kinds) do
     it("is left by who waits when the pool is closed", function()
       local pool, go = busy_pool(kind, { max_queued = 1 })
       pool:submit(double, 1)
-      local began = conrun.event.new()
       local poster = conrun.thread.start(function()
-        began:set()
         local ok, e = pcall(pool.submit, pool, double, 2)
         return ok, e.kind
       end)
-      began:wait(kinds.LONG)
+      kinds.until_it_waits(poster)
       pool:close()
       assert.are.same({ false, "closed" }, { poster:result(kinds.LONG) })
       go:set()

@@ -6,6 +6,7 @@
 -- waiting for what the callback had got.
 
 local conrun = require "conrun"
+local LONG = require("spec.lib.kinds").LONG
 
 local function futures(n)
   local list = {}
@@ -41,7 +42,7 @@ local function starve(n)
       seen[list[i]] = false
     end
     for i = 1, n, 2 do list[i]:set_result(i) end
-    local step, count = conrun.future.as_completed(list, 5), 0
+    local step, count = conrun.future.as_completed(list, LONG), 0
     collectgarbage()
     local size = 1 << 20
     while size >= 512 and filled < 190 do
@@ -83,7 +84,7 @@ describe("as_completed", function()
 
   it("may be called by a callback within its own wait", function()
     local list, got = futures(6), {}
-    local step = conrun.future.as_completed(list, 5)
+    local step = conrun.future.as_completed(list, LONG)
     list[1]:on_done(function() got[#got + 1] = step() end)
     local go = conrun.event.new()
     local settler = conrun.thread.start(function()

@@ -7,11 +7,6 @@ local conrun = require "conrun"
 local core = require "conrun.core"
 local kinds = require "spec.lib.kinds"
 
-local function wait_for(began, go)
-  began:set()
-  go:wait(kinds.LONG)
-end
-
 local function up_to(last)
   local n = 0
   return function()
@@ -25,9 +20,7 @@ end
 local function interrupted(options)
   local pool <close> = conrun.pool.new { workers = 1, max_queued = options.buffersize }
   local step = pool:imap(function(n) return 10 * n end, up_to(6), options)
-  local began, go = conrun.event.new(), conrun.event.new()
-  local worker = pool:submit({ priority = 1 }, wait_for, began, go)
-  assert(began:wait(kinds.LONG))
+  local go, worker = kinds.occupy(pool, { priority = 1 })
   while pool:submit({ timeout = 0 }, math.abs, 1) do end
   local out = {}
   repeat

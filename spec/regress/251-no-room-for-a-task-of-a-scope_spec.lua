@@ -7,18 +7,13 @@ local conrun = require "conrun"
 local kinds = require "spec.lib.kinds"
 local scope = require "conrun.scope"
 
-local function wait_for(began, go)
-  began:set()
-  go:wait(kinds.LONG)
-end
-
 describe("a task of a scope for which the pool has no room in time", function()
   it("is none, and the scope ends as usual", function()
     local pool <close> = conrun.pool.new { workers = 1, max_queued = 1 }
     local began, go = conrun.event.new(), conrun.event.new()
     local answer
     scope.run(function(s)
-      s:submit(pool, wait_for, began, go)
+      s:submit(pool, kinds.hold, began, go)
       assert(began:wait(kinds.LONG))
       s:submit(pool, math.abs, 1)
       answer = table.pack(s:submit(pool, { timeout = 0 }, math.abs, 2))

@@ -7,20 +7,13 @@ local conrun = require "conrun"
 local core = require "conrun.core"
 local kinds = require "spec.lib.kinds"
 
-local function wait_for(began, go)
-  began:set()
-  go:wait(kinds.LONG)
-end
-
 local function note(queue)
   queue:put(1)
 end
 
 local function raise_in_map_async(options, last, before)
   local pool <close> = conrun.pool.new(options)
-  local began, go, queue = conrun.event.new(), conrun.event.new(), conrun.queue.new()
-  pool:submit(wait_for, began, go)
-  assert(began:wait(kinds.LONG))
+  local go, queue = kinds.occupy(pool), conrun.queue.new()
   if before then before() end
   assert.is_false(pcall(pool.map_async, pool, note, { queue, queue, last or queue }, { chunksize = 1 }))
   go:set()

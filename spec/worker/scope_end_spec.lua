@@ -26,7 +26,7 @@ local function work(began, told)
   local ok = pcall(function()
     local _ <close> = setmetatable({}, { __close = function() told:put(conrun.stopping()) end })
     began:set()
-    conrun.event.new():wait(kinds.LONG)
+    conrun.event.new():wait()
   end)
   told:put(ok)
 end
@@ -38,8 +38,8 @@ for _, kind in ipairs(kinds) do
       local all = {}
       for _, name in ipairs { "second-" .. kind, "first-" .. kind } do
         all[#all + 1] = kinds.start(kind, { name = name }, function()
-          began:wait(30)
-          go:wait(30)
+          began:wait()
+          go:wait()
         end)
       end
       began:wait(kinds.LONG)
@@ -162,22 +162,19 @@ describe("queue:peek", function()
     end
   end)
 
-  it("waits, and leaves the wake-up to one who gets", function()
-    local q, began = conrun.queue.new(), conrun.barrier.new(3)
-    local peeker = conrun.thread.start(function()
-      began:wait(30)
-      return q:peek(30)
+  for _, kind in ipairs(kinds) do
+    it("waits, and leaves the wake-up to one who gets (" .. kind .. ")", function()
+      local q = conrun.queue.new()
+      local peeker = kinds.start(kind, function() return q:peek() end)
+      kinds.until_it_waits(peeker) -- the first in line is woken first
+      local getter = kinds.start(kind, function() return q:get() end)
+      kinds.until_it_waits(getter)
+      q:put "one"
+      assert.are.equal("one", getter:result(kinds.LONG))
+      q:put "two"
+      assert.truthy(peeker:result(kinds.LONG):find "^[ot]")
     end)
-    local getter = conrun.thread.start(function()
-      began:wait(30)
-      return q:get(30)
-    end)
-    began:wait(kinds.LONG)
-    q:put "one"
-    assert.are.equal("one", getter:result(kinds.LONG))
-    q:put "two"
-    assert.truthy(peeker:result(kinds.LONG):find "^[ot]")
-  end)
+  end
 
   it("is closed at the end of a block, and emptied by an error", function()
     local outer
