@@ -23,7 +23,10 @@
 **
 ** A strand may look again and again at what only others can change, as one that spins does.
 ** Who has done the same operation at the same place PATIENCE times in a row, or as many that
-** only look, is `idle`: others come first, and if there are none, the next deadline.
+** only look, is `idle`: others come first, and if there are none, the next deadline.  But who
+** has given the operation another argument each time comes to something by itself, as a loop
+** does that fills a queue: no deadline comes before it has done so AT_LENGTH times.  Who goes
+** on for so long without a wait, whatever it does, lets others go first, too.
 */
 #include "base/schedule.h"
 
@@ -39,6 +42,7 @@
 #define TICK 1000      /* ns that a step or a look at the clock takes */
 #define LOOK 100000000 /* ns, real ones, until who waits for the baton looks for the dead */
 #define PATIENCE 16    /* looks in a row until a strand is idle */
+#define AT_LENGTH 1000 /* operations in a row until it is, whatever they were */
 #define AGAIN 20000000 /* ns between two alarms for the same */
 #define INQUIRIES 8    /* about a deadlock, before the run is given up */
 #define FALLS 8        /* the most of a run */
@@ -59,10 +63,13 @@ typedef struct slot {
   uint32_t seen, seen_bell;
   cr_time deadline;
   cr_time alarm;     /* 0: none */
-  uint32_t looks;    /* in a row that changed nothing */
+  uint32_t looks;    /* in a row that may have changed nothing */
+  uint32_t alike;    /* of these the last ones, with the same argument */
+  uint32_t turns;    /* operations since it last waited */
   uint32_t priority; /* where chance decides by priorities */
   char name[CR_STEP_NAME];
   uint32_t before; /* what it did last: a sum of operation and place */
+  uint32_t with;   /* and of the argument */
 } slot;
 
 typedef struct control {
@@ -228,10 +235,14 @@ static void inquire(void) {
   if (cr_lent.check_wait) cr_lent.check_wait(true);
 }
 
+/* Is there nothing but a deadline that could get it further? */
+static bool is_stuck(const slot *s) { return s->alike >= PATIENCE || s->looks >= AT_LENGTH; }
+
 /* At least one candidate, or a verdict. */
 static void find_candidates(cr_step *step, uint32_t current) {
   list_candidates(step, current);
-  if (step->idle && step->count == 1 && pass_time()) list_candidates(step, current);
+  if (step->idle && step->count == 1 && is_stuck(&c->slot[current]) && pass_time())
+    list_candidates(step, current);
   while (step->count == 0 && c->inquiries < INQUIRIES) {
     if (!pass_time()) inquire();
     list_candidates(step, current);
@@ -399,12 +410,18 @@ static bool is_idle(const cr_step *step) {
   uint32_t what = 2166136261u ^ step->serial;
   sum(step->operation, &what);
   sum(step->where, &what);
-  s->looks = what == s->before || only_looks(step->operation) ? s->looks + 1 : 0;
+  uint32_t with = what;
+  sum(step->with, &with);
+  bool looks = only_looks(step->operation);
+  s->looks = looks || what == s->before ? s->looks + 1 : 0;
+  s->alike = looks || with == s->with ? s->alike + 1 : 0;
   s->before = what;
-  bool idle = s->looks >= PATIENCE;
-  if (idle) s->looks = 0;
-  return idle;
+  s->with = with;
+  s->turns++;
+  return (s->looks > 0 && s->looks % PATIENCE == 0) || s->turns % AT_LENGTH == 0;
 }
+
+static void begin_anew(slot *s) { s->looks = s->alike = s->turns = 0; }
 
 void cr_schedule_point(enum cr_point at, const void *object) {
   static const char *const names[] = {[CR_AT_START] = "task:start", [CR_AT_SETTLE] = "task:settle"};
@@ -428,7 +445,7 @@ int cr_schedule_sleep(cr_gate *gate, uint32_t seen, const _Atomic uint32_t *bell
   s->seen_bell = seen_bell;
   s->deadline = deadline;
   s->state = ASLEEP;
-  s->looks = 0;
+  begin_anew(s);
   cr_step *step = new_step(cr_me->index, CR_STANDS_WAITING);
   memcpy(step->operation, "wait", 5);
   hand_on(step);
@@ -441,15 +458,19 @@ void cr_schedule_alarm(cr_time until) { c->slot[cr_me->index].alarm = until; }
 void cr_schedule_launch(const cr_strand *s) {
   if (!cr_controlled) return;
   c->slot[s->index].state = READY;
-  c->slot[s->index].looks = 0;
+  begin_anew(&c->slot[s->index]);
   c->slot[s->index].alarm = 0;
   snprintf(c->slot[s->index].name, CR_STEP_NAME, "%.*s", CR_STEP_NAME - 1, s->name);
   c->slot[s->index].priority = c->depth + (uint32_t)(draw() % 1000000);
 }
 
+void cr_schedule_leave(const cr_strand *s) {
+  if (cr_controlled) c->slot[s->index].state = OUT;
+}
+
+/* The record may be another's by now, but for main's. */
 void cr_schedule_gone(const cr_strand *s, cr_id id) {
-  c->slot[s->index].state = OUT;
-  if (s->kind == CR_MAIN)
+  if (s == &cr_strands[0])
     atomic_store(&c->holder, 0); /* the program is over, and nobody runs any more */
   else
     take_over(s, id);

@@ -56,7 +56,7 @@ typedef struct cr_step {
   uint8_t count;   /* of the candidates */
   uint8_t chosen;  /* which of them */
   bool kept;       /* the first candidate is the strand itself: another one preempts it */
-  bool idle;       /* it looked again and again at what did not change, so it comes last */
+  bool idle;       /* it has done the same again and again, or much, so it comes last */
   uint8_t type;    /* of the object, as its floor numbers them; 0: there is none */
   uint32_t serial; /* the object's number */
   uint16_t candidate[CR_CANDIDATES];
@@ -76,10 +76,12 @@ void cr_schedule_join(void *room); /* a process has come to the table */
 /* By cr_point: the strand has come to one. */
 void cr_schedule_point(enum cr_point at, const void *object);
 
-/* The caller has started `s`, which runs when it is its turn. */
+/* The caller is about to start `s`, which runs when it is its turn. */
 void cr_schedule_launch(const cr_strand *s);
 
-/* Nothing is left of the strand that had that record and id. */
+/* The record is about to be freed: from then on it may be another strand's, whom somebody
+** launches.  Nothing is left of the strand that had that record and id. */
+void cr_schedule_leave(const cr_strand *s);
 void cr_schedule_gone(const cr_strand *s, cr_id id);
 
 /* At that moment the calling strand is interrupted, or killed if it is a process; 0: not. */

@@ -177,6 +177,7 @@ void cr_strand_untake(cr_strand *s, cr_id maker) {
 void cr_strand_free(cr_strand *s) {
   uint32_t i = s->index;
   cr_id id = cr_id_of(s);
+  cr_schedule_leave(s);
   atomic_store(&s->state, CR_FREE);
   uint32_t hint = atomic_load(&whole()->hint);
   while (i < hint && !atomic_compare_exchange_weak(&whole()->hint, &hint, i)) {}

@@ -100,11 +100,9 @@ cr_strand *cr_worker_prepare(cr_worker *w) {
 
 int cr_worker_launch(cr_worker *w, cr_strand *s) {
   if (w->kind == CR_PROCESS) atomic_store(&cr_worker_root()->processes, 1);
+  cr_schedule_launch(s); /* first: a process may be dead and buried when it has started */
   int error = w->kind == CR_THREAD ? thread_start(s) : process_start(w, s);
-  if (error)
-    unmake(w, s);
-  else
-    cr_schedule_launch(s);
+  if (error) unmake(w, s);
   return error;
 }
 
