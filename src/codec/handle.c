@@ -115,9 +115,11 @@ void cr_handle_type(lua_State *L, enum cr_type_id type) {
   }
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");
-  cr_lua->meta[type] = lua_topointer(L, -1);
+  const void *meta = lua_topointer(L, -1);
+  int ref = luaL_ref(L, LUA_REGISTRYINDEX); /* may raise: until then the type has what it had */
   if (cr_lua->meta_ref[type] != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, cr_lua->meta_ref[type]);
-  cr_lua->meta_ref[type] = luaL_ref(L, LUA_REGISTRYINDEX);
+  cr_lua->meta[type] = meta;
+  cr_lua->meta_ref[type] = ref;
 }
 
 static int require_type(lua_State *L) {
@@ -130,14 +132,15 @@ static int require_type(lua_State *L) {
 ** have loaded the C half alone, or an interruption, or want of memory, may have ended the
 ** loading in the middle.  It counts as whole while it is loaded, for that makes handles. */
 static void load_type(lua_State *L, enum cr_type_id type) {
-  cr_lua->whole[type] = true;
   if (!modules[type]) {
     lua_newtable(L);
     cr_handle_type(L, type);
+    cr_lua->whole[type] = true;
     return;
   }
   lua_pushcfunction(L, require_type);
   lua_pushstring(L, modules[type]);
+  cr_lua->whole[type] = true;
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     cr_lua->whole[type] = false;
     lua_error(L);
