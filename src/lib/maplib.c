@@ -26,9 +26,7 @@
 ** function here that waits for a chunk or decodes it is at work until it returns or
 ** raises, and the ring is left alone by all others meanwhile.
 */
-#include <string.h>
-
-#include "lib/lib.h"
+#include "lib/map.h"
 
 #define MAPPING "conrun.mapping"
 #define TURN "conrun.mapping.turn"
@@ -225,85 +223,11 @@ static int end_work(lua_State *L) {
 
 /* --------------------------------------------------------------------- post */
 
-/* How to read the items at a stack index: a list without a metatable by raw
-** access, a conrun.range by arithmetic, anything else with its metamethods. */
-typedef struct source {
-  int index;
-  enum {
-    PLAIN,
-    RANGE,
-    INDEXED
-  } kind;
-  lua_Integer first, step; /* of a range */
-} source;
-
-static lua_Integer raw_integer(lua_State *L, int index, const char *field) {
-  lua_pushstring(L, field);
-  lua_rawget(L, index);
-  lua_Integer n = lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return n;
-}
-
-static source open_source(lua_State *L, int index) {
-  source s = {.index = index, .kind = INDEXED};
-  if (!lua_istable(L, index)) return s;
-  if (!lua_getmetatable(L, index)) {
-    s.kind = PLAIN;
-    return s;
-  }
-  lua_getfield(L, -1, "__name");
-  if (lua_isstring(L, -1) && strcmp(lua_tostring(L, -1), "conrun.range") == 0) {
-    s.kind = RANGE;
-    s.first = raw_integer(L, index, "first");
-    s.step = raw_integer(L, index, "step");
-  }
-  lua_pop(L, 2);
-  return s;
-}
-
-/* What takes itself for a range may have any numbers, so they are added as Lua adds. */
-static void push_item(lua_State *L, const source *s, lua_Integer i) {
-  switch (s->kind) {
-  case PLAIN: lua_rawgeti(L, s->index, i); break;
-  case RANGE:
-    lua_pushinteger(
-        L, (lua_Integer)((lua_Unsigned)s->first + ((lua_Unsigned)i - 1) * (lua_Unsigned)s->step));
-    break;
-  default: lua_geti(L, s->index, i); break;
-  }
-}
-
-/* One small value goes in place, without a message. */
-static void encode_one(lua_State *L, const source *s, lua_Integer i, bool far, cr_value *v) {
-  push_item(L, s, i); /* may run code of the user */
-  cr_far(far);
-  cr_encode_call(L, lua_gettop(L), 1, "item", v);
-  cr_far(false);
-  lua_pop(L, 1);
-}
-
-static void encode_slice(lua_State *L, const source *s, lua_Integer first, lua_Integer count,
-                         bool far, cr_value *v) {
-  cr_far(far);
-  cr_writer *w = cr_writer_new(L, "item", true);
-  for (lua_Integer i = first; i < first + count; i++) {
-    push_item(L, s, i);
-    cr_writer_add(L, w, -1);
-    lua_pop(L, 1);
-  }
-  cr_writer_finish(L, w, v);
-  lua_pop(L, 1);
-}
-
-static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua_Integer first,
+static cr_future *make_task(lua_State *L, const mapping *m, const items *s, lua_Integer first,
                             lua_Integer count) {
   cr_value v;
   bool far = pool_of(L, m)->far != 0;
-  if (count == 1)
-    encode_one(L, s, first, far, &v);
-  else
-    encode_slice(L, s, first, count, far, &v);
+  items_encode(L, s, first, count, far, &v);
   cr_future *f = cr_pool_task(L, &v, m->mode);
   f->lane = m->lane;
   cr_future_ask(f); /* the map does */
@@ -312,7 +236,7 @@ static cr_future *make_task(lua_State *L, const mapping *m, const source *s, lua
 
 /* Nothing can raise between the task and its place in the ring; encoding the items may
 ** have run code that took the last one. */
-static void make_chunk(lua_State *L, mapping *m, const source *s, lua_Integer first,
+static void make_chunk(lua_State *L, mapping *m, const items *s, lua_Integer first,
                        lua_Integer count) {
   cr_future *f = make_task(L, m, s, first, count);
   if (m->count + m->made == m->room) {
@@ -358,14 +282,14 @@ static void post_made(lua_State *L, mapping *m, cr_time until) {
 }
 
 /* Reads items[first ...], so many, from the arguments of the same names. */
-static source check_slice(lua_State *L, lua_Integer *first, lua_Integer *count) {
+static items check_slice(lua_State *L, lua_Integer *first, lua_Integer *count) {
   enum {
     ITEMS = 2,
     FIRST,
     COUNT
   };
   luaL_checkany(L, ITEMS);
-  source s = open_source(L, ITEMS);
+  items s = items_open(L, ITEMS);
   *first = luaL_checkinteger(L, FIRST);
   *count = luaL_checkinteger(L, COUNT);
   luaL_argcheck(L, *first >= 1, FIRST, "position out of range");
@@ -384,7 +308,7 @@ static int pending(lua_State *L) {
 static int post(lua_State *L) {
   mapping *m = check(L);
   lua_Integer first, count, number = luaL_checkinteger(L, 5);
-  source s = check_slice(L, &first, &count);
+  items s = check_slice(L, &first, &count);
   luaL_argcheck(L, number >= 1 && number <= LUA_MAXINTEGER - count, 5, "number out of range");
   if (m->busy) return refuse_step(L);
   cr_time until = lua_isnoneornil(L, 6) ? CR_FOREVER : cr_check_deadline(L, 6);
@@ -402,7 +326,7 @@ static int post_future(lua_State *L) {
   cr_hold *hold = NULL;
   const mapping *m = check(L);
   lua_Integer first, count;
-  source s = check_slice(L, &first, &count);
+  items s = check_slice(L, &first, &count);
   for (bool posted = false; !posted;) {
     cr_pool_room(L, pool_of(L, m), CR_FOREVER);
     cr_future *f = make_task(L, m, &s, first, count);
@@ -415,76 +339,6 @@ static int post_future(lua_State *L) {
 
 /* ------------------------------------------------------------------ collect */
 
-/* Puts the result on top into the list; is it nil? */
-static bool put_result(lua_State *L, int list, lua_Integer at) {
-  bool hole = lua_isnil(L, -1);
-  lua_rawseti(L, list, at);
-  return hole;
-}
-
-/* The results of a chunk on their way into a list. */
-typedef struct intake {
-  const chunk *chunk;
-  lua_Integer at;   /* position of the first */
-  lua_Integer done; /* how many are there */
-  bool hole;        /* one is nil, as that of a function that returned nothing is */
-} intake;
-
-static void decode_into(lua_State *L, intake *in, int list) {
-  const cr_future *f = in->chunk->future;
-  if (cr_value_count(&f->result) == 1) {
-    cr_decode_borrowed(L, &f->result);
-    in->hole = put_result(L, list, in->at);
-    return;
-  }
-  cr_reader *r = cr_reader_new(L, &f->result);
-  for (; in->done < in->chunk->count && cr_reader_next(L, r); in->done++)
-    in->hole |= put_result(L, list, in->at + in->done);
-  lua_pop(L, 1);
-}
-
-static int run_decode(lua_State *L) {
-  decode_into(L, lua_touserdata(L, 1), 2);
-  return 0;
-}
-
-/* The same for whoever collects errors: what cannot be rebuilt here becomes its error, and
-** so do those behind it in the chunk, which cannot be read then. */
-static void decode_each(lua_State *L, intake *in, int list) {
-  lua_pushcfunction(L, run_decode);
-  lua_pushlightuserdata(L, in);
-  lua_pushvalue(L, list);
-  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  if (!cr_error_is(L, -1, "transfer")) lua_error(L);
-  for (; in->done < in->chunk->count; in->done++) {
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, list, in->at + in->done);
-  }
-  lua_pop(L, 1);
-}
-
-/* A failed chunk has one error; whoever collects errors gets it for each item. */
-static void error_into(lua_State *L, const cr_future *f, int list, lua_Integer at,
-                       lua_Integer count) {
-  cr_future_error(L, f);
-  for (lua_Integer i = 0; i < count; i++) {
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, list, at + i);
-  }
-  lua_pop(L, 1);
-}
-
-/* The chunk is final.  Puts its results into the list, or its error; is one nil? */
-static bool take_results(lua_State *L, const chunk *c, int list, lua_Integer at, bool collect) {
-  intake in = {.chunk = c, .at = at};
-  cr_trace(.saw = CR_SAW_TAKEN, .object = c->future->object.serial);
-  if (cr_future_state(c->future) == CR_DONE)
-    (collect ? decode_each : decode_into)(L, &in, list);
-  else
-    error_into(L, c->future, list, at, c->count);
-  return in.hole;
-}
-
 static bool collects(const mapping *m) { return m->mode & CR_MAP_COLLECT; }
 
 /* Hands out the oldest chunk, which is final: its results into the list at 2,
@@ -496,7 +350,7 @@ static int hand_out(lua_State *L, mapping *m) {
   if (failed)
     cr_future_error(L, c.future);
   else
-    take_results(L, &c, 2, 1, collects(m));
+    results_take(L, c.future, c.count, 2, 1, collects(m));
   drop_oldest(m);
   cr_took();
   if (failed) return lua_error(L);
@@ -585,9 +439,9 @@ enum {
 /* Small tasks are posted several at a time.  A message may have taken long to encode,
 ** and an item's own code may wait for an earlier one: then the workers get what
 ** there is. */
-static bool is_time_to_post(const mapping *m, const source *s) {
+static bool is_time_to_post(const mapping *m, const items *s) {
   const cr_future *newest = chunk_at((mapping *)m, m->count + m->made - 1)->future;
-  return m->made >= m->most || s->kind == INDEXED || newest->arguments.kind == CR_V_MESSAGE;
+  return m->made >= m->most || s->kind == ITEMS_INDEXED || newest->arguments.kind == CR_V_MESSAGE;
 }
 
 /* Makes and posts tasks as long as there are items and the ring has room.  A long
@@ -596,7 +450,7 @@ static lua_Integer fill(lua_State *L, mapping *m, lua_Integer next, cr_time unti
   lua_Integer total = lua_tointeger(L, RUN_TOTAL), size = lua_tointeger(L, RUN_SIZE);
   size_t some = m->room >= LONG_RING ? CR_POST_MOST : 1;
   if (next > total || m->room - m->count < some) return next;
-  source s = open_source(L, RUN_ITEMS);
+  items s = items_open(L, RUN_ITEMS);
   while (m->count + m->made < m->room && next <= total) {
     lua_Integer count = total - next + 1 < size ? total - next + 1 : size;
     make_chunk(L, m, &s, next, count);
@@ -628,7 +482,7 @@ static void take_oldest(lua_State *L, mapping *m) {
     cr_future_error(L, c->future);
     lua_replace(L, RUN_ERROR);
   } else if (!failed && lua_isnil(L, RUN_ERROR)) {
-    if (take_results(L, c, RUN_RESULTS, c->first, collects(m)))
+    if (results_take(L, c->future, c->count, RUN_RESULTS, c->first, collects(m)))
       cr_list_seal(L, RUN_RESULTS, lua_tointeger(L, RUN_TOTAL));
   }
 }
@@ -680,8 +534,7 @@ static int take(lua_State *L) {
   luaL_argcheck(L, at >= 1, 3, "position out of range");
   luaL_argcheck(L, count >= 0 && count <= LUA_MAXINTEGER - at, 4, "number out of range");
   luaL_argcheck(L, cr_future_done(f), 1, "the future is not final");
-  chunk c = {.future = f, .count = count};
-  lua_pushboolean(L, take_results(L, &c, 2, at, collect));
+  lua_pushboolean(L, results_take(L, f, count, 2, at, collect));
   return 1;
 }
 
